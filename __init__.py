@@ -1,0 +1,1 @@
+"""medplug: move what pretrained models know onto medical problems with few labels."""

@@ -1,0 +1,227 @@
+"""What a task, a backbone and an adapter promise to the core.
+
+Shapes: ``batch`` rows, ``tokens`` positions, ``width`` features. A mask is True
+where a token is real. Everything here is implemented by plugins and called by
+the core; plugins know each other by name only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import polars as pl
+    from pydantic import BaseModel
+
+    from medplug.core.data.problems import Problems
+    from medplug.core.data.targets import Target
+    from medplug.core.registry import Source
+    from medplug.core.specs import Modality
+
+Inputs = dict[str, Tensor]
+"""One collated batch of one modality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a backbone gives for one batch.
+
+    `pooled` is ``[batch, width]``; `tokens` ``[batch, tokens, width]`` with
+    `mask` ``[batch, tokens]`` (True = real).
+    """
+
+    pooled: Tensor
+    tokens: Tensor
+    mask: Tensor
+
+
+class Backbone(nn.Module, ABC):
+    """An encoder of one modality.
+
+    In eval mode it is deterministic, and neither padding nor the other rows of a
+    batch change a row's features beyond rounding.
+    """
+
+    width: int
+
+    @classmethod
+    @abstractmethod
+    def create(cls, options: Any, source: Source | None) -> Self:
+        """Build it with pretrained weights from `source`, or from scratch where that is None."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, assets: Mapping[str, Any]) -> Self:
+        """Build it again from `assets`, with any weights; the core then loads the saved ones."""
+
+    @abstractmethod
+    def assets(self) -> dict[str, Any]:
+        """All that `restore` needs beside the weights, as JSON data."""
+
+    def learn(self, values: Sequence[Any], seed: int) -> None:
+        """Learn what must be learned from the raw training values (a vocabulary, a scale). Called once, first."""
+
+    @abstractmethod
+    def prepare(self, values: Sequence[Any]) -> list[Any]:
+        """Turn raw values into items (one each), on the CPU: tokenise, decode, featurise."""
+
+    @abstractmethod
+    def size(self, item: Any) -> int:
+        """The cost of one prepared item, in tokens; batches are budgeted and sorted by it."""
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any]) -> Inputs:
+        """Stack prepared items into one padded batch."""
+
+    @abstractmethod
+    def forward(self, inputs: Inputs) -> Features:
+        """Encode one batch."""
+
+    def census(self, items: Sequence[Any]) -> dict[str, int]:
+        """Counts worth a line in the report (rows longer than the window, say), by name."""
+        return {}
+
+    def provenance(self) -> dict[str, str]:
+        """Where the weights came from (source, revision), for the manifest."""
+        return {}
+
+
+@dataclass(slots=True)
+class Examples:
+    """Rows as a task hands them on: raw input values, labels and who they belong to.
+
+    `rows` are row numbers in the table they came from (first data row = 1);
+    `inputs` maps a slot to one raw value a row; `labels` holds the raw label
+    (text, or a tuple of texts for multilabel) or None for unlabelled tables.
+    """
+
+    rows: NDArray[np.int64]
+    inputs: dict[str, list[Any]]
+    labels: list[Any] | None = None
+    groups: list[str] | None = None
+    sites: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: NDArray[np.int64]) -> Examples:
+        """The examples at these positions, in this order."""
+        pick = index.tolist()
+
+        def chosen(values: list[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[i] for i in pick]
+
+        inputs = {slot: [values[i] for i in pick] for slot, values in self.inputs.items()}
+        return Examples(self.rows[index], inputs, chosen(self.labels), chosen(self.groups), chosen(self.sites))
+
+
+class PlainFeatures(Protocol):
+    """Simple features for the baseline: scikit-learn's ``fit_transform`` and ``transform`` over raw rows."""
+
+    def fit_transform(self, rows: Sequence[Any]) -> Any:
+        """Learn from the training rows and give their matrix ``[rows, columns]`` (dense or sparse)."""
+
+    def transform(self, rows: Sequence[Any]) -> Any:
+        """Give the matrix of other rows."""
+
+
+class Task(ABC):
+    """A problem: it reads rows and says what is predicted. It does not train.
+
+    `slots` maps each input it hands out to its modality.
+    """
+
+    slots: ClassVar[Mapping[str, Modality]]
+
+    def __init__(self, options: Any, data: Any) -> None:
+        self.options = options
+        self.data = data
+
+    @abstractmethod
+    def columns(self, *, labelled: bool) -> dict[str, str]:
+        """The columns it needs: configuration key (``data.text``) -> column name."""
+
+    @abstractmethod
+    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
+        """Turn a table into examples; unusable rows go to `problems` and are left out."""
+
+    @abstractmethod
+    def target(self, labels: Sequence[Any]) -> Target:
+        """Say what is predicted, from the training labels."""
+
+    @abstractmethod
+    def metrics(self, target: Target) -> tuple[str, ...]:
+        """The metrics to report, the one to choose models by first."""
+
+    @abstractmethod
+    def plain_features(self) -> PlainFeatures:
+        """Simple features for the linear baseline."""
+
+    @abstractmethod
+    def sample(self) -> pl.DataFrame:
+        """A small built-in table, so that the task runs with no data given."""
+
+    def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
+        """Clean the training rows as a set (drop duplicates, say) and count what was done."""
+        return train, {}
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """A fitted linear layer: `weight` ``[outputs, width]``, `bias` ``[outputs]``, and how it was chosen."""
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FitData:
+    """What a closed-form adapter fits on: features ``[rows, width]``, encoded labels and how to choose.
+
+    `metric` is the name of the metric that `validation` is scored by.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[Any]
+    validation_features: NDArray[np.float32]
+    validation_labels: NDArray[Any]
+    target: Target
+    metric: str
+    class_weights: NDArray[np.float64] | None
+    seed: int
+
+
+class Adapter:
+    """A transfer method. It answers the questions its spec lists in ``answers``.
+
+    The other methods keep these neutral answers.
+    """
+
+    def __init__(self, options: BaseModel) -> None:
+        self.options = options
+
+    def prepare(self, model: nn.Module) -> None:
+        """Say what is trainable, wrap what must be wrapped, in place."""
+
+    def fit(self, data: FitData) -> LinearHead:
+        """Fit a head in place of gradient training."""
+        raise TypeError(f"{type(self).__name__} does not answer 'fit'; its spec must not say that it does")
+
+
+def frozen(model: nn.Module) -> bool:
+    """Whether nothing in `model` is trainable."""
+    return not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device that `model` computes on."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))

@@ -1,0 +1,53 @@
+"""The hooks that a plugin may implement, and the marker to do it with.
+
+A plugin is a module (or any object) whose functions carry `hookimpl`::
+
+    from medplug.core.hooks import hookimpl
+    from medplug.core.specs import TaskSpec
+
+    medplug_api = 1
+
+    @hookimpl
+    def medplug_tasks() -> list[TaskSpec]:
+        return [TaskSpec(name="...", ...)]
+
+Hooks return specs, which are data: nothing heavy is imported to answer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pluggy
+
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, TaskSpec
+
+PROJECT = "medplug"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def medplug_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
+    """Give the tasks that this plugin adds."""
+
+
+@hookspec
+def medplug_backbones() -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
+    """Give the backbones that this plugin adds."""
+
+
+@hookspec
+def medplug_adapters() -> Iterable[AdapterSpec]:  # type: ignore[empty-body]
+    """Give the adapters that this plugin adds."""
+
+
+@hookspec
+def medplug_fusions() -> Iterable[FusionSpec]:  # type: ignore[empty-body]
+    """Give the fusion layers that this plugin adds."""
+
+
+@hookspec
+def medplug_registry() -> Path | None:
+    """Give a ``registry.yaml`` of the plugin's own, if it has one."""

@@ -1,0 +1,89 @@
+"""What a plugin declares: frozen, import-light data that names its parts.
+
+``factory`` and ``config`` are ``"module:attribute"`` texts, imported only when
+the thing is used, so that listing never imports torch. They come from plugin
+code alone; no dotted path is ever taken from a configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from medplug.core.errors import PluginError
+
+Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
+TargetKind = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "span", "mask"]
+Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
+Family = Literal["instance", "feature", "model", "relation"]
+Need = Literal["target_labels", "source_labels", "unlabelled_target"]
+
+API_VERSION = 1
+"""The contract's version; a plugin module states its own as ``medplug_api``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What every declared thing has: a name, one line about it, its code and its options."""
+
+    name: str
+    summary: str
+    factory: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec(Spec):
+    """A problem: ``factory`` makes a `medplug.core.contracts.Task`.
+
+    `config` is the model of ``task.*``, `data` that of ``data.*`` (a subclass of
+    `medplug.core.config.DataConfig` with the task's own column names), `recipe`
+    the name of its default recipe in the registry.
+    """
+
+    modalities: tuple[Modality, ...]
+    targets: tuple[TargetKind, ...]
+    data: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneSpec(Spec):
+    """An encoder: ``factory`` makes a `medplug.core.contracts.Backbone`.
+
+    With `pretrained` it needs a source of weights (a registry name, a local
+    folder, a hub id); without, its name alone selects it and it learns from scratch.
+    """
+
+    modality: Modality
+    pretrained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSpec(Spec):
+    """A transfer method: ``factory`` makes a `medplug.core.contracts.Adapter`.
+
+    `answers` lists the questions of the contract it answers, `needs` the data
+    without which it cannot work.
+    """
+
+    family: Family
+    answers: tuple[Question, ...]
+    needs: tuple[Need, ...] = ("target_labels",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionSpec(Spec):
+    """A layer that joins the features of several modalities."""
+
+    needs_tokens: bool = False
+
+
+def resolve(target: str, *, owner: str) -> Any:
+    """Import ``"module:attribute"``; `owner` is named when that fails (`PluginError`)."""
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PluginError(f"{owner}: cannot load {target!r}: {type(error).__name__}: {error}") from error
