@@ -108,6 +108,7 @@ class Examples:
     labels: list[Any] | None = None
     groups: list[str] | None = None
     sites: list[str] | None = None
+    by: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,7 +121,8 @@ class Examples:
             return None if values is None else [values[i] for i in pick]
 
         inputs = {slot: [values[i] for i in pick] for slot, values in self.inputs.items()}
-        return Examples(self.rows[index], inputs, chosen(self.labels), chosen(self.groups), chosen(self.sites))
+        by = {name: [values[i] for i in pick] for name, values in self.by.items()}
+        return Examples(self.rows[index], inputs, chosen(self.labels), chosen(self.groups), chosen(self.sites), by)
 
 
 class PlainFeatures(Protocol):
@@ -136,10 +138,12 @@ class PlainFeatures(Protocol):
 class Task(ABC):
     """A problem: it reads rows and says what is predicted. It does not train.
 
-    `slots` maps each input it hands out to its modality.
+    `slots` maps each input it hands out to its modality; `sample_columns` holds
+    the ``data.*`` keys that fit the built-in sample.
     """
 
     slots: ClassVar[Mapping[str, Modality]]
+    sample_columns: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, options: Any, data: Any) -> None:
         self.options = options

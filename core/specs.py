@@ -25,12 +25,16 @@ API_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What every declared thing has: a name, one line about it, its code and its options."""
+    """What every declared thing has: a name, one line about it, its code and its options.
+
+    `recipe` names defaults in the registry that come with choosing it.
+    """
 
     name: str
     summary: str
     factory: str
     config: str
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +42,12 @@ class TaskSpec(Spec):
     """A problem: ``factory`` makes a `medplug.core.contracts.Task`.
 
     `config` is the model of ``task.*``, `data` that of ``data.*`` (a subclass of
-    `medplug.core.config.DataConfig` with the task's own column names), `recipe`
-    the name of its default recipe in the registry.
+    `medplug.core.config.DataConfig` with the task's own column names).
     """
 
     modalities: tuple[Modality, ...]
     targets: tuple[TargetKind, ...]
     data: str
-    recipe: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,115 @@
+"""The configuration's models: what may be set, of which type, with which default.
+
+Everything a run can be told is a field here, in a task's own ``data.*`` and
+``task.*`` models, or in the option models of the backbone and the adapters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt, model_validator
+
+
+class Section(BaseModel):
+    """A group of options: nothing unknown is accepted, nothing changes after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _named(table: Any) -> str | None:
+    """Name a table that lives in memory, so that a configuration can always be written down."""
+    return table if table is None else str(table) if isinstance(table, str | Path) else "<table in memory>"
+
+
+def _existing_kind(value: Any) -> Any:
+    """Refuse what cannot be a table before anything is read."""
+    if isinstance(value, bool | int | float | bytes):
+        raise ValueError("give a file (CSV, TSV, JSONL, Parquet) or a table in memory")
+    return value
+
+
+TableSource = Annotated[Any, BeforeValidator(_existing_kind), PlainSerializer(_named)]
+"""A file's path or a table in memory (a polars or pandas frame, a mapping of columns)."""
+
+
+class DataConfig(Section):
+    """The ``data.*`` keys that every task has; a task's own model adds its column names."""
+
+    train: TableSource = Field(None, description="the labelled table to learn from (default: the task's sample)")
+    validation: TableSource = Field(None, description="the table to choose by (default: cut from data.train)")
+    test: TableSource = Field(None, description="the table to report on (default: cut from data.train)")
+    root: Path | None = Field(None, description="the folder that relative file names in the tables start from")
+    group: str | None = Field(None, description="the column that says which patient a row belongs to")
+    site: str | None = Field(None, description="the column that says which hospital a row comes from")
+    split: Literal["random", "group"] | tuple[float, float, float] = Field(
+        (0.7, 0.1, 0.2), description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
+    )
+    split_column: str | None = Field(None, description="the column that names each row's split")
+    limit: PositiveInt | None = Field(
+        None, description="the most labelled rows a class to learn from (as many again to choose by)"
+    )
+    on_error: Literal["stop", "skip"] = Field("stop", description="what to do with bad rows: stop, or set them aside")
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """The shares of train, validation and test."""
+        return (0.7, 0.1, 0.2) if isinstance(self.split, str) else self.split
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DataConfig:
+        train, validation, test = self.fractions
+        if min(train, validation, test) < 0 or train == 0 or abs(train + validation + test - 1) > 1e-6:
+            raise ValueError("data.split needs three shares that add up to 1, the first above 0, as [0.7,0.1,0.2]")
+        if self.split == "group" and self.group is None:
+            raise ValueError("data.split=group needs data.group=COLUMN")
+        if self.split_column is not None and (self.validation is not None or self.test is not None):
+            raise ValueError("data.split_column names the splits inside data.train; leave data.validation and data.test")
+        return self
+
+
+class TrainConfig(Section):
+    """The ``train.*`` keys: how a model is trained by gradient, and how batches are made."""
+
+    epochs: PositiveInt = Field(4, description="the most passes over the training rows")
+    batch_size: PositiveInt = Field(32, description="rows an update, over all processes together")
+    learning_rate: float = Field(5e-5, gt=0, description="the highest learning rate (AdamW)")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")
+    warmup: float = Field(0.1, ge=0, lt=1, description="the share of updates over which the rate rises")
+    accumulate: PositiveInt = Field(1, description="batches an update is gathered over")
+    clip: float = Field(1.0, gt=0, description="the largest gradient norm")
+    patience: PositiveInt = Field(3, description="epochs without a better validation score before stopping")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="the share of a label spread over all classes")
+    class_weights: Literal["none", "balanced"] = Field("none", description="weigh classes by their rarity")
+    tokens: PositiveInt | None = Field(
+        None, description="the most tokens computed at once, padding counted (default: by device)"
+    )
+    workers: int = Field(0, ge=0, description="processes that collate batches")
+    cache: Path | None = Field(
+        None, description="a folder of your own to keep frozen features in, reused by later runs (they derive from rows)"
+    )
+    keep_checkpoints: bool = Field(False, description="keep checkpoints/ once the run is finished")
+
+
+class SelectionConfig(Section):
+    """The ``selection.*`` keys: how the model is chosen, on validation rows only."""
+
+    metric: str | None = Field(None, description="the metric to choose by (default: the task's first)")
+
+
+class ReportConfig(Section):
+    """The ``report.*`` keys: what the report shows."""
+
+    title: str | None = Field(None, description="the report's title")
+    resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
+    by: tuple[str, ...] = Field((), description="columns to report subgroups by, as [\"sex\",\"age\"]")
+
+
+class RunConfig(Section):
+    """The keys of a run that stand alone; the sections stand beside them in a plan."""
+
+    output: Path | None = Field(None, description="the run folder (default: runs/<task>-<time>)")
+    seed: int = Field(0, ge=0, lt=2**32, description="the seed of everything drawn at random")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="the arithmetic of training")

@@ -1,0 +1,72 @@
+"""The catalogue of metrics: what each is called, what it applies to, and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medplug.core.data.targets import Target
+from medplug.core.errors import UsageError, did_you_mean
+from medplug.core.evaluation import confusion, probabilistic, ranking
+from medplug.core.evaluation.statistics import Labels, Prepare, Probabilities, Statistic, Values, Weights
+from medplug.core.specs import TargetKind
+
+ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
+CLASSES: tuple[TargetKind, ...] = (*ONE_LABEL, "multilabel")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How a metric is prepared, which kinds of target it applies to, and which way is better."""
+
+    prepare: Prepare
+    kinds: tuple[TargetKind, ...] = CLASSES
+    greater_is_better: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(confusion.accuracy),
+    "balanced_accuracy": Metric(confusion.balanced_accuracy, ONE_LABEL),
+    "precision": Metric(confusion.precision),
+    "recall": Metric(confusion.recall),
+    "f1": Metric(confusion.f1),
+    "macro_f1": Metric(confusion.macro_f1),
+    "micro_f1": Metric(confusion.micro_f1),
+    "auroc": Metric(ranking.auroc),
+    "auprc": Metric(ranking.auprc),
+    "log_loss": Metric(probabilistic.log_loss, greater_is_better=False),
+    "brier": Metric(probabilistic.brier, greater_is_better=False),
+    "ece": Metric(probabilistic.ece, greater_is_better=False),
+}
+"""precision, recall and f1 are of the positive class (binary) or macro averages, as are auroc and auprc."""
+
+GREATER_IS_BETTER: dict[str, bool] = {name: metric.greater_is_better for name, metric in METRICS.items()}
+
+BY_CLASS: dict[str, Prepare] = {
+    "precision": confusion.precision_by_class,
+    "recall": confusion.recall_by_class,
+    "f1": confusion.f1_by_class,
+    "auroc": ranking.auroc_by_class,
+    "auprc": ranking.auprc_by_class,
+}
+"""Metrics of one class against the rest; their statistics give ``[b, classes]``."""
+
+
+def metric_names(kind: TargetKind) -> tuple[str, ...]:
+    """The metrics that apply to targets of this kind."""
+    return tuple(name for name, metric in METRICS.items() if kind in metric.kinds)
+
+
+def prepare(target: Target, metric: str, labels: Labels, probabilities: Probabilities) -> Statistic:
+    """Prepare a metric on data, to be taken at any weights; UsageError where the target has no such metric."""
+    names = metric_names(target.kind)
+    if metric not in names:
+        hint = did_you_mean(metric, names)
+        raise UsageError(f"{metric!r} is not a metric of a {target.kind} target{hint} (valid: {', '.join(names)})")
+    return METRICS[metric].prepare(target, labels, np.asarray(probabilities, dtype=np.float64))
+
+
+def measure(target: Target, metric: str, labels: Labels, probabilities: Probabilities, weights: Weights) -> Values:
+    """The values ``[b]`` of a metric at row weights ``[b, rows]``; NaN where it is undefined."""
+    return prepare(target, metric, labels, probabilities)(weights)

@@ -1,0 +1,120 @@
+"""Metrics of the order of the scores: AUROC and average precision, ties exact.
+
+Rows are sorted once, into blocks of tied scores; a weighting then costs two
+sparse products and a running sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from medplug.core.data.targets import Target
+from medplug.core.evaluation.statistics import (
+    POSITIVE,
+    Labels,
+    Prepare,
+    Probabilities,
+    Statistic,
+    Values,
+    Weights,
+    macro,
+    membership,
+    ratio,
+)
+
+Curve = Callable[[NDArray[np.bool_], NDArray[np.float64]], Statistic]
+
+
+def auroc_of(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> Statistic:
+    """The chance that a positive row scores above a negative one, a tie counting half.
+
+    The Mann-Whitney form of the area under the ROC curve (Hanley and McNeil,
+    1982). NaN where only one class has weight.
+    """
+    positives, negatives = _blocks(positive, scores, merge_positive=True)
+
+    def statistic(weights: Weights) -> Values:
+        won, lost = positives @ weights.T, negatives @ weights.T  # [blocks, b]
+        below = np.cumsum(lost, axis=0)
+        below -= lost / 2
+        wins = np.einsum("kb,kb->b", won, below, dtype=np.float64)
+        return ratio(wins, _total(won) * _total(lost), otherwise=np.nan)
+
+    return statistic
+
+
+def average_precision_of(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> Statistic:
+    """The mean precision at the positive rows' thresholds, without interpolation.
+
+    NaN where no positive row has weight.
+    """
+    positives, negatives = _blocks(positive, -scores, merge_positive=False)
+
+    def statistic(weights: Weights) -> Values:
+        found, false = positives @ weights.T, negatives @ weights.T  # [blocks, b], best scores first
+        found_so_far = np.cumsum(found, axis=0, dtype=np.float64)
+        false += found
+        precision = ratio(found_so_far, np.cumsum(false, axis=0, dtype=np.float64), otherwise=0.0)
+        return ratio(np.einsum("kb,kb->b", found, precision), _total(found), otherwise=np.nan)
+
+    return statistic
+
+
+def _blocks(positive: NDArray[np.bool_], scores: NDArray[np.float64], *, merge_positive: bool) -> tuple[Any, Any]:
+    """Sparse ones ``[blocks, rows]`` of the positive and of the negative rows, in ascending score.
+
+    A block is a run of tied scores. Neighbouring runs of negative rows alone are
+    one block, since nothing is measured between them, and with `merge_positive`
+    so are those of positive rows: a rare class then costs little.
+    """
+    _, run = np.unique(scores, return_inverse=True)
+    sizes, hits = np.bincount(run), np.bincount(run, weights=positive)
+    negative_only, positive_only = hits == 0, (hits == sizes) & merge_positive
+    joined = (negative_only[1:] & negative_only[:-1]) | (positive_only[1:] & positive_only[:-1])
+    block = np.concatenate([[0], np.cumsum(~joined)])[run]
+    return _ones(block, positive), _ones(block, ~positive)
+
+
+def _ones(block: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Any:
+    rows = np.flatnonzero(chosen)
+    cells = (np.ones(len(rows), dtype=np.float32), (block[rows], rows))
+    return sparse.csr_array(cells, shape=(block.max() + 1, len(block)))
+
+
+def _total(blocks: NDArray[np.floating[Any]]) -> Values:
+    return np.asarray(blocks.sum(axis=0, dtype=np.float64))
+
+
+def _by_class(curve: Curve) -> Prepare:
+    """The curve of each class against the rest, ``[b, classes]``."""
+
+    def prepare(target: Target, labels: Labels, probabilities: Probabilities) -> Statistic:
+        members = membership(target, labels)
+        curves = [curve(members[:, c], probabilities[:, c]) for c in range(members.shape[1])]
+        return lambda weights: np.column_stack([each(weights) for each in curves])
+
+    return prepare
+
+
+def _summarised(curve: Curve) -> Prepare:
+    """The curve of the positive class, or the macro average of the classes that have one."""
+    by_class = _by_class(curve)
+
+    def prepare(target: Target, labels: Labels, probabilities: Probabilities) -> Statistic:
+        if target.kind == "binary":  # one curve: the other class's would double the work
+            return curve(np.asarray(labels) == POSITIVE, probabilities[:, POSITIVE])
+        statistic = by_class(target, labels, probabilities)
+        return lambda weights: macro(statistic(weights))
+
+    return prepare
+
+
+auroc_by_class = _by_class(auroc_of)
+auprc_by_class = _by_class(average_precision_of)
+auroc = _summarised(auroc_of)
+auprc = _summarised(average_precision_of)

@@ -1,0 +1,189 @@
+"""Scores with their 95 % intervals: overall, by class, by subgroup, and against a baseline.
+
+Intervals are percentiles of the bootstrap (Efron and Tibshirani, 1993, chapter
+13) over rows, or over whole groups where groups are given. A resample in which
+a metric is undefined (one class only, say) is left out of its interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.data.targets import Target
+from medplug.core.errors import DataError
+from medplug.core.evaluation.metrics import BY_CLASS, prepare
+from medplug.core.evaluation.resampling import bootstrap_weights
+from medplug.core.evaluation.statistics import Labels, Probabilities, Statistic, Weights, membership
+
+Groups = Sequence[str] | NDArray[Any]
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric's value and its 95 % interval; NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"value": ..., "ci95": [low, high]}``, with None for what is undefined."""
+        value, low, high = (None if math.isnan(x) else x for x in (self.value, self.low, self.high))
+        return {"value": value, "ci95": [low, high]}
+
+
+class Part(TypedDict):
+    """The scores of a part of the rows: how many they are, and the metrics by name."""
+
+    n: int
+    metrics: dict[str, Estimate]
+
+
+def point(target: Target, labels: Labels, probabilities: Probabilities, metric: str) -> float:
+    """One metric without an interval; NaN where it is undefined. It is what models are chosen by."""
+    _check(target, labels, probabilities)
+    return float(prepare(target, metric, labels, probabilities)(_once(labels))[0])
+
+
+def estimate(
+    target: Target,
+    labels: Labels,
+    probabilities: Probabilities,
+    metrics: Sequence[str],
+    *,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Each of `metrics` with its interval, from encoded `labels` and `probabilities` ``[rows, classes]``.
+
+    Raises DataError where they do not fit the target and each other, and
+    UsageError for a metric that the target does not have.
+    """
+    _check(target, labels, probabilities)
+    statistics = {metric: prepare(target, metric, labels, probabilities) for metric in metrics}
+    found = _estimates(statistics, labels, groups, resamples, seed)
+    return {metric: each for metric, (each,) in found.items()}
+
+
+def per_class(
+    target: Target,
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Part]:
+    """Precision, recall, F1, AUROC and AUPRC of each class against the rest; `n` is its true rows."""
+    _check(target, labels, probabilities)
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    statistics = {metric: make(target, labels, probabilities) for metric, make in BY_CLASS.items()}
+    found = _estimates(statistics, labels, groups, resamples, seed)
+    support = membership(target, labels).sum(axis=0)
+    return {
+        name: Part(n=int(support[c]), metrics={metric: each[c] for metric, each in found.items()})
+        for c, name in enumerate(target.classes)
+    }
+
+
+def paired_difference(
+    target: Target,
+    labels: Labels,
+    probabilities: Probabilities,
+    baseline_probabilities: Probabilities,
+    metrics: Sequence[str],
+    *,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Each of `metrics`, model minus baseline, both taken on the same resamples."""
+    _check(target, labels, probabilities)
+    _check(target, labels, baseline_probabilities)
+
+    def difference(metric: str) -> Statistic:
+        model = prepare(target, metric, labels, probabilities)
+        baseline = prepare(target, metric, labels, baseline_probabilities)
+        return lambda weights: model(weights) - baseline(weights)
+
+    found = _estimates({metric: difference(metric) for metric in metrics}, labels, groups, resamples, seed)
+    return {metric: each for metric, (each,) in found.items()}
+
+
+def by_subgroup(
+    target: Target,
+    labels: Labels,
+    probabilities: Probabilities,
+    subgroup: Sequence[str],
+    metrics: Sequence[str],
+    *,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Part]:
+    """`metrics` on the rows of each subgroup (one a row) by itself, subgroups in sorted order."""
+    _check(target, labels, probabilities)
+    for what, given in (("subgroup", subgroup), ("groups", groups)):
+        if given is not None and len(given) != len(labels):
+            raise DataError(f"{what} has {len(given)} values for {len(labels)} rows; give one a row")
+    belongs = np.asarray(subgroup)
+    parts: dict[str, Part] = {}
+    for name in np.unique(belongs):
+        rows = np.flatnonzero(belongs == name)
+        members = None if groups is None else np.asarray(groups)[rows]
+        scored = estimate(
+            target, labels[rows], probabilities[rows], metrics, groups=members, resamples=resamples, seed=seed
+        )
+        parts[str(name)] = Part(n=len(rows), metrics=scored)
+    return parts
+
+
+def _once(labels: Labels) -> Weights:
+    """Every row counted once."""
+    return np.ones((1, len(labels)))
+
+
+def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None:
+    rows, classes = len(labels), len(target.classes)
+    wanted = (rows, classes) if target.kind == "multilabel" else (rows,)
+    if rows == 0:
+        raise DataError("there are no rows to score; give at least one labelled row")
+    if np.shape(labels) != wanted:
+        raise DataError(f"labels of a {target.kind} target have shape {np.shape(labels)}; it must be {wanted}")
+    if np.shape(probabilities) != (rows, classes):
+        raise DataError(f"probabilities have shape {np.shape(probabilities)}; it must be {(rows, classes)}")
+    unusable = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if unusable:
+        raise DataError(f"the probabilities of {unusable} of {rows} rows are not finite; did the training diverge?")
+
+
+def _estimates(
+    statistics: Mapping[str, Statistic], labels: Labels, groups: Groups | None, resamples: int, seed: int
+) -> dict[str, list[Estimate]]:
+    """Take all statistics on the same resamples; a list holds one estimate, or one a class."""
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    for weights in bootstrap_weights(len(labels), groups=groups, resamples=resamples, seed=seed):
+        for name, statistic in statistics.items():
+            drawn[name].append(statistic(weights))
+    found = {}
+    for name, statistic in statistics.items():
+        values = np.atleast_1d(statistic(_once(labels))[0])
+        samples = np.concatenate(drawn[name]).reshape(resamples, len(values))
+        found[name] = [_interval(float(value), samples[:, c]) for c, value in enumerate(values)]
+    return found
+
+
+def _interval(value: float, samples: NDArray[np.float64]) -> Estimate:
+    defined = samples[~np.isnan(samples)]
+    if math.isnan(value) or not len(defined):
+        return Estimate(value, math.nan, math.nan)
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return Estimate(value, float(low), float(high))

@@ -1,0 +1,127 @@
+"""The ``key=value`` grammar, the same on the command line, in a file and in Python.
+
+A key is dotted (``train.epochs``); everything after the first ``=`` is the value.
+Values stay text, and the field they reach decides their type, so a code such as
+``1E50`` or an id ``007`` stays text; ``null`` and values that begin with ``[`` or
+``{`` are JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from medplug.core.errors import ConfigError
+
+SELECTORS = ("task", "backbone", "adapter", "fusion")
+"""Keys that select by name, and whose options stand below them."""
+
+SECTIONS = ("data", "train", "report", "selection")
+_DEPTH = {"adapter": 2, "task": 1, "backbone": 1, "fusion": 1, **dict.fromkeys(SECTIONS, 1)}
+
+Flat = dict[str, Any]
+"""Dotted key -> value."""
+
+
+def parse_arguments(arguments: Iterable[str]) -> Flat:
+    """Read ``key=value`` words; `ConfigError` shows the right form of a wrong one."""
+    values: Flat = {}
+    words = list(arguments)
+    for position, word in enumerate(words):
+        if word.startswith("-") or "=" not in word:
+            raise ConfigError(_wrong_word(words, position))
+        key, _, text = word.partition("=")
+        _check_key(key)
+        if key in values:
+            raise ConfigError(f"{key} is given twice; give it once")
+        values[key] = parse_value(text, key)
+    return _flatten(values)
+
+
+def _wrong_word(words: list[str], position: int) -> str:
+    word = words[position]
+    name = word.lstrip("-").partition("=")[0].replace("-", "_")
+    following = words[position + 1] if position + 1 < len(words) and "=" not in words[position + 1] else "VALUE"
+    value = word.partition("=")[2] or following
+    if not word.startswith("-"):
+        return f"cannot read {word!r}: write key=value, as in task=text_diagnosis"
+    key = name if "." in name or name in (*SELECTORS, "output", "seed", "device", "precision") else f"SECTION.{name}"
+    return f"{word.partition('=')[0]} is not an option of this command: keys are written key=value, as in {key}={value}"
+
+
+def parse_value(text: str, key: str) -> Any:
+    """One value: text, or JSON where it is ``null`` or begins with ``[`` or ``{``."""
+    if text == "null":
+        return None
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{key}: a value that begins with {text[0]!r} is read as JSON, and this one is not: "
+            f'{error.msg} at position {error.pos + 1}; as in {key}=["a","b"] (quote it for the shell)'
+        ) from None
+
+
+def _check_key(key: str) -> None:
+    if not key or any(not part.strip() for part in key.split(".")):
+        raise ConfigError(f"{key!r} has an empty part; a key looks like train.epochs")
+
+
+def read_file(path: Path) -> Flat:
+    """Read a YAML file of keys, nested or dotted; its scalars follow the same rules as the command line's."""
+    import yaml
+
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except OSError as error:
+        raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"--config {path}: not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"--config {path}: not YAML{where}: {getattr(error, 'problem', error)}") from None
+    if tree in ("", None):
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"--config {path}: holds no keys; write one `key: value` a line")
+    return _flatten({key: _from_yaml(value, key) for key, value in tree.items()})
+
+
+def _from_yaml(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _from_yaml(inner, f"{key}.{name}") for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_from_yaml(inner, key) for inner in value]
+    return None if value in ("null", "~", "") else parse_value(value, key)
+
+
+def flatten(tree: Mapping[str, Any]) -> Flat:
+    """Flatten Python arguments (``train={"epochs": 3}``) to dotted keys."""
+    return _flatten(tree)
+
+
+def _flatten(tree: Mapping[str, Any]) -> Flat:
+    flat: Flat = {}
+    for key, value in tree.items():
+        _check_key(key)
+        for dotted, leaf in _leaves(key, value):
+            if dotted in flat:
+                raise ConfigError(f"{dotted} is given twice; give it once")
+            flat[dotted] = leaf
+    return flat
+
+
+def _leaves(key: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """Open a mapping only as deep as the key's section goes: deeper ones are values (a table of columns)."""
+    head, *rest = key.split(".")
+    if isinstance(value, Mapping) and len(rest) < _DEPTH.get(head, 0):
+        for name, inner in value.items():
+            selected = head in SELECTORS and name == "name" and not rest
+            yield from _leaves(key if selected else f"{key}.{name}", inner)
+    else:
+        yield key, value

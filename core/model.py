@@ -1,0 +1,65 @@
+"""The model: a backbone and a head, and what its logits cost against labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medplug.core.contracts import Backbone, Features, Inputs, LinearHead
+from medplug.core.data.targets import Target
+
+
+class Model(nn.Module):
+    """A backbone with a linear head of `target.outputs` logits on its pooled features."""
+
+    def __init__(self, backbone: Backbone, target: Target) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.width, target.outputs)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits ``[batch, outputs]``."""
+        features: Features = self.backbone(inputs)
+        logits: Tensor = self.head(features.pooled)
+        return logits
+
+    def set_head(self, head: LinearHead) -> None:
+        """Take over a fitted head."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(head.weight))
+            self.head.bias.copy_(torch.from_numpy(head.bias))
+
+
+class Loss(nn.Module):
+    """Cross-entropy for classes, binary cross-entropy for binary and multilabel targets.
+
+    `class_weights` ``[classes]`` multiply each class's rows (for multilabel: the
+    positive part of each label); the mean is over the weights, so that the scale
+    of the loss does not depend on them.
+    """
+
+    def __init__(self, target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.kind = target.kind
+        self.label_smoothing = label_smoothing
+        self.register_buffer("class_weights", class_weights)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """One loss a row ``[batch]``, from logits ``[batch, outputs]`` in float32 or better."""
+        logits = logits.float()
+        if self.kind == "multiclass":
+            return functional.cross_entropy(
+                logits, labels, self.class_weights, reduction="none", label_smoothing=self.label_smoothing
+            )
+        truth = labels.float().reshape(logits.shape)
+        smooth = truth * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        rows = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+        return (rows * self._weights(truth)).mean(dim=1)
+
+    def _weights(self, truth: Tensor) -> Tensor:
+        if self.class_weights is None:
+            return torch.ones_like(truth)
+        if self.kind == "binary":
+            return torch.where(truth > 0, self.class_weights[1], self.class_weights[0])
+        return torch.where(truth > 0, self.class_weights, 1.0)

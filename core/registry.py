@@ -1,0 +1,145 @@
+"""registry.yaml: the catalogue of named backbones, recipes and built-in plugins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medplug.core.errors import RegistryError, did_you_mean
+from medplug.core.specs import Modality
+
+BUILT_IN = Path(__file__).parents[1] / "registry.yaml"
+ENVIRONMENT = "MEDPLUG_REGISTRY"
+
+
+class Entry(BaseModel):
+    """What every entry of a registry file obeys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Entry):
+    """Where pretrained weights come from; tried in the order path, package, hub."""
+
+    path: Path | None = Field(None, description="a local folder")
+    package: str | None = Field(None, description="module:attribute of an installed package: the folder it carries")
+    hub: str | None = Field(None, description="a repository name on the model hub")
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="the verified commit on the hub")
+
+
+class NamedBackbone(Source):
+    """A pretrained backbone with a name.
+
+    `builder` is the backbone plugin that loads it (by default the pretrained one
+    of its modality); `width` and `tokens` are for reading, the weights decide.
+    """
+
+    modality: Modality
+    builder: str | None = None
+    licence: str = "not stated"
+    width: int | None = None
+    tokens: int | None = None
+    use: str = ""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _has_source(self) -> NamedBackbone:
+        if not (self.path or self.package or self.hub):
+            raise ValueError("names no source: give path (a folder), package or hub")
+        return self
+
+    @property
+    def pinned(self) -> bool:
+        """Whether what is loaded cannot change under the name."""
+        return self.revision is not None or (self.hub is None)
+
+
+class Recipe(Entry):
+    """A named set of defaults: dotted keys and their values."""
+
+    summary: str
+    keys: dict[str, Any]
+
+
+class PluginList(Entry):
+    """The built-in plugins, by module."""
+
+    built_in: tuple[str, ...] = ()
+
+
+class Registry(Entry):
+    """A whole catalogue."""
+
+    version: Literal[1] = 1
+    plugins: PluginList = PluginList()
+    backbones: dict[str, NamedBackbone] = {}
+    recipes: dict[str, Recipe] = {}
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of that name; `RegistryError` with close matches else."""
+        if name not in self.recipes:
+            known = ", ".join(sorted(self.recipes))
+            raise RegistryError(f"there is no recipe named {name!r}{did_you_mean(name, self.recipes)} (known: {known})")
+        return self.recipes[name]
+
+    def merged(self, other: Registry, *, replace: bool, where: str) -> Registry:
+        """This catalogue with another's entries added; without `replace` a name may stand once only."""
+        for kind in ("backbones", "recipes"):
+            twice = sorted(set(getattr(self, kind)) & set(getattr(other, kind)))
+            if twice and not replace:
+                raise RegistryError(f"{where}: {kind} already named elsewhere: {', '.join(twice)}")
+        return Registry(
+            plugins=self.plugins,
+            backbones={**self.backbones, **other.backbones},
+            recipes={**self.recipes, **other.recipes},
+        )
+
+
+def read(path: Path, *, trusted: bool = False) -> Registry:
+    """Read one registry file; only the built-in one (`trusted`) may list plugins."""
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        registry = Registry.model_validate(tree)
+    except OSError as error:
+        raise RegistryError(f"registry {path}: cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise RegistryError(f"registry {path}: not YAML{f' at line {mark.line + 1}' if mark else ''}") from None
+    except ValidationError as error:
+        raise RegistryError(f"registry {path}:\n" + "\n".join(_told(error))) from None
+    if registry.plugins.built_in and not trusted:
+        raise RegistryError(f"registry {path}: plugins.built_in is medplug's own; install a plugin package instead")
+    return _anchored(registry, path.parent)
+
+
+def _told(error: ValidationError) -> Iterable[str]:
+    for item in error.errors(include_url=False):
+        place = ".".join(str(part) for part in item["loc"])
+        yield f"  {place}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _anchored(registry: Registry, folder: Path) -> Registry:
+    """Make relative model folders relative to the registry file, not to where the command runs."""
+    backbones = {
+        name: entry.model_copy(update={"path": folder / entry.path}) if entry.path else entry
+        for name, entry in registry.backbones.items()
+    }
+    return registry.model_copy(update={"backbones": backbones})
+
+
+def load(extra: Iterable[tuple[str, Path]] = (), user: Path | None = None) -> Registry:
+    """The whole catalogue: the built-in file, the plugins' (`extra`: who gives it, file), then the user's own.
+
+    The user's file is `user` or what ``MEDPLUG_REGISTRY`` names; it may replace names, a plugin's may not.
+    """
+    registry = read(BUILT_IN, trusted=True)
+    for owner, path in extra:
+        registry = registry.merged(read(path), replace=False, where=f"plugin {owner}, {path}")
+    own = user or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
+    return registry.merged(read(own), replace=True, where=str(own)) if own else registry
