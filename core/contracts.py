@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     import polars as pl
-    from pydantic import BaseModel
 
     from medplug.core.data.problems import Problems
     from medplug.core.data.targets import Target
@@ -210,7 +209,7 @@ class Adapter:
     The other methods keep these neutral answers.
     """
 
-    def __init__(self, options: BaseModel) -> None:
+    def __init__(self, options: Any) -> None:
         self.options = options
 
     def prepare(self, model: nn.Module) -> None:

@@ -35,8 +35,7 @@ class Loss(nn.Module):
     """Cross-entropy for classes, binary cross-entropy for binary and multilabel targets.
 
     `class_weights` ``[classes]`` multiply each class's rows (for multilabel: the
-    positive part of each label); the mean is over the weights, so that the scale
-    of the loss does not depend on them.
+    positive part of each label).
     """
 
     def __init__(self, target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:

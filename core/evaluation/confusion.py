@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.statistics import (
+from medplug.core.evaluation.statistic import (
     Labels,
     Prepare,
     Probabilities,

@@ -9,7 +9,7 @@ import numpy as np
 from medplug.core.data.targets import Target
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.evaluation import confusion, probabilistic, ranking
-from medplug.core.evaluation.statistics import Labels, Prepare, Probabilities, Statistic, Values, Weights
+from medplug.core.evaluation.statistic import Labels, Prepare, Probabilities, Statistic, Values, Weights
 from medplug.core.specs import TargetKind
 
 ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")

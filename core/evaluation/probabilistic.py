@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.statistics import (
+from medplug.core.evaluation.statistic import (
     POSITIVE,
     Labels,
     Probabilities,

@@ -19,7 +19,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import BY_CLASS, prepare
 from medplug.core.evaluation.resampling import bootstrap_weights
-from medplug.core.evaluation.statistics import Labels, Probabilities, Statistic, Weights, membership
+from medplug.core.evaluation.statistic import Labels, Probabilities, Statistic, Weights, membership
 
 Groups = Sequence[str] | NDArray[Any]
 RESAMPLES = 1000
@@ -158,6 +158,8 @@ def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None
         raise DataError("there are no rows to score; give at least one labelled row")
     if np.shape(labels) != wanted:
         raise DataError(f"labels of a {target.kind} target have shape {np.shape(labels)}; it must be {wanted}")
+    if np.min(labels) < 0 or np.max(labels) >= (2 if target.kind == "multilabel" else classes):
+        raise DataError("labels are not encoded: they must be class positions, or zeros and ones for multilabel")
     if np.shape(probabilities) != (rows, classes):
         raise DataError(f"probabilities have shape {np.shape(probabilities)}; it must be {(rows, classes)}")
     unusable = int((~np.isfinite(probabilities)).any(axis=1).sum())

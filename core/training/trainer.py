@@ -7,7 +7,7 @@ computed, memory is bounded, and the batches stay a fair sample.
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -188,9 +188,16 @@ def _arguments(
 
 
 def _last(checkpoints: Path) -> str | None:
-    """The newest whole checkpoint; one that was cut short lacks the trainer's state, written last."""
-    found = [folder for folder in checkpoints.glob("checkpoint-*") if (folder / "trainer_state.json").exists()]
+    """The newest whole checkpoint: its trainer state, written last, can be read."""
+    found = [folder for folder in checkpoints.glob("checkpoint-*") if _whole(folder / "trainer_state.json")]
     return max(map(str, found), key=lambda name: int(name.rpartition("-")[2]), default=None)
+
+
+def _whole(state: Path) -> bool:
+    try:
+        return bool(json.loads(state.read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def _history(log: list[dict[str, Any]]) -> list[dict[str, float]]:
@@ -201,12 +208,3 @@ def _history(log: list[dict[str, Any]]) -> list[dict[str, float]]:
             row = epochs.setdefault(round(entry["epoch"], 4), {"epoch": round(entry["epoch"], 4)})
             row.update({k.removeprefix("eval_"): v for k, v in entry.items() if k == "loss" or k.startswith("eval_")})
     return [epochs[key] for key in sorted(epochs)]
-
-
-def quiet_libraries() -> None:
-    """Keep transformers' progress bars off the caller's terminal, unless the user asked for its log."""
-    if "TRANSFORMERS_VERBOSITY" not in os.environ:
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()

@@ -1,1 +1,42 @@
-""""""
+"""The built-in backbones."""
+
+from __future__ import annotations
+
+from medplug.core.hooks import hookimpl
+from medplug.core.specs import BackboneSpec
+
+medplug_api = 1
+
+_HERE = "medplug.plugins.backbones"
+
+
+@hookimpl
+def medplug_backbones() -> list[BackboneSpec]:
+    """Give the pretrained text loader and the encoders that learn from scratch."""
+    pretrained = BackboneSpec(
+        name="pretrained_text",
+        summary="any text encoder or decoder that transformers reads: a named one, a folder, a hub name",
+        modality="text",
+        pretrained=True,
+        factory=f"{_HERE}.pretrained_text:PretrainedText",
+        config=f"{_HERE}.pretrained_options:PretrainedTextOptions",
+    )
+    scratch = {
+        "text_cnn": ("TextCNN", "convolutions of several widths over words or characters, from scratch"),
+        "text_lstm": ("TextLSTM", "a bidirectional LSTM over words or characters, from scratch"),
+        "text_gru": ("TextGRU", "a bidirectional GRU over words or characters, from scratch"),
+    }
+    return [
+        pretrained,
+        *(
+            BackboneSpec(
+                name=name,
+                summary=summary,
+                modality="text",
+                recipe="text_scratch",
+                factory=f"{_HERE}.scratch_text:{kind}",
+                config=f"{_HERE}.scratch_options:{kind}Options",
+            )
+            for name, (kind, summary) in scratch.items()
+        ),
+    ]

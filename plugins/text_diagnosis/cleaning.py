@@ -24,7 +24,10 @@ _SPACES = re.compile(r"\s+")
 
 # Only words that carry no finding. Negations (no, not, without, never), comparisons (more, less, than), time (before,
 # after, was, had), conditions (if, with, on, off) and joins that list alternatives (or) are left in the text.
-_ENGLISH = "the an this that these those and is are be been being it its he she they his her their them of to".split()
+_ENGLISH = (
+    *("the", "an", "this", "that", "these", "those", "and", "of", "to", "is", "are", "be", "been", "being"),
+    *("it", "its", "he", "she", "they", "his", "her", "their", "them"),
+)
 # An abbreviation in capitals (IT intrathecal, HE ...), a letter that is a name (hepatitis A) and parts of
 # hyphenated or dotted words (a-wave, a.m.) are no stop words.
 _EN_STOP = re.compile(

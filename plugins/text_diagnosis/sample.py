@@ -22,13 +22,20 @@ SITE_WEIGHTS = {phrases.ENGLISH: (5, 3, 2), phrases.CHINESE: (2, 3, 5)}
 NOTES_A_PATIENT = (1,) * 50 + (2,) * 50 + (3,) * 30
 """How many notes the 130 patients of a language have."""
 
-FIRST=(4,5)
-LATER=(3,4)
-USUAL=0.85
-TELLING_DENIAL=.3
-SHARP=.5
-MIMIC = 0.02
-"""The share of notes whose findings are partly those of another diagnosis."""
+FIRST, LATER = (4, 5), (3, 4)
+"""The fewest and the most telling findings of a first and of a later note."""
+
+USUAL = 0.85
+"""How often a finding is worded in its usual way."""
+
+TELLING_DENIAL = 0.2
+"""How often what is denied are findings of other diagnoses, and not common ones."""
+
+MIMIC = 0.03
+"""The share of notes whose findings are mostly those of another diagnosis."""
+
+LONGEST = 60
+"""Words in the longest note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def _speakers(rng: random.Random, language: str) -> Iterator[tuple[str, str, str
 
 
 def _new_note(rng: random.Random, patient: _Patient, visit: int, written: set[str]) -> str:
-    while (note := _note(rng, patient, visit)) in written:
+    while (note := _note(rng, patient, visit)) in written or len(note.split()) > LONGEST:
         pass
     written.add(note)
     return note
@@ -88,61 +95,68 @@ def _note(rng: random.Random, patient: _Patient, visit: int) -> str:
     affirmed = _affirmed(rng, patient.diagnosis, most=LATER if visit else FIRST)
     deniable = _others(patient.diagnosis) if rng.random() < TELLING_DENIAL else phrases.COMMON
     denied = rng.sample([finding for finding in deniable if finding not in affirmed], rng.randint(1, 2))
-    body = [
-        *_told(rng, affirmed, language),
-        _sentence(rng, phrases.DENIED[language], denied, phrases.DENIED_JOIN[language], language),
-        rng.choice(phrases.HISTORY[language]),
-    ]
-    if rng.random() < 0.5:
-        body.append(_vitals(rng, language))
+    body = [*_told(rng, affirmed, language), _denial(rng, denied, language), rng.choice(phrases.HISTORY[language])]
+    if rng.random() < 0.3:
+        body.append(_vitals(rng, affirmed, language))
     rng.shuffle(body)
-    parts = [opening, *body, *rng.choice(phrases.PLAN[language])]
+    parts = [_capital(opening), *body, rng.choice(phrases.PLAN[language])]
     return (" " if language == phrases.ENGLISH else "").join(parts)
 
 
-def _affirmed(rng: random.Random, diagnosis: str, most: int) -> list[str]:
-    """At most `most` findings of the diagnosis (or of a mimic) and a few that say nothing."""
+def _affirmed(rng: random.Random, diagnosis: str, most: tuple[int, int]) -> list[str]:
+    """Some findings of the diagnosis (likelier ones more often), or of a mimic, and perhaps a common one."""
     profile = phrases.PROFILES[diagnosis]
-    order = sorted(profile, key=lambda finding: rng.random() ** (SHARP / profile[finding]**2), reverse=True)
-    telling = order[: rng.randint(*most)]
+    # a weighted draw without repeats (Efraimidis and Spirakis, 2006); the power keeps the rarer findings rare
+    keys = {finding: rng.random() ** (1 / likelihood**4) for finding, likelihood in profile.items()}
+    telling = sorted(keys, key=keys.__getitem__, reverse=True)[: rng.randint(*most)]
     if rng.random() < MIMIC:
         telling = telling[:1] + rng.sample(_others(diagnosis), 2)
     return telling + rng.sample(phrases.COMMON, rng.randint(0, 1))
 
 
 def _others(diagnosis: str) -> list[str]:
-    """Findings that the diagnosis does not come with."""
-    every = {finding: None for profile in phrases.PROFILES.values() for finding in profile}
+    """Findings that the diagnosis does not come with, in a fixed order."""
+    every = dict.fromkeys(finding for profile in phrases.PROFILES.values() for finding in profile)
     return [finding for finding in every if finding not in phrases.PROFILES[diagnosis]]
 
 
 def _told(rng: random.Random, findings: Sequence[str], language: str) -> list[str]:
-    """The findings, in random order, in sentences of one or two."""
-    order = rng.sample(findings, len(findings))
-    cut = rng.randint(1, 2)
-    groups = [order[i : i + cut] for i in range(0, len(order), cut)]
-    return [
-        _sentence(rng, phrases.AFFIRMED[language], group, rng.choice(phrases.JOINS[language]), language)
-        for group in groups
-    ]
+    """Symptoms and signs, each in sentences of one or two."""
+    sentences = []
+    for signs, forms in ((False, phrases.SYMPTOM[language]), (True, phrases.SIGN[language])):
+        kind = [finding for finding in findings if (finding in phrases.SIGNS) is signs]
+        rng.shuffle(kind)
+        step = rng.randint(1, 2)
+        for start in range(0, len(kind), step):
+            join = rng.choice(phrases.JOINS[language])
+            sentences.append(_sentence(rng, forms, kind[start : start + step], join, language))
+    return sentences
+
+
+def _denial(rng: random.Random, findings: Sequence[str], language: str) -> str:
+    forms = phrases.ABSENT if phrases.SIGNS.intersection(findings) else phrases.DENIED
+    return _sentence(rng, forms[language], findings, phrases.DENIED_JOIN[language], language)
 
 
 def _sentence(rng: random.Random, forms: Sequence[str], findings: Sequence[str], join: str, language: str) -> str:
     said = join.join(_worded(rng, phrases.FINDINGS[language][finding]) for finding in findings)
-    sentence = rng.choice(forms).format(said)
+    return _capital(rng.choice(forms).format(said))
+
+
+def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
 
 
 def _worded(rng: random.Random, wordings: Sequence[str]) -> str:
-    """The usual wording more often than another."""
     return wordings[0] if rng.random() < USUAL else rng.choice(wordings[1:])
 
 
-def _vitals(rng: random.Random, language: str) -> str:
+def _vitals(rng: random.Random, affirmed: Sequence[str], language: str) -> str:
+    """Vital signs that agree with the findings."""
     systolic = rng.randint(98, 162)
     return phrases.VITALS[language].format(
-        temperature=rng.uniform(36.2, 38.9),
-        pulse=rng.randint(68, 118),
+        temperature=rng.uniform(37.9, 39.2) if "fever" in affirmed else rng.uniform(36.2, 37.4),
+        pulse=rng.randint(101, 122) if "pulse" in affirmed else rng.randint(64, 99),
         systolic=systolic,
         diastolic=systolic - rng.randint(35, 60),
         saturation=rng.randint(92, 99),

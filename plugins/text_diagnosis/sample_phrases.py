@@ -12,30 +12,30 @@ ENGLISH, CHINESE = "en", "zh"
 
 PROFILES: dict[str, dict[str, float]] = {
     "pneumonia": {
-        "fever": 0.7, "cough": 0.8, "sputum": 0.5, "breathless": 0.6, "chest_pain": 0.4, "crackles": 0.5,
-        "opacity": 0.5, "white_cells": 0.4,
+        "cough": 0.8, "fever": 0.7, "sputum": 0.6, "breathless": 0.5, "opacity": 0.5, "chest_pain": 0.4,
+        "crackles": 0.4, "white_cells": 0.4,
     },
     "heart failure": {
-        "breathless": 0.8, "orthopnoea": 0.5, "swelling": 0.55, "weight_gain": 0.35, "crackles": 0.5, "cough": 0.35,
-        "neck_veins": 0.35, "opacity": 0.3, "chest_pain": 0.2,
+        "breathless": 0.8, "swelling": 0.65, "orthopnoea": 0.6, "weight_gain": 0.45, "neck_veins": 0.45,
+        "crackles": 0.45, "cough": 0.35, "opacity": 0.3, "chest_pain": 0.2,
     },
     "appendicitis": {
-        "right_pain": 0.55, "belly_pain": 0.7, "moved_pain": 0.35, "vomiting": 0.6, "guarding": 0.45, "fever": 0.4,
-        "white_cells": 0.5,
+        "right_pain": 0.65, "belly_pain": 0.6, "vomiting": 0.6, "guarding": 0.55, "moved_pain": 0.5, "white_cells": 0.5,
+        "fever": 0.4,
     },
     "migraine": {
-        "headache": 0.85, "light": 0.5, "aura": 0.35, "vomiting": 0.55, "neck_pain": 0.25, "blurred": 0.3,
+        "headache": 0.8, "light": 0.6, "vomiting": 0.5, "aura": 0.5, "neck_pain": 0.4, "blurred": 0.35,
     },
     "urinary tract infection": {
-        "dysuria": 0.6, "frequency": 0.6, "flank_pain": 0.35, "fever": 0.5, "belly_pain": 0.4, "urine": 0.45,
-        "white_cells": 0.35, "vomiting": 0.2,
+        "dysuria": 0.65, "frequency": 0.6, "urine": 0.5, "fever": 0.5, "flank_pain": 0.5, "belly_pain": 0.4,
+        "white_cells": 0.35, "vomiting": 0.3,
     },
     "diabetic ketoacidosis": {
-        "thirst": 0.5, "frequency": 0.5, "vomiting": 0.6, "belly_pain": 0.5, "deep_breaths": 0.4, "glucose": 0.5,
-        "drowsy": 0.4, "breathless": 0.3, "blurred": 0.25,
+        "thirst": 0.6, "vomiting": 0.6, "glucose": 0.5, "frequency": 0.5, "belly_pain": 0.5, "deep_breaths": 0.5,
+        "drowsy": 0.45, "breathless": 0.35, "blurred": 0.3,
     },
 }  # fmt: skip
-"""How likely a note of each diagnosis is to affirm each finding."""
+"""How strongly each finding speaks for each diagnosis: the higher, the more of its notes affirm it."""
 
 PATIENTS: dict[str, tuple[int, tuple[int, int]]] = {
     "pneumonia": (30, (25, 88)),
@@ -80,7 +80,7 @@ FINDINGS: dict[Language, dict[str, tuple[str, ...]]] = {
         "urine": ("cloudy urine", "nitrites on dipstick", "blood on dipstick"),
         "thirst": ("thirst", "drinking several litres a day", "a dry mouth"),
         "deep_breaths": ("deep sighing breaths", "rapid deep breathing", "fruity breath"),
-        "glucose": ("high capillary glucose", "missed insulin doses", "ketones on dipstick"),
+        "glucose": ("high capillary glucose", "sugar of 24 on the meter", "ketones on dipstick"),
         "drowsy": ("drowsiness", "confusion", "slow answers"),
         "tired": ("fatigue", "feeling washed out", "lethargy"),
         "appetite": ("poor appetite", "loss of appetite", "eating little"),
@@ -98,7 +98,7 @@ FINDINGS: dict[Language, dict[str, tuple[str, ...]]] = {
         "crackles": ("双肺底湿啰音", "右下肺湿啰音", "肺部啰音"),
         "opacity": ("胸片斑片影", "CXR下肺阴影", "少量胸腔积液"),
         "white_cells": ("WBC升高", "中性粒细胞升高", "CRP升高"),
-        "orthopnoea": ("夜间阵发性呼吸困难", "不能平卧", "夜间憋醒"),
+        "orthopnoea": ("夜间阵发性呼吸困难", "平卧时气急", "夜间憋醒"),
         "swelling": ("双下肢水肿", "脚踝肿胀", "傍晚足部浮肿"),
         "weight_gain": ("体重增加", "近一周体重增加4kg", "腰围增大"),
         "neck_veins": ("颈静脉怒张", "颈静脉充盈", "第三心音"),
@@ -111,14 +111,14 @@ FINDINGS: dict[Language, dict[str, tuple[str, ...]]] = {
         "light": ("畏光", "怕光怕吵", "对声音敏感"),
         "aura": ("眼前闪光", "视野锯齿样亮线", "发作前手麻"),
         "neck_pain": ("颈部酸痛", "肩颈僵硬", "颈项不适"),
-        "blurred": ("视物模糊", "看东西不清", "视力下降"),
+        "blurred": ("视物模糊", "视野发雾", "视力下降"),
         "dysuria": ("尿痛", "排尿灼热感", "小便刺痛"),
         "frequency": ("尿频", "夜尿增多", "小便次数多"),
         "flank_pain": ("腰痛", "肾区叩击痛", "左侧腰背痛"),
         "urine": ("尿液混浊", "尿亚硝酸盐阳性", "镜下血尿"),
         "thirst": ("口渴", "多饮", "口干"),
         "deep_breaths": ("深大呼吸", "呼吸深快", "呼气有烂苹果味"),
-        "glucose": ("随机血糖升高", "漏打胰岛素", "尿酮体阳性"),
+        "glucose": ("随机血糖升高", "指尖血糖24", "尿酮体阳性"),
         "drowsy": ("嗜睡", "意识模糊", "反应迟钝"),
         "tired": ("乏力", "精神差", "疲倦"),
         "appetite": ("食欲减退", "纳差", "进食少"),
@@ -130,15 +130,26 @@ FINDINGS: dict[Language, dict[str, tuple[str, ...]]] = {
 }
 """How each finding is written."""
 
-AFFIRMED: dict[Language, tuple[str, ...]] = {
-    ENGLISH: ("Reports {}.", "Complains of {}.", "There is {}.", "{}.", "Noted: {}.", "Ongoing {}."),
-    CHINESE: ("诉{}。", "有{}。", "{}。", "可见{}。", "出现{}。", "伴{}。"),
+SIGNS = frozenset({"crackles", "opacity", "white_cells", "neck_veins", "guarding", "urine", "glucose", "deep_breaths"})
+"""The findings that are seen or measured; a patient neither reports nor denies them."""
+
+SYMPTOM: dict[Language, tuple[str, ...]] = {
+    ENGLISH: ("Reports {}.", "Complains of {}.", "Troubled by {}.", "{}.", "Has had {}."),
+    CHINESE: ("诉{}。", "有{}。", "{}。", "出现{}。", "伴{}。"),
+}
+SIGN: dict[Language, tuple[str, ...]] = {
+    ENGLISH: ("{}.", "Noted: {}.", "Found to have {}.", "O/E and tests: {}."),
+    CHINESE: ("{}。", "检查见{}。", "提示{}。"),
 }
 DENIED: dict[Language, tuple[str, ...]] = {
-    ENGLISH: ("No {}.", "Denies {}.", "Without {}.", "Never had {}.", "Negative for {}."),
-    CHINESE: ("无{}。", "否认{}。", "未见{}。", "没有{}。", "不伴{}。"),
+    ENGLISH: ("No {}.", "Denies {}.", "Without {}.", "Has not had {}."),
+    CHINESE: ("无{}。", "否认{}。", "没有{}。", "不伴{}。"),
 }
-JOINS: dict[Language, tuple[str, ...]] = {ENGLISH: (", ", " and ", " with ", " then "), CHINESE: ("、", "，", "伴", "及")}
+ABSENT: dict[Language, tuple[str, ...]] = {
+    ENGLISH: ("No {}.", "Without {}.", "Negative for {}."),
+    CHINESE: ("无{}。", "未见{}。", "没有{}。"),
+}
+JOINS: dict[Language, tuple[str, ...]] = {ENGLISH: (", ", " and "), CHINESE: ("、", "，", "及")}
 DENIED_JOIN: dict[Language, str] = {ENGLISH: " or ", CHINESE: "、"}
 
 FIRST_VISIT: dict[Language, tuple[str, ...]] = {
@@ -161,13 +172,18 @@ LATER_VISIT: dict[Language, tuple[str, ...]] = {
         "Reviewed on day {n}, {sex} {age}, slept a little better.",
         "F/U visit after {n} days, partly improved.",
     ),
-    CHINESE: ("住院第{n}天查房，一般情况可。", "{n}天后复诊，{sex}，{age}岁，症状部分好转。", "第{n}天随访，较前稍好转。"),
+    CHINESE: (
+        "住院第{n}天查房，一般情况可。",
+        "{n}天后复诊，{sex}，{age}岁，症状部分好转。",
+        "第{n}天随访，较前稍好转。",
+    ),
 }
 HISTORY: dict[Language, tuple[str, ...]] = {
     ENGLISH: (
-        "PMH: hypertension.", "PMH: T2DM on metformin.", "Ex-smoker, 20 pack years.", "Known asthma.", "Drinks socially.",
-        "Penicillin allergy.", "Lives alone.", "No regular medication.", "Previous hip replacement.",
-        "PMH: AF on apixaban.", "Family history of stroke.", "Works nights.", "Recent travel by coach.",
+        "PMH: hypertension.", "PMH: T2DM on metformin.", "Ex-smoker, 20 pack years.", "Known asthma.",
+        "Drinks socially.", "Penicillin allergy.", "Lives alone.", "No regular medication.",
+        "Previous hip replacement.", "PMH: AF on apixaban.", "Family history of stroke.", "Works nights.",
+        "Recent travel by coach.",
     ),
     CHINESE: (
         "既往高血压病史。", "既往2型糖尿病，口服二甲双胍。", "吸烟史20年，已戒。", "既往哮喘。", "偶饮酒。",

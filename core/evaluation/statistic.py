@@ -35,8 +35,8 @@ POSITIVE = 1
 def membership(target: Target, encoded: Labels) -> NDArray[np.bool_]:
     """Who belongs to what: ``[rows, classes]`` from encoded labels or decisions."""
     if target.kind == "multilabel":
-        return np.asarray(encoded) == 1
-    return np.asarray(np.asarray(encoded)[:, None] == np.arange(len(target.classes)))
+        return np.asarray(encoded == 1)
+    return np.asarray(encoded[:, None] == np.arange(len(target.classes)))
 
 
 def ratio(numerator: Values, denominator: Values, *, otherwise: float) -> Values:

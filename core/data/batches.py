@@ -1,0 +1,54 @@
+"""Batches under a token budget, and shares of the work for several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions = NDArray[np.int64]
+
+
+def budget_batches(
+    sizes: Sequence[int] | NDArray[np.integer], *, budget: int, most: int | None = None
+) -> list[Positions]:
+    """Cut items into batches whose padded size, count times longest, stays within `budget`.
+
+    Items go longest first, so that running out of memory shows at once and each
+    batch holds items of like size; equal sizes keep their order. An item larger
+    than the budget stands alone; `most` bounds the items of a batch. Every
+    position ``0..len(sizes)-1`` comes exactly once.
+
+    Raises ValueError for a budget or `most` below one and for a negative size.
+    """
+    costs = np.asarray(sizes, dtype=np.int64)
+    if budget < 1 or (most is not None and most < 1) or (costs < 0).any():
+        raise ValueError("budget and most must be at least 1 and no size may be negative")
+    order = np.argsort(-costs, kind="stable").astype(np.int64)
+    batches, start = [], 0
+    while start < len(order):
+        count = max(1, budget // max(1, int(costs[order[start]])))
+        stop = start + (count if most is None else min(count, most))
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+def padding(sizes: Sequence[int] | NDArray[np.integer], batches: Sequence[Positions]) -> float:
+    """The share of padded positions, 0 to below 1, when each batch is padded to its longest item."""
+    costs = np.asarray(sizes, dtype=np.int64)
+    held = sum(int(costs[batch].sum()) for batch in batches)
+    padded = sum(len(batch) * int(costs[batch].max(initial=0)) for batch in batches)
+    return 1.0 - held / padded if padded else 0.0
+
+
+def shard(n: int, rank: int, world: int) -> Positions:
+    """The positions ``rank, rank + world, ...`` below `n`: over all ranks, each position exactly once.
+
+    Strides rather than blocks, so that work sorted by size is shared evenly.
+    Raises ValueError for a rank outside ``0..world-1``.
+    """
+    if not 0 <= rank < world:
+        raise ValueError(f"rank {rank} is outside 0..{world - 1}")
+    return np.arange(rank, n, world, dtype=np.int64)

@@ -1,0 +1,62 @@
+"""The plain baseline that every run is held against: the majority, and a linear model on simple features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from medplug.core.contracts import PlainFeatures
+from medplug.core.data.targets import Target
+from medplug.core.evaluation.linear import fit_logistic, head_probabilities, majority
+from medplug.core.evaluation.statistic import Labels, Probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Test probabilities ``[rows, classes]`` of the training majority and of the linear model.
+
+    `notes` says how the linear model's strength was chosen.
+    """
+
+    majority: Probabilities
+    linear: Probabilities
+    notes: dict[str, Any]
+
+
+def plain_baseline(
+    plain_features: PlainFeatures,
+    train_rows: Sequence[Any],
+    train_labels: Labels,
+    validation_rows: Sequence[Any],
+    validation_labels: Labels,
+    test_rows: Sequence[Any],
+    target: Target,
+    metric: str,
+    class_weights: NDArray[np.float64] | None,
+    seed: int,
+) -> Baseline:
+    """Fit the baseline on raw training rows, choose it on validation by `metric`, and predict the test rows.
+
+    Labels are encoded. Features are learned from the training rows alone. A
+    dense matrix is standardised; a sparse one (TF-IDF, fingerprints) is fitted
+    as it is, since centring would fill it.
+    """
+    matrix = plain_features.fit_transform(train_rows)
+    head = fit_logistic(
+        matrix,
+        train_labels,
+        plain_features.transform(validation_rows),
+        validation_labels,
+        target,
+        metric=metric,
+        class_weights=class_weights,
+        standardise=not sparse.issparse(matrix),
+        seed=seed,
+    )
+    linear = head_probabilities(head, plain_features.transform(test_rows), target)
+    return Baseline(majority(train_labels, target, len(test_rows)), linear, head.notes)

@@ -1,0 +1,144 @@
+"""The run folder: written under an unfinished name, moved into place when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from medplug.core.errors import RunError, UsageError
+from medplug.core.plan import Plan
+
+UNFINISHED = ".partial"
+_STATE = "state.json"
+
+
+class RunFolder:
+    """Where one run writes. `path` is the final folder, `work` the unfinished one."""
+
+    def __init__(self, path: Path, *, resumed: bool) -> None:
+        self.path, self.resumed = path, resumed
+        self.work = path.with_name(path.name + UNFINISHED)
+
+    @classmethod
+    def open(cls, plan: Plan, *, resume: bool, fingerprint: str) -> RunFolder:
+        """Make the unfinished folder, or with `resume` find the one this very run left."""
+        path = plan.run.output
+        if path is None:
+            path = _unfinished_of(plan, fingerprint) if resume else Path("runs") / f"{plan.task.name}-{_now()}"
+        path = path.expanduser()
+        if path.exists():
+            raise UsageError(f"output {path} exists already; choose another output=, or remove it")
+        folder = cls(path, resumed=resume and path.with_name(path.name + UNFINISHED).exists())
+        folder._claim(fingerprint)
+        return folder
+
+    def _claim(self, fingerprint: str) -> None:
+        if self.work.exists():
+            if not self.resumed:
+                raise UsageError(
+                    f"{self.work} holds an unfinished run; go on with it by adding --resume, or remove it"
+                )
+            if self._read_state().get("fingerprint") != fingerprint:
+                raise UsageError(
+                    f"{self.work} was begun with other keys or other data; give the same ones to go on, or remove it"
+                )
+            return
+        try:
+            self.work.mkdir(parents=True)
+            self.write_json(_STATE, {"fingerprint": fingerprint})
+        except OSError as error:
+            raise UsageError(
+                f"output {self.path}: cannot be written ({error.strerror}); choose another place with output=FOLDER"
+            ) from None
+
+    def _read_state(self) -> dict[str, Any]:
+        try:
+            state = json.loads((self.work / _STATE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training keeps what it needs to go on."""
+        return self.work / "checkpoints"
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write one JSON file into the unfinished folder."""
+        self.write_text(name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write one text file into the unfinished folder."""
+        (self.work / name).write_text(content, encoding="utf-8")
+
+    def finish(self, *, keep_checkpoints: bool) -> None:
+        """Move the whole folder into place."""
+        if not keep_checkpoints:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        (self.work / _STATE).unlink(missing_ok=True)
+        try:
+            os.rename(self.work, self.path)
+        except OSError as error:
+            raise RunError(f"the run is whole in {self.work}, but cannot be moved to {self.path}: {error.strerror}") from None
+
+    def abandon(self) -> None:
+        """Leave nothing behind, unless there is a checkpoint to go on from."""
+        if not any(self.checkpoints.glob("checkpoint-*")):
+            shutil.rmtree(self.work, ignore_errors=True)
+            for parent in list(self.work.parents)[:1]:
+                if parent.name == "runs" and parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
+
+
+class Events:
+    """The run's diary, one JSON object a line: what happened when, never what a row says."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Add one line."""
+        if self._file is not None:
+            line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
+            with self._file.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+
+def fingerprint(plan: Plan, tables: Iterable[str]) -> str:
+    """What makes two runs the same: their keys (but for the output) and their data."""
+    keys = [(key, value) for key, value, _ in plan.keys() if key not in ("output", "train.keep_checkpoints")]
+    return hashlib.sha256(json.dumps([keys, sorted(tables)], default=str).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+def _unfinished_of(plan: Plan, fingerprint: str) -> Path:
+    """The newest unfinished folder of this very run under runs/."""
+    for work in sorted(Path("runs").glob(f"{plan.task.name}-*{UNFINISHED}"), reverse=True):
+        folder = RunFolder(work.with_name(work.name.removesuffix(UNFINISHED)), resumed=True)
+        if folder._read_state().get("fingerprint") == fingerprint:
+            return folder.path
+    raise UsageError("--resume: no unfinished run with these keys and data under runs/; name it with output=FOLDER")
+
+
+def config_yaml(plan: Plan) -> str:
+    """The resolved configuration, each key with its origin; it can be given back with ``--config``."""
+    lines = ["# every key of this run, and where its value came from"]
+    for key, value, origin in plan.keys():
+        text = value if isinstance(value, str) and _plain(value) else json.dumps(value, ensure_ascii=False)
+        lines.append(f"{key}: {text}  # {origin}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> bool:
+    """Whether a text can stand bare in YAML."""
+    return bool(text) and text == text.strip() and not set(text) & set(":#[]{}\"'&*!|>%@`,\n\t?") and text != "null"

@@ -1,0 +1,129 @@
+"""Judging a trained model on the test split, beside the plain baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.contracts import Examples, Task
+from medplug.core.data.dataset import Dataset
+from medplug.core.data.targets import Target
+from medplug.core.evaluation.baseline import plain_baseline
+from medplug.core.evaluation.scores import Estimate, by_subgroup, estimate, paired_difference, per_class
+from medplug.core.plan import Plan
+from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.training.train import Trained
+from medplug.core.training.weights import class_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The scores (the content of metrics.json) and what the figures are drawn from."""
+
+    metric: str
+    scores: dict[str, Any]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    baseline_notes: dict[str, Any]
+
+    def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
+        """Everything the report is made from."""
+        return Evidence(
+            title=plan.report.title or f"{plan.task.name} with {plan.backbone.name}",
+            task=plan.task.name,
+            keys=plan.keys(),
+            target=dataset.target,
+            splits={name: _split_facts(examples, dataset.target) for name, examples in dataset.splits.items()},
+            facts=dataset.facts,
+            census=trained.census,
+            metric=self.metric,
+            scores=self.scores,
+            labels=self.labels,
+            probabilities=self.probabilities,
+            baseline=self.baseline,
+            history=trained.history,
+            notes={**trained.notes, "baseline": self.baseline_notes},
+            manifest=manifest,
+        )
+
+
+def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:
+    """Score the test split with intervals, train the plain baseline, and compare the two on the same resamples."""
+    test, target, labels = dataset.splits["test"], dataset.target, dataset.labels["test"]
+    probabilities = target.probabilities(trained.logits["test"])
+    plain = plain_baseline(
+        task.plain_features(),
+        _rows(dataset, "train"),
+        dataset.labels["train"],
+        _rows(dataset, "validation"),
+        dataset.labels["validation"],
+        _rows(dataset, "test"),
+        target,
+        metric,
+        class_weights(dataset.labels["train"], target, plan.train.class_weights),
+        plan.run.seed,
+    )
+    names = task.metrics(target)
+    how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
+    scores = {
+        "task": plan.task.name,
+        "split": "test",
+        "n": len(test),
+        "metrics": _json(estimate(target, labels, probabilities, names, **how)),
+        "by_class": {
+            name: {"n": each.pop("support"), **_json(each)}
+            for name, each in _classes(per_class(target, labels, probabilities, **how)).items()
+        },
+        "by_group": _subgroups(test, target, labels, probabilities, names, how),
+        "baseline": {
+            "majority": _json(estimate(target, labels, plain.majority, names, **how)),
+            "linear": _json(estimate(target, labels, plain.linear, names, **how)),
+        },
+        "difference": _json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
+        "selection": {"metric": metric, "split": "validation"},
+    }
+    return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
+
+
+def _rows(dataset: Dataset, split: str) -> list[Any]:
+    (values,) = dataset.splits[split].inputs.values()
+    return values
+
+
+def _json(estimates: dict[str, Estimate]) -> dict[str, Any]:
+    return {name: each.as_json() for name, each in estimates.items()}
+
+
+def _classes(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: dict(each) for name, each in found.items()}
+
+
+def _subgroups(
+    test: Examples,
+    target: Target,
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    names: tuple[str, ...],
+    how: dict[str, Any],
+) -> dict[str, Any]:
+    columns = {**({"site": test.sites} if test.sites else {}), **test.by}
+    return {
+        column: {
+            value: {"n": found["n"], "metrics": _json(found["metrics"])}
+            for value, found in by_subgroup(target, labels, probabilities, values, names, **how).items()
+        }
+        for column, values in columns.items()
+    }
+
+
+def _split_facts(examples: Examples, target: Target) -> SplitFacts:
+    labels = examples.labels or []
+    names = [name for label in labels for name in label] if target.kind == "multilabel" else labels
+    counts = {name: 0 for name in target.classes}
+    for name in names:
+        counts[name] += 1
+    return SplitFacts(len(examples), len(set(examples.groups)) if examples.groups else None, counts)

@@ -1,0 +1,54 @@
+"""The manifest: what ran, on what, with which versions and data."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from medplug.core.data.dataset import Facts
+from medplug.core.plan import Plan
+from medplug.core.plugins import Plugins
+from medplug.core.training.compute import Compute
+
+_PACKAGES = ("medplug", "torch", "transformers", "accelerate", "peft", "scikit-learn", "polars", "numpy", "safetensors")
+
+
+def make_manifest(
+    plan: Plan, plugins: Plugins, facts: Facts, compute: Compute, weights: dict[str, str], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Versions, plugins, data fingerprints, weights, seed, hardware and timings (seconds), as JSON data."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": plan.task.name,
+        "seed": plan.run.seed,
+        "origins": dict(plan.origins),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "plugins": [{"name": p.name, "distribution": p.distribution, "gives": list(p.gives)} for p in plugins.loaded],
+        "plugins_set_aside": [str(failure) for failure in plugins.failures],
+        "data": facts.tables,
+        "weights": weights,
+        "hardware": {
+            "device": _device(compute.device),
+            "processes": compute.processes.world,
+            "threads": torch.get_num_threads(),
+            "machine": platform.machine(),
+            "system": platform.system(),
+        },
+        "precision": "float32" if compute.dtype is None else str(compute.dtype).removeprefix("torch."),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,47 @@
+"""All that a report is made from; nothing in it quotes a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.data.dataset import Facts
+from medplug.core.data.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFacts:
+    """One split in numbers; `groups` is None where no patient column was named."""
+
+    rows: int
+    groups: int | None
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one run showed.
+
+    `scores` is the content of metrics.json; `labels`, `probabilities` and
+    `baseline` ``[rows, classes]`` are the test split's, for the figures; `census`
+    counts by split what the backbone noticed; `notes` how the model was chosen.
+    """
+
+    title: str
+    task: str
+    keys: list[tuple[str, Any, str]]
+    target: Target
+    splits: dict[str, SplitFacts]
+    facts: Facts
+    census: dict[str, dict[str, int]]
+    metric: str
+    scores: dict[str, Any]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    history: list[dict[str, float]]
+    notes: dict[str, Any]
+    manifest: dict[str, Any]

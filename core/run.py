@@ -1,0 +1,226 @@
+"""One run, from a plan to a folder that can be audited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medplug.core.config import DataConfig
+from medplug.core.contracts import Adapter, Backbone, Task
+from medplug.core.data.dataset import Dataset, load_dataset, require_training_table
+from medplug.core.data.tables import fingerprint as table_fingerprint
+from medplug.core.errors import ConfigError
+from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.judge import Judged, judge
+from medplug.core.manifest import make_manifest
+from medplug.core.model import Model
+from medplug.core.plan import Plan
+from medplug.core.plugins import Plugins
+from medplug.core.report.page import write_report
+from medplug.core.saved import Predictor, prediction_frame, save_model
+from medplug.core.specs import AdapterSpec, resolve
+from medplug.core.training.compute import Compute, Report, compute_for
+from medplug.core.training.processes import Processes
+from medplug.core.training.seeds import seeded
+from medplug.core.training.train import Trained, train
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One sign of life: the stage a run is in and how far it is (`total` 0: not known)."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run: its folder, its numbers and its model."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    predictor: Predictor
+
+    def predict(self, rows: Any) -> pl.DataFrame:
+        """Predict rows (a file, a frame, a mapping of columns or a list of mappings); see `Predictor.predict`."""
+        return self.predictor.predict(rows)[0]
+
+
+class _Clock:
+    """Seconds spent in each stage, and the watcher's view of it."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self.events = Events(None)
+        self._watch = watch or (lambda progress: None)
+        self._stage, self._since = "", time.perf_counter()
+
+    def stage(self, name: str) -> Report:
+        """Begin a stage; gives what reports progress in it."""
+        self.stop()
+        self._stage, self._since = name, time.perf_counter()
+        self.events.write("stage", stage=name)
+        self._watch(Progress(name))
+        return lambda done, total: self._watch(Progress(name, done, total))
+
+    def epoch(self, facts: dict[str, float]) -> None:
+        """Tell one epoch's numbers."""
+        self.events.write("epoch", **facts)
+        self._watch(Progress("epoch", facts=facts))
+
+    def stop(self) -> None:
+        """End the stage that runs."""
+        if self._stage:
+            spent = time.perf_counter() - self._since
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        self._stage = ""
+
+
+def execute(plan: Plan, plugins: Plugins, *, resume: bool = False, watch: Watch | None = None) -> Run:
+    """Carry out a plan. Raises from `medplug.core.errors`; a run that fails leaves nothing half-written.
+
+    With `resume`, an unfinished run of the same keys and data goes on from its last checkpoint.
+    """
+    with seeded(plan.run.seed):
+        return _execute(plan, plugins, resume, _Clock(watch))
+
+
+def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
+    clock.stage("reading")
+    compute = compute_for(plan.run, plan.train)
+    task, sample = make_task(plan)
+    tables = _tables(task.data)
+    mark = fingerprint(plan, [table_fingerprint(table) for table in tables])
+    folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
+    with _watched(folder, compute.processes):
+        clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
+        dataset = load_dataset(task, task.data, by=plan.report.by, seed=plan.run.seed, sample=sample)
+        metric = _metric(plan, task, dataset)
+        clock.stage("loading the backbone")
+        model, adapters = _model(plan, dataset, compute)
+        trained = train(
+            model,
+            adapters,
+            dataset,
+            plan,
+            metric,
+            compute,
+            folder.checkpoints,
+            resume=folder.resumed,
+            stage=clock.stage,
+            epoch=clock.epoch,
+        )
+        predictor = Predictor(task, model.eval(), dataset.target, compute)
+        judged = compute.processes.agree(
+            lambda: _write(folder, plan, plugins, task, dataset, model, trained, metric, compute, clock)
+        )
+    return Run(folder.path, judged.scores, predictor)
+
+
+@contextmanager
+def _watched(folder: RunFolder, processes: Processes) -> Iterator[None]:
+    """Clear up after a failure, on the process that writes."""
+    try:
+        yield
+    except BaseException:
+        if processes.main:
+            folder.abandon()
+        raise
+
+
+def make_task(plan: Plan) -> tuple[Task, bool]:
+    """The task, ready to read; with no training table given, its built-in sample stands in (second result)."""
+    factory: type[Task] = resolve(plan.task.factory, owner=f"task {plan.task.name}")
+    require_training_table(plan.data)
+    if plan.data.train is not None:
+        return factory(plan.task_options, plan.data), False
+    data: DataConfig = plan.data.model_copy(update=dict(factory.sample_columns))
+    table = factory(plan.task_options, data).sample()
+    return factory(plan.task_options, data.model_copy(update={"train": table})), True
+
+
+def _tables(data: DataConfig) -> list[Any]:
+    return [table for table in (data.train, data.validation, data.test) if table is not None]
+
+
+def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
+    names = task.metrics(dataset.target)
+    metric = plan.selection.metric or names[0]
+    if metric not in names:
+        raise ConfigError(f"selection.metric={metric}: a {dataset.target.kind} target has {', '.join(names)}")
+    return metric
+
+
+def _model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+    factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
+    backbone = factory.create(plan.backbone_options, plan.backbone.source)
+    (values,) = dataset.splits["train"].inputs.values()
+    backbone.learn(values, plan.run.seed)
+    model = Model(backbone, dataset.target).to(compute.device)
+    adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
+    return model, adapters
+
+
+def _write(
+    folder: RunFolder,
+    plan: Plan,
+    plugins: Plugins,
+    task: Task,
+    dataset: Dataset,
+    model: Model,
+    trained: Trained,
+    metric: str,
+    compute: Compute,
+    clock: _Clock,
+) -> Judged:
+    """Judge the model on the test split and write the folder; on the main process only."""
+    clock.stage("baseline and intervals")
+    judged = judge(task, dataset, trained, plan, metric)
+    clock.stage("writing")
+    save_model(folder.work, plan, task, model, dataset.target, plugins)
+    _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
+    _rejected(dataset, folder)
+    folder.write_text("config.yaml", config_yaml(plan))
+    folder.write_json("metrics.json", judged.scores)
+    clock.stop()
+    manifest = make_manifest(plan, plugins, dataset.facts, compute, model.backbone.provenance(), clock.seconds)
+    folder.write_json("manifest.json", manifest)
+    write_report(folder.work, judged.evidence(plan, dataset, trained, manifest))
+    clock.events.write("finished")
+    folder.finish(keep_checkpoints=plan.train.keep_checkpoints)
+    return judged
+
+
+def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
+    """Validation and test rows by number, with truth, decision and probabilities; no content."""
+    import polars as pl
+
+    frames = []
+    for split in ("validation", "test"):
+        examples = dataset.splits[split]
+        probabilities = dataset.target.probabilities(trained.logits[split])
+        truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
+        columns = {"split": [split] * len(examples), "truth": truth}
+        frames.append(prediction_frame(dataset.target, examples.rows, probabilities, **columns))
+    return pl.concat(frames)
+
+
+def _rejected(dataset: Dataset, folder: RunFolder) -> None:
+    import polars as pl
+
+    if dataset.facts.rejected:
+        rows = [(split, p.row, p.column, p.reason) for split, p in dataset.facts.rejected]
+        frame = pl.DataFrame(rows, schema=["split", "row", "column", "reason"], orient="row")
+        frame.write_parquet(folder.work / "rejected.parquet")

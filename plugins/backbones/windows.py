@@ -1,0 +1,45 @@
+"""Long texts as windows of even length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """One text: its windows (token ids, special tokens included), and how long the text was, in tokens."""
+
+    parts: tuple[Ids, ...]
+    tokens: int
+    cut: bool
+
+    @property
+    def size(self) -> int:
+        """Tokens computed for this text, padding counted."""
+        return len(self.parts) * max(len(part) for part in self.parts)
+
+
+def cut_windows(
+    ids: Sequence[int], *, room: int, overlap: int, most: int, prefix: Sequence[int], suffix: Sequence[int]
+) -> Windows:
+    """Cut token ids into the fewest windows of at most `room` ids, as even as can be, each with prefix and suffix.
+
+    Even windows cost no padding and give no window of three last words the
+    weight of a full one. At most `most` windows are kept.
+    """
+    step = room - overlap
+    count = max(1, -(-(len(ids) - overlap) // step))
+    kept, cut = list(ids), count > most
+    if cut:
+        count = most
+        kept = kept[: room + (most - 1) * step]
+    length = -(-(len(kept) + (count - 1) * overlap) // count)
+    starts = [i * (length - overlap) for i in range(count)]
+    parts = [np.array([*prefix, *kept[s : s + length], *suffix], dtype=np.int32) for s in starts]
+    return Windows(tuple(parts), len(ids), cut)
