@@ -1,1 +1,197 @@
-cli = None
+"""The command line: parse, call, print. Everything else lives in the core."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from medplug.core.errors import MedplugError
+
+if TYPE_CHECKING:
+    from medplug.core.plan import Plan
+    from medplug.core.plugins import Plugins
+
+_KINDS = ("tasks", "backbones", "adapters", "fusions")
+_FILE = click.Path(path_type=Path)
+_debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+_registry = click.option(
+    "--registry", type=_FILE, envvar="MEDPLUG_REGISTRY", help="A registry.yaml of your own (or MEDPLUG_REGISTRY)."
+)
+
+
+class Cli(click.Group):
+    """The command group; turns medplug's errors into one screen and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MedplugError as error:
+            if "--debug" in sys.argv:
+                raise
+            if os.environ.get("RANK", "0") == "0":
+                click.echo(f"medplug: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("medplug: interrupted; if a checkpoint was made, add --resume to go on", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader has gone; say nothing more
+            ctx.exit(0)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if "--debug" in sys.argv:
+                raise
+            click.echo(f"medplug: {_unexpected(error)}", err=True)
+            ctx.exit(1)
+
+
+def _unexpected(error: Exception) -> str:
+    """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if "medplug" in f.filename), "?")
+    return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="medplug")
+def cli() -> None:
+    """Move what pretrained models know onto medical problems with few labels."""
+
+
+def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from medplug.core.completion import complete
+
+    return complete(incomplete, ctx.params.get("keys") or ())
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("keys", nargs=-1, type=click.UNPROCESSED, shell_complete=_complete, metavar="KEY=VALUE...")
+@click.option("--config", type=_FILE, help="A YAML file of keys; the command line overrides it.")
+@click.option("--dry-run", is_flag=True, help="Show what would be read, trained and written, and stop.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run of the same keys and data.")
+@_registry
+@_debug
+def run(
+    keys: tuple[str, ...], config: Path | None, dry_run: bool, resume: bool, registry: Path | None, debug: bool
+) -> None:
+    """Train and judge a model: medplug run task=NAME [backbone=NAME] [adapter=NAME] [key=value ...].
+
+    With no data.train the task's built-in sample is used.
+    """
+    from medplug.core import grammar
+    from medplug.core.api import plan_for
+
+    plugins = _plugins(registry)
+    plan = plan_for(plugins, grammar.parse_arguments(keys), origin="command line", config=config)
+    if dry_run:
+        _show_plan(plan)
+        return
+    from medplug.core.run import execute
+    from medplug.core.terminal import show_run, watching
+
+    with watching(sys.stderr) as watch:
+        done = execute(plan, plugins, resume=resume, watch=watch)
+    if os.environ.get("RANK", "0") == "0":
+        show_run(done.folder, done.metrics)
+
+
+@cli.command()
+@click.argument("folder", metavar="RUN", type=_FILE)
+@click.argument("table", metavar="INPUT", type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Where to write: .parquet, .csv or .jsonl (default: CSV to the screen).")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@_debug
+def predict(folder: Path, table: Path, output: Path | None, on_error: str, device: str, debug: bool) -> None:
+    """Predict the rows of a table with a finished run."""
+    from medplug.core.api import load
+    from medplug.core.data.output import write_table
+
+    frame, problems = load(folder, device=device).predict_with_problems(table, on_error=on_error)
+    write_table(frame, output)
+    if problems:
+        click.echo(f"{len({p.row for p in problems})} row(s) set aside:", err=True)
+        for problem in problems[:20]:
+            click.echo(f"  row {problem.row}, column {problem.column}: {problem.reason}", err=True)
+    if output is not None:
+        click.echo(f"{frame.height} predictions in {output}", err=True)
+
+
+@cli.command()
+@click.argument("folder", metavar="RUN", type=_FILE)
+@click.argument("table", metavar="DATA", type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Write the scores as JSON here too.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@_debug
+def evaluate(folder: Path, table: Path, output: Path | None, device: str, debug: bool) -> None:
+    """Score a finished run on a labelled table."""
+    from medplug.core.api import load
+    from medplug.core.folder import write_json
+    from medplug.core.terminal import show_scores
+
+    scores = load(folder, device=device).evaluate(table)
+    show_scores(scores)
+    if output is not None:
+        write_json(output, scores)
+
+
+@cli.command("list")
+@click.argument("kind", type=click.Choice(_KINDS), default="tasks")
+@_registry
+@_debug
+def list_(kind: str, registry: Path | None, debug: bool) -> None:
+    """List the tasks, backbones, adapters or fusions that are installed."""
+    from medplug.core.catalogue import listing
+    from medplug.core.terminal import show_table
+
+    plugins = _plugins(registry)
+    show_table(*listing(kind, plugins))
+    for failure in plugins.failures:
+        click.echo(f"set aside: plugin {failure}", err=True)
+
+
+@cli.command()
+@click.argument("name")
+@_registry
+@_debug
+def show(name: str, registry: Path | None, debug: bool) -> None:
+    """Show one task, backbone, adapter or recipe, with its options."""
+    from medplug.core.catalogue import describe
+
+    click.echo(describe(name, _plugins(registry)))
+
+
+@cli.command()
+@_debug
+def plugins(debug: bool) -> None:
+    """List the plugins that were loaded and those that were set aside, with the reason."""
+    from medplug.core.terminal import show_table
+
+    found = _plugins(None)
+    found.ask_third_parties()
+    rows = [(p.name, p.distribution, "loaded", ", ".join(p.gives)) for p in found.loaded]
+    rows += [(f.name, f.distribution, "set aside", f.reason) for f in found.failures]
+    show_table(("plugin", "distribution", "state", "gives"), rows)
+
+
+def _plugins(registry: Path | None) -> Plugins:
+    from medplug.core.plugins import Plugins
+
+    return Plugins(user_registry=registry)
+
+
+def _show_plan(plan: Plan) -> None:
+    from medplug.core.catalogue import preview
+
+    click.echo(preview(plan))
+
+
+if __name__ == "__main__":
+    cli()

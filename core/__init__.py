@@ -1,1 +1,1 @@
-""""""
+"""The core: contracts and machinery. It never imports a plugin."""

@@ -72,7 +72,7 @@ class RunFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """Write one JSON file into the unfinished folder."""
-        self.write_text(name, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_json(self.work / name, content)
 
     def write_text(self, name: str, content: str) -> None:
         """Write one text file into the unfinished folder."""
@@ -95,6 +95,14 @@ class RunFolder:
             for parent in list(self.work.parents)[:1]:
                 if parent.name == "runs" and parent.is_dir() and not any(parent.iterdir()):
                     parent.rmdir()
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON for people and programs; `RunError` where the place cannot be written."""
+    try:
+        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 class Events:

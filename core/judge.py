@@ -12,7 +12,7 @@ from medplug.core.contracts import Examples, Task
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
-from medplug.core.evaluation.scores import Estimate, by_subgroup, estimate, paired_difference, per_class
+from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.training.train import Trained
@@ -74,10 +74,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "split": "test",
         "n": len(test),
         "metrics": _json(estimate(target, labels, probabilities, names, **how)),
-        "by_class": {
-            name: {"n": each.pop("support"), **_json(each)}
-            for name, each in _classes(per_class(target, labels, probabilities, **how)).items()
-        },
+        "by_class": _parts(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
         "baseline": {
             "majority": _json(estimate(target, labels, plain.majority, names, **how)),
@@ -98,8 +95,8 @@ def _json(estimates: dict[str, Estimate]) -> dict[str, Any]:
     return {name: each.as_json() for name, each in estimates.items()}
 
 
-def _classes(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: dict(each) for name, each in found.items()}
+def _parts(parts: dict[str, Part]) -> dict[str, Any]:
+    return {name: {"n": part["n"], "metrics": _json(part["metrics"])} for name, part in parts.items()}
 
 
 def _subgroups(
@@ -112,10 +109,7 @@ def _subgroups(
 ) -> dict[str, Any]:
     columns = {**({"site": test.sites} if test.sites else {}), **test.by}
     return {
-        column: {
-            value: {"n": found["n"], "metrics": _json(found["metrics"])}
-            for value, found in by_subgroup(target, labels, probabilities, values, names, **how).items()
-        }
+        column: _parts(by_subgroup(target, labels, probabilities, values, names, **how))
         for column, values in columns.items()
     }
 

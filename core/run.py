@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from medplug.core.manifest import make_manifest
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
+from medplug.core.predictor import Predictor, prediction_frame
+from medplug.core.progress import Progress, Watch
 from medplug.core.report.page import write_report
-from medplug.core.saved import Predictor, prediction_frame, save_model
+from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.processes import Processes
@@ -30,19 +32,6 @@ from medplug.core.training.train import Trained, train
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One sign of life: the stage a run is in and how far it is (`total` 0: not known)."""
-
-    stage: str
-    done: int = 0
-    total: int = 0
-    facts: dict[str, float] = field(default_factory=dict)
-
-
-Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +44,7 @@ class Run:
 
     def predict(self, rows: Any) -> pl.DataFrame:
         """Predict rows (a file, a frame, a mapping of columns or a list of mappings); see `Predictor.predict`."""
-        return self.predictor.predict(rows)[0]
+        return self.predictor.predict(rows)
 
 
 class _Clock:
@@ -122,7 +111,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
             stage=clock.stage,
             epoch=clock.epoch,
         )
-        predictor = Predictor(task, model.eval(), dataset.target, compute)
+        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, compute)
         judged = compute.processes.agree(
             lambda: _write(folder, plan, plugins, task, dataset, model, trained, metric, compute, clock)
         )

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
-
-from medplug.core.config import DataConfig, RunConfig
+from medplug.core.config import RunConfig
 from medplug.core.contracts import Backbone, Task
-from medplug.core.data.dataset import read_examples
-from medplug.core.data.problems import Problem
-from medplug.core.data.tables import read_table, table_name
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
+from medplug.core.predictor import Predictor
 from medplug.core.specs import resolve
-from medplug.core.training.cache import content_key
-from medplug.core.training.compute import Compute, Report, compute_for, infer
+from medplug.core.training.compute import compute_for
 
 FORMAT = 1
 
@@ -57,62 +48,6 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
 _TABLES = ("train", "validation", "test", "root", "split", "split_column", "limit", "on_error")
 
 
-@dataclass(slots=True)
-class Predictor:
-    """A trained model with the task that reads its rows. Made by `load_predictor` or at the end of a run."""
-
-    task: Task
-    model: Model
-    target: Target
-    compute: Compute
-
-    def logits(self, values: Sequence[Any], report: Report = lambda done, total: None) -> NDArray[np.float32]:
-        """Logits ``[rows, outputs]`` of raw inputs; equal inputs are computed once."""
-        keys = [content_key(value) for value in values]
-        distinct = dict(zip(keys, values, strict=True))
-        place = {key: i for i, key in enumerate(distinct)}
-        items = self.model.backbone.prepare(list(distinct.values()))
-        training = self.model.training
-        self.model.eval()
-        result = infer(self.model, self.model.backbone, items, self.compute, report)
-        self.model.train(training)
-        return result[[place[key] for key in keys]]
-
-    def predict(
-        self, rows: Any, *, on_error: str = "stop", report: Report = lambda done, total: None
-    ) -> tuple[pl.DataFrame, list[Problem]]:
-        """Predict a table (file, frame, mapping of columns or list of row mappings).
-
-        Gives a frame with `row`, `prediction` and one probability a class (``p_CLASS``),
-        and the rows that could not be used, which under ``on_error="stop"`` raise `RowsError`.
-        """
-        source = pl.DataFrame(list(rows)) if isinstance(rows, list | tuple) else rows
-        table = read_table(source, key="INPUT", columns=self.task.columns(labelled=False))
-        data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
-        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=False)
-        if on_error == "stop":
-            problems.stop()
-        if not len(examples):
-            return prediction_frame(self.target, examples.rows, np.empty((0, len(self.target.classes)))), problems.found
-        (values,) = examples.inputs.values()
-        probabilities = self.target.probabilities(self.logits(values, report))
-        return prediction_frame(self.target, examples.rows, probabilities), problems.found
-
-
-def prediction_frame(
-    target: Target, rows: NDArray[np.int64], probabilities: NDArray[np.float64], **more: Sequence[Any]
-) -> pl.DataFrame:
-    """Row numbers, decisions (multilabel: lists of names) and probabilities as a frame."""
-    decided = target.decode(target.decide(probabilities))
-    kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
-    columns: dict[str, Any] = {**more, "row": rows}
-    frame = pl.DataFrame(columns).with_columns(
-        pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
-    )
-    shares = [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
-    return frame.with_columns(shares)
-
-
 def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
     """Read a finished run's model; `RunError` says what is wrong with the folder."""
     described = _read(folder)
@@ -127,7 +62,7 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
         resolve(adapter.factory, owner=adapter.name)(options).prepare(model)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run)
-    return Predictor(task, model.to(compute.device).eval(), target, compute)
+    return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute)
 
 
 def _read(folder: Path) -> dict[str, Any]:

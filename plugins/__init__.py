@@ -1,1 +1,1 @@
-""""""
+"""The built-in plugins; each meets the others by name only."""

@@ -1,1 +1,1 @@
-""""""
+"""Tables, validation, splits, leakage and batches."""

@@ -28,7 +28,7 @@ _ORDER = np.array([TRAIN, VALIDATION, TEST])
 _SHOWN = 10
 _RARE = 10  # a combination of labels seen in fewer rows shares one stratum with the other rare ones
 _FOLDS = 20
-_CLUSTERS = 1000  # stratified grouping takes time by the number of groups
+_CLUSTERS = 300  # stratified grouping takes time by the number of groups
 
 Splits = NDArray[np.str_]
 Codes = NDArray[np.int64]
@@ -172,10 +172,8 @@ def _draw_groups(strata: Codes, units: Codes, fractions: tuple[float, float, flo
             "ask for fewer splits (a fraction of 0), or leave data.group out if rows need not stay together"
         )
     clusters = (rng.permutation(groups) % _CLUSTERS)[units]  # groups beyond that many are joined at random
-    fold_of = _folds(strata, clusters, min(groups, _FOLDS), int(rng.integers(2**31)))
-    folds = int(fold_of.max()) + 1
-    if folds < asked:  # evenly labelled folds were not to be had; whole groups come first
-        fold_of, folds = clusters % asked, asked
+    folds = min(groups, _FOLDS)
+    fold_of = _folds(strata, clusters, folds, int(rng.integers(2**31)))
     sizes = np.bincount(fold_of, minlength=folds)
     order = rng.permutation(folds)
     order = order[np.argsort(sizes[order] > 2 * sizes.mean(), kind="stable")]  # a giant group belongs in train
@@ -195,7 +193,7 @@ def _fold_counts(folds: int, fractions: tuple[float, float, float]) -> tuple[int
 
 
 def _folds(strata: Codes, clusters: Codes, folds: int, seed: int) -> Codes:
-    """The fold ``[rows]`` of every row: `folds` of them or fewer, none of them empty."""
+    """The fold ``[rows]`` of every row. None is empty: an empty fold always suits the next group best."""
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import
 
     pooled = _pooled(strata, folds)
@@ -206,7 +204,7 @@ def _folds(strata: Codes, clusters: Codes, folds: int, seed: int) -> Codes:
         warnings.simplefilter("ignore", UserWarning)  # rare labels: train gets its row of each later
         for fold, (_, rows) in enumerate(splitter.split(plain, plain, clusters)):
             fold_of[rows] = fold
-    return np.unique(fold_of, return_inverse=True)[1].astype(np.int64)
+    return fold_of
 
 
 def _teach_every_label(splits: Codes, labels: Sequence[Any], units: Codes) -> None:

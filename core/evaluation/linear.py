@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from medplug.core.contracts import LinearHead
 from medplug.core.data.targets import Target
@@ -29,10 +31,13 @@ STRENGTHS = tuple(10.0**power for power in range(-4, 4))
 """scikit-learn's C: the inverse of the regularisation, so the first is the strongest."""
 
 MAX_ITERATIONS = 1000
+TOLERANCE = 1e-5
+THREADED_CELLS = 2**24
+"""A dense matrix of fewer cells is solved on one thread."""
 ABSENT_LOGIT = -1e4
 """The bias of a class that training never saw: no probability beside any other, and finite in float16."""
 
-_quiet = threading.Lock()
+_process = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def fit_logistic(
     features = _as_float(features)
     scale = _Scale.of(features) if standardise else None
     columns = features if scale is None else (features - scale.mean) * scale.factor
-    problems = _problems(labels, target, class_weights, seed)
+    problems = _problems(columns, labels, target, class_weights, seed)
     bias = _constant_bias(labels, target)
     heads: dict[float, LinearHead] = {}
     for strength in sorted(strengths):
@@ -132,14 +137,16 @@ def _as_float(features: Any) -> Any:
     return np.asarray(features, dtype=np.float64)
 
 
-def _problems(labels: Labels, target: Target, class_weights: NDArray[np.float64] | None, seed: int) -> list[_Problem]:
+def _problems(
+    columns: Any, labels: Labels, target: Target, class_weights: NDArray[np.float64] | None, seed: int
+) -> list[_Problem]:
     """The fits that the labels allow: one, none where all rows agree, or for multilabel one a label that varies."""
     if target.kind == "multilabel":
-        varying = [c for c in range(labels.shape[1]) if len(np.unique(labels[:, c])) == 2]
         factors = np.ones(labels.shape[1]) if class_weights is None else class_weights
         return [
-            _Problem(np.array([c]), labels[:, c], np.where(labels[:, c] == 1, factors[c], 1.0), _model(seed))
-            for c in varying
+            _Problem(np.array([c]), labels[:, c], np.where(labels[:, c] == 1, factors[c], 1.0), _model(columns, seed))
+            for c in range(labels.shape[1])
+            if len(np.unique(labels[:, c])) == 2
         ]
     seen = np.unique(labels)
     if len(seen) < 2:
@@ -147,11 +154,13 @@ def _problems(labels: Labels, target: Target, class_weights: NDArray[np.float64]
     # Of two classes scikit-learn fits the logit of the second against the first.
     outputs = seen[-1:] if len(seen) == 2 else seen
     row_weights = None if class_weights is None else np.asarray(class_weights, dtype=np.float64)[labels]
-    return [_Problem(outputs - 1 if target.kind == "binary" else outputs, labels, row_weights, _model(seed))]
+    return [_Problem(outputs - 1 if target.kind == "binary" else outputs, labels, row_weights, _model(columns, seed))]
 
 
-def _model(seed: int) -> LogisticRegression:
-    return LogisticRegression(solver="lbfgs", max_iter=MAX_ITERATIONS, warm_start=True, random_state=seed)
+def _model(columns: Any, seed: int) -> LogisticRegression:
+    # With thousands of sparse columns L-BFGS spends its time on its own dense vectors; Newton needs few steps.
+    solver = "newton-cg" if sparse.issparse(columns) else "lbfgs"
+    return LogisticRegression(solver=solver, max_iter=MAX_ITERATIONS, tol=TOLERANCE, warm_start=True, random_state=seed)
 
 
 def _constant_bias(labels: Labels, target: Target) -> NDArray[np.float64]:
@@ -168,14 +177,26 @@ def _fit(problems: Sequence[_Problem], columns: Any, constant: NDArray[np.float6
     weight, bias, converged = np.zeros((len(constant), columns.shape[1])), constant.copy(), True
     for problem in problems:
         model = problem.model.set_params(C=strength)
-        # Filters of warnings belong to the whole process: one fit at a time may change them, and by
-        # one entry. What the warning says is read from the iteration count instead.
-        with _quiet, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with _undisturbed(columns):
             model.fit(columns, problem.labels, sample_weight=problem.row_weights)
         weight[problem.outputs], bias[problem.outputs] = model.coef_, model.intercept_
         converged &= int(model.n_iter_.max()) < MAX_ITERATIONS
     return LinearHead(weight, bias, {"converged": converged})
+
+
+@contextmanager
+def _undisturbed(columns: Any) -> Iterator[None]:
+    """No warnings of convergence (the iteration count tells) and no more threads than pay.
+
+    Warning filters and thread counts belong to the whole process, so one fit at
+    a time may change them. Small products gain nothing from threads, and where
+    the processors are shared their waiting makes a fit ten times slower.
+    """
+    threads = None if not sparse.issparse(columns) and columns.size >= THREADED_CELLS else 1
+    with _process, warnings.catch_warnings(), threadpool_limits(threads):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Line Search failed")  # newton-cg at the limit of rounding
+        yield
 
 
 def _scores(

@@ -52,8 +52,11 @@ def _units(
         return None, np.ones(rows, dtype=np.int64)
     if len(groups) != rows:
         raise DataError(f"{len(groups)} groups for {rows} rows; give one group a row")
-    _, members, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    return members, sizes
+    _, first, members = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+    # Numbered as they appear, so that renaming patients does not move an interval.
+    number = np.empty(len(first), dtype=np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    return number[members], np.bincount(number[members])
 
 
 def _chunks(

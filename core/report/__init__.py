@@ -1,1 +1,1 @@
-""""""
+"""The report, the model card and their figures."""

@@ -1,1 +1,1 @@
-""""""
+"""The trainer, the feature cache and the means to compute."""

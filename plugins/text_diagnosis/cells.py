@@ -20,7 +20,7 @@ def texts(column: pl.Series, key: str) -> pl.Series:
     `key`, for a column of lists or bytes.
     """
     if column.dtype.is_float():
-        written = pl.Series(column.name, [_number(value) for value in column], dtype=pl.String)
+        written = pl.Series(column.name, [_number(value) for value in column.to_list()], dtype=pl.String)
     elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         raise DataError(f"{key}: column {column.name!r} holds {column.dtype}; a column of text or numbers is needed")
     else:
@@ -49,7 +49,7 @@ def label_column(column: pl.Series, problems: Problems) -> list[str | None]:
 
 def joined_labels(column: pl.Series, separator: str, problems: Problems) -> list[tuple[str, ...]]:
     """Several labels a row, from texts that `separator` joins; a cell without a label is a problem."""
-    found = [_named(text.split(separator)) if text else () for text in texts(column, "data.label")]
+    found = [_named(text.split(separator)) if text else () for text in texts(column, "data.label").to_list()]
     refuse(problems, pl.Series([not names for names in found], dtype=pl.Boolean), column.name, "the label is empty")
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+StopWords = Literal["none", "en", "zh"]
 SAMPLED = 200
 
 _PLACEHOLDER = re.compile(r"(\[\*\*.*?\*\*\])")
@@ -45,7 +46,7 @@ class Cleaning:
 
     unicode: bool = True
     whitespace: bool = True
-    stop_words: Literal["none", "en", "zh"] = "none"
+    stop_words: StopWords = "none"
 
     def __call__(self, text: str) -> str:
         """The cleaned text."""
@@ -66,8 +67,9 @@ class Cleaning:
 
 
 def _uniform(text: str) -> str:
-    text = _SEPARATORS.sub(" ", _INVISIBLE.sub("", text))
-    if text.isascii():
+    if not text.isprintable():  # far quicker than the search, and false of all that it looks for
+        text = _SEPARATORS.sub(" ", _INVISIBLE.sub("", text))
+    if unicodedata.is_normalized("NFKC", text):
         return text
     text = _MIXED_FRACTION.sub(" ", _EXPONENT.sub("^", text))
     return unicodedata.normalize("NFKC", text)

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, field_validator
 
 from medplug.core.config import DataConfig, Section
-
-StopWords = Literal["none", "en", "zh"]
-
-
-def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("a column is named twice")
-    return names
-
-
-IndicatorColumns = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_all_different)]
+from medplug.plugins.text_diagnosis.cleaning import StopWords
 
 
 class TextDiagnosisOptions(Section):
@@ -48,7 +38,14 @@ class TextDiagnosisData(DataConfig):
     """The options ``data.*``: the tables, and the columns of the text and its label."""
 
     text: str = Field(default="text", description="the column of the text")
-    label: str | IndicatorColumns = Field(
+    label: str | tuple[str, ...] = Field(
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["cough","fever"]',
     )
+
+    @field_validator("label")
+    @classmethod
+    def _different_columns(cls, label: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(label, tuple) and len(set(label)) < max(len(label), 1):
+            raise ValueError("give at least one column, and none twice")
+        return label

@@ -34,9 +34,6 @@ TELLING_DENIAL = 0.2
 MIMIC = 0.03
 """The share of notes whose findings are mostly those of another diagnosis."""
 
-LONGEST = 60
-"""Words in the longest note."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Patient:
@@ -80,7 +77,7 @@ def _speakers(rng: random.Random, language: str) -> Iterator[tuple[str, str, str
 
 
 def _new_note(rng: random.Random, patient: _Patient, visit: int, written: set[str]) -> str:
-    while (note := _note(rng, patient, visit)) in written or len(note.split()) > LONGEST:
+    while (note := _note(rng, patient, visit)) in written:
         pass
     written.add(note)
     return note

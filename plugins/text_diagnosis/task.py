@@ -112,7 +112,7 @@ class TextDiagnosis(Task):
     def _texts(self, table: pl.DataFrame, problems: Problems) -> list[str]:
         name, options = self.data.text, self.options
         clean = Cleaning(options.unicode, options.whitespace, options.stop_words)
-        found = [clean(text or "") for text in cells.texts(table[name], "data.text")]
+        found = [clean(text or "") for text in cells.texts(table[name], "data.text").to_list()]
         empty = pl.Series([not text.strip() for text in found], dtype=pl.Boolean)
         cells.refuse(problems, empty, name, "the text is empty")
         return found

@@ -1,0 +1,35 @@
+"""Tables out: predictions as CSV, JSON Lines or Parquet, moved into place when whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from medplug.core.errors import RunError, UsageError
+
+
+def write_table(frame: pl.DataFrame, file: Path | None) -> None:
+    """Write by the file's ending; with None, CSV to standard output. Lists become ``a;b`` in CSV."""
+    if file is None:
+        sys.stdout.write(_flat(frame).write_csv())
+        return
+    writers = {
+        ".csv": lambda path: _flat(frame).write_csv(path),
+        ".jsonl": lambda path: frame.write_ndjson(path),
+        ".parquet": lambda path: frame.write_parquet(path),
+    }
+    if file.suffix not in writers:
+        raise UsageError(f"output {file}: write to one of {', '.join(writers)}")
+    unfinished = file.with_name(f".{file.name}.partial")
+    try:
+        writers[file.suffix](unfinished)
+        os.replace(unfinished, file)
+    except OSError as error:
+        raise RunError(f"output {file}: cannot be written: {error.strerror}") from None
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.List(pl.String)).list.join(";"))

@@ -1,0 +1,119 @@
+"""Prediction with a trained model: rows in, decisions and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from medplug.core.config import DataConfig
+from medplug.core.contracts import Examples, Task
+from medplug.core.data.dataset import read_examples
+from medplug.core.data.problems import Problem, Problems
+from medplug.core.data.tables import read_table, table_name
+from medplug.core.data.targets import Target
+from medplug.core.errors import DataError
+from medplug.core.evaluation.scores import estimate
+from medplug.core.model import Model
+from medplug.core.training.cache import content_key
+from medplug.core.training.compute import Compute, Report, infer
+
+Rows = Any
+"""A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
+
+
+def _silent(done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+@dataclass(slots=True)
+class Predictor:
+    """A trained model with the task that reads its rows. Made by `medplug.load` or at the end of a run."""
+
+    task_name: str
+    task: Task
+    model: Model
+    target: Target
+    compute: Compute
+
+    def logits(self, values: Sequence[Any], report: Report = _silent) -> NDArray[np.float32]:
+        """Logits ``[rows, outputs]`` of raw inputs; equal inputs are computed once."""
+        keys = [content_key(value) for value in values]
+        distinct = dict(zip(keys, values, strict=True))
+        place = {key: i for i, key in enumerate(distinct)}
+        backbone = self.model.backbone
+        result = infer(self.model.eval(), backbone, backbone.prepare(list(distinct.values())), self.compute, report)
+        return result[[place[key] for key in keys]]
+
+    def predict(self, rows: Rows, *, on_error: str = "stop", report: Report = _silent) -> pl.DataFrame:
+        """A frame with `row` (first row = 1), `prediction` and one probability a class (``p_CLASS``).
+
+        Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
+        """
+        return self.predict_with_problems(rows, on_error=on_error, report=report)[0]
+
+    def predict_with_problems(
+        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent
+    ) -> tuple[pl.DataFrame, list[Problem]]:
+        """The same, and the rows that were left out with the reason for each."""
+        data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
+        examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
+        return prediction_frame(self.target, examples.rows, self._probabilities(examples, report)), problems.found
+
+    def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+        """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
+        examples, _ = self._read(rows, self.task.data, labelled=True, on_error="stop")
+        labels = examples.labels or []
+        unknown = self.target.unknown(labels)
+        if unknown:
+            numbers = ", ".join(str(row) for row in examples.rows[unknown[:20]])
+            raise DataError(
+                f"{len(unknown)} row(s) have a label that the model was not trained on (rows {numbers})\n"
+                f"it knows: {', '.join(self.target.classes)}"
+            )
+        names = self.task.metrics(self.target)
+        found = estimate(
+            self.target,
+            self.target.encode(labels),
+            self._probabilities(examples, _silent),
+            names,
+            groups=examples.groups,
+            resamples=resamples,
+            seed=seed,
+        )
+        metrics = {name: each.as_json() for name, each in found.items()}
+        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
+
+    def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
+        source = pl.DataFrame(list(rows)) if isinstance(rows, list | tuple) else rows
+        columns = self.task.columns(labelled=labelled)
+        extra = [name for name in (data.group, data.site) if name]
+        table = read_table(source, key="INPUT", columns=columns, optional=extra)
+        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled)
+        if on_error == "stop":
+            problems.stop()
+        return examples, problems
+
+    def _probabilities(self, examples: Examples, report: Report) -> NDArray[np.float64]:
+        if not len(examples):
+            return np.empty((0, len(self.target.classes)))
+        (values,) = examples.inputs.values()
+        return self.target.probabilities(self.logits(values, report))
+
+
+def prediction_frame(
+    target: Target, rows: NDArray[np.int64], probabilities: NDArray[np.float64], **more: Sequence[Any]
+) -> pl.DataFrame:
+    """Row numbers, decisions (multilabel: lists of names) and probabilities as a frame."""
+    decided = target.decode(target.decide(probabilities))
+    kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
+    columns: dict[str, Any] = {**more, "row": rows}
+    frame = pl.DataFrame(columns).with_columns(
+        pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
+    )
+    shares = [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
+    return frame.with_columns(shares)

@@ -1,0 +1,103 @@
+"""What a reader must know before believing the numbers, each in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.names import greater_is_better, leak_name, metric_name
+from medplug.core.report.formats import count
+from medplug.core.report.words import verdict
+
+FEW_ROWS = 100
+FEW_OF_A_CLASS = 10
+_COMMIT = 40
+_NAMED = 12
+
+
+def cautions(evidence: Evidence) -> list[str]:
+    """Every caution that applies, the gravest first."""
+    found: list[str] = []
+    for check in (_sample, _leaks, _baseline, _patients, _small, _rejected, _cut, _counted, _weights):
+        found += check(evidence)
+    return found
+
+
+def _sample(evidence: Evidence) -> Iterator[str]:
+    if evidence.facts.sample:
+        yield "This is a generated sample: the numbers say nothing about real patients."
+
+
+def _leaks(evidence: Evidence) -> Iterator[str]:
+    for leak in evidence.facts.leaks:
+        patients = "" if leak.groups is None else f", {count(leak.groups, 'patient')}"
+        effect = "the test numbers are likely too good" if leak.second == "test" else "the choice of model may be misled"
+        yield (
+            f"Leakage: {leak_name(leak.kind)} is on both sides of {leak.first} and {leak.second} "
+            f"({count(leak.rows, 'row')} of {leak.second}, {100 * leak.share:.1f} %{patients}); {effect}."
+        )
+
+
+def _baseline(evidence: Evidence) -> Iterator[str]:
+    if verdict(evidence).kind == "worse":
+        yield "The simple baseline is better than this model; prefer it."
+    model, majority = (
+        each[evidence.metric]["value"] for each in (evidence.scores["metrics"], evidence.scores["baseline"]["majority"])
+    )
+    if model is None or majority is None:
+        return
+    if not (model > majority if greater_is_better(evidence.metric) else model < majority):
+        yield (
+            f"By {metric_name(evidence.metric)} the model is no better than giving every row the training majority."
+        )
+
+
+def _patients(evidence: Evidence) -> Iterator[str]:
+    if evidence.splits["test"].groups is None:
+        yield (
+            "No patient column was given (data.group): rows are the unit of splits and intervals, "
+            "and the same patient may be on both sides."
+        )
+
+
+def _small(evidence: Evidence) -> Iterator[str]:
+    for name in ("validation", "test"):
+        split = evidence.splits.get(name)
+        if split is not None and split.rows < FEW_ROWS:
+            effect = "intervals are wide" if name == "test" else "the choice of model is uncertain"
+            yield f"The {name} split has only {count(split.rows, 'row')}; {effect}."
+    few = [name for name, rows in evidence.splits["test"].classes.items() if rows < FEW_OF_A_CLASS]
+    if few:
+        listed = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")
+        yield (
+            f"{count(len(few), 'class has', 'classes have')} fewer than {FEW_OF_A_CLASS} test rows ({listed}); "
+            "their intervals are wide."
+        )
+
+
+def _rejected(evidence: Evidence) -> Iterator[str]:
+    rows = len({(split, problem.row) for split, problem in evidence.facts.rejected})
+    if rows:
+        yield f"{count(rows, 'row was', 'rows were')} set aside as unusable; the numbers do not cover them."
+
+
+def _cut(evidence: Evidence) -> Iterator[str]:
+    for split, noticed in evidence.census.items():
+        for what, rows in noticed.items():
+            if rows:
+                yield f"In {split}: {rows:,} {what}."
+
+
+def _counted(evidence: Evidence) -> Iterator[str]:
+    for what, rows in evidence.facts.counts.items():
+        if rows:
+            yield f"In the training data: {rows:,} {what}."
+
+
+def _weights(evidence: Evidence) -> Iterator[str]:
+    weights = evidence.manifest.get("weights") or {}
+    revision = str(weights.get("revision") or "")
+    if weights.get("source") == "hub" and not (len(revision) == _COMMIT and set(revision) <= set("0123456789abcdef")):
+        yield "The pretrained weights are not pinned to a commit of the hub; a later run may get others."
+    if weights.get("source") == "folder":
+        yield "The pretrained weights were read from a folder; nothing here proves which model they are."

@@ -1,0 +1,59 @@
+"""How numbers and values are written: three decimals, intervals in brackets, and what is undefined said so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+UNDEFINED = "not defined"
+NOTHING = "not set"
+_LISTED = 20
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """Three decimals (``0.612``, or ``+0.612`` where `signed`), with a true minus sign."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    rounded = round(value, 3) + 0.0  # + 0.0 makes minus zero zero
+    text = f"{rounded:+.3f}" if signed and rounded else f"{rounded:.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def estimate(found: Mapping[str, Any], *, signed: bool = False) -> str:
+    """A value with its interval, as in ``0.612 [0.580, 0.643]``; `found` is an entry of metrics.json."""
+    value = number(found["value"], signed=signed)
+    if value == UNDEFINED:
+        return value
+    low, high = (number(bound, signed=signed) for bound in found["ci95"])
+    return f"{value} [{UNDEFINED}]" if UNDEFINED in (low, high) else f"{value} [{low}, {high}]"
+
+
+def count(rows: int, noun: str, plural: str = "") -> str:
+    """A count with its noun, as in ``1 row`` or ``2,310 rows``."""
+    return f"{rows:,} {noun if rows == 1 else plural or noun + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """A share in per cent with one decimal."""
+    return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
+
+
+def plain(value: Any) -> str:
+    """Any value of a key or a note as one short text."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return UNDEFINED if math.isnan(value) else f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return _listed([f"{name}: {plain(each)}" for name, each in value.items()])
+    if isinstance(value, list | tuple):
+        return _listed([plain(each) for each in value])
+    return str(value)
+
+
+def _listed(parts: list[str]) -> str:
+    more = f" and {len(parts) - _LISTED} more" if len(parts) > _LISTED else ""
+    return (", ".join(parts[:_LISTED]) or "none") + more

@@ -1,0 +1,57 @@
+"""What metrics and leaks are called in sentences, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medplug.core.evaluation.metrics import GREATER_IS_BETTER
+from medplug.core.specs import TargetKind
+
+_NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+}
+_AVERAGED = ("precision", "recall", "f1", "auroc", "auprc")
+
+
+def metric_name(metric: str, kind: TargetKind | None = None) -> str:
+    """A metric in words; with the target's `kind`, also what it is an average of."""
+    name = _NAMES.get(metric, metric.replace("_", " "))
+    if kind == "multilabel" and metric == "accuracy":
+        return "accuracy (every label right)"
+    if kind in ("multiclass", "multilabel") and metric in _AVERAGED:
+        return f"{name} (macro average)"
+    return name
+
+
+def greater_is_better(metric: str) -> bool:
+    """Which way a metric is better; one that the catalogue lacks is taken to be better when greater."""
+    return GREATER_IS_BETTER.get(metric, True)
+
+
+def gain(difference: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """A difference from metrics.json with its sign turned where less is better, so that above 0 the model is better."""
+    if greater_is_better(metric):
+        return dict(difference)
+    low, high = difference["ci95"]
+    return {"value": _minus(difference["value"]), "ci95": [_minus(high), _minus(low)]}
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def leak_name(kind: str) -> str:
+    """A kind of leak in words."""
+    return "the same patient" if kind == "same group" else f"the {kind}"

@@ -1,0 +1,106 @@
+"""Writing report.html and model_card.md from a run's evidence."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from medplug.core.report import tables
+from medplug.core.report.cautions import cautions
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.plots import pictures
+from medplug.core.report.words import statements, summary, verdict
+
+# what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
+_SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
+
+
+def write_report(folder: Path, evidence: Evidence) -> None:
+    """Write ``report.html`` (whole in itself) and ``model_card.md`` into `folder`; equal evidence, equal bytes."""
+    content = _content(evidence)
+    for name, page in (("report.html", _html(content)), ("model_card.md", _card(content, evidence))):
+        with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
+            file.write(page)
+
+
+def _content(evidence: Evidence) -> dict[str, Any]:
+    """What both pages tell."""
+    return {
+        "title": evidence.title,
+        "summary": summary(evidence),
+        "verdict": verdict(evidence),
+        "cautions": cautions(evidence),
+        "sample": evidence.facts.sample,
+        "split_by": evidence.facts.split_by,
+        "grouped": evidence.splits["test"].groups is not None,
+        "files": tables.files(evidence),
+        "splits": tables.splits(evidence),
+        "classes": tables.classes(evidence),
+        "rejected": tables.rejected(evidence),
+        "counts": tables.counts(evidence),
+        "leaks": tables.leaks(evidence),
+        "results": tables.results(evidence),
+        "by_class": tables.by_class(evidence),
+        "by_group": tables.by_group(evidence),
+        "pictures": pictures(evidence),
+        "making": tables.making(evidence),
+        "history": tables.history(evidence) if evidence.history else None,
+        "statements": statements(evidence),
+        "settings": tables.settings(evidence),
+        "provenance": tables.provenance(evidence),
+        "version": evidence.manifest.get("versions", {}).get("medplug"),
+    }
+
+
+def _html(content: dict[str, Any]) -> str:
+    return _pages().get_template("report.html").render(content)
+
+
+def _card(content: dict[str, Any], evidence: Evidence) -> str:
+    front = yaml.safe_dump(_front_matter(evidence), sort_keys=False, allow_unicode=True)
+    page = _cards().get_template("model_card.md").render(content, front=Markup(front))
+    return re.sub(r"\n{3,}", "\n\n", page)
+
+
+def _front_matter(evidence: Evidence) -> dict[str, Any]:
+    """What a model hub reads; the licence is for the model's owner to state."""
+    front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
+    if any(key == "data.text" for key, _, _ in evidence.keys):
+        front["pipeline_tag"] = "text-classification"
+    return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
+
+
+@cache
+def _pages() -> Environment:
+    return Environment(loader=_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@cache
+def _cards() -> Environment:
+    return Environment(
+        loader=_loader(),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_markdown,
+        keep_trailing_newline=True,
+    )
+
+
+def _loader() -> PackageLoader:
+    return PackageLoader("medplug.core.report", "")
+
+
+def _markdown(value: Any) -> Any:
+    """A text as Markdown shows it literally, on one line; what is `Markup` already stays."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    line = _SPECIAL.sub(r"\\\1", " ".join(value.split()))
+    return Markup(line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))

@@ -1,0 +1,211 @@
+"""The report's figures, drawn from the test split's probabilities and the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from medplug.core.report.curves import calibration, precision_recall, roc
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import count, estimate
+from medplug.core.report.names import metric_name
+from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, drawing, inline
+
+MOST_CELLS = 20
+MOST_BARS = 60
+HEAT_OPACITY = 0.6
+"""How strongly a share of 1 is shaded; the ink must stay readable on it."""
+
+_COUNT_ONLY = 6
+_NAME = 22
+_WIDTH = 4.6
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with its title and caption; `svg` is None where it cannot be drawn, and the caption says why."""
+
+    name: str
+    title: str
+    caption: str
+    svg: Markup | None
+
+
+def pictures(evidence: Evidence) -> list[Picture]:
+    """Every figure that this kind of target has, in reading order."""
+    kind = evidence.target.kind
+    with drawing():
+        found = [] if kind == "multilabel" else [_confusion(evidence)]
+        found += [_classes(evidence)] if kind != "binary" else [_roc(evidence), _precision_recall(evidence)]
+        found.append(_reliability(evidence))
+        found += [_history(evidence)] if evidence.history else []
+    return found
+
+
+def _confusion(evidence: Evidence) -> Picture:
+    name, title = "confusion", "Confusion matrix"
+    classes = [_short(each) for each in evidence.target.classes]
+    size = len(classes)
+    if size > MOST_CELLS:
+        return Picture(name, title, f"Not drawn: it would have {size} x {size} cells. The table by class has the rest.", None)
+    cells = np.zeros((size, size), dtype=np.int64)
+    np.add.at(cells, (evidence.labels, evidence.target.decide(evidence.probabilities)), 1)
+    shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    side = max(2.6, 0.36 * size)
+    figure, axes = _axes(side + 1.7, side + 1.1)
+    for row, column in np.ndindex(size, size):
+        corner = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor=HEAT, alpha=HEAT_OPACITY * shares[row, column], linewidth=0))
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=RULE, linewidth=0.6))
+        text = f"{cells[row, column]:,}"
+        text += f"\n{100 * shares[row, column]:.0f} %" if size <= _COUNT_ONLY else ""
+        axes.text(column, row, text, ha="center", va="center", fontsize=8 if size <= 12 else 7)
+    tilt = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if size > 3 else {}
+    axes.set_xticks(range(size), classes, **tilt)
+    axes.set_yticks(range(size), classes)
+    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal", xlabel="decided", ylabel="true")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    right = int(np.trace(cells))
+    told = f"{title}: {right:,} of {int(cells.sum()):,} test rows are on the diagonal, decided rightly."
+    caption = "Test rows by true class (down) and decided class (across); the shade is the share of the true class."
+    return Picture(name, title, caption, inline(figure, name, title, told))
+
+
+def _roc(evidence: Evidence) -> Picture:
+    name, title = "roc", "ROC curve"
+    positive = evidence.labels == 1
+    if positive.all() or not positive.any():
+        return Picture(name, title, "Not drawn: the test rows are all of one class.", None)
+    figure, axes = _axes(3.9, 3.6)
+    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
+    axes.plot(*roc(positive, evidence.baseline[:, 1]), color=BASELINE, linestyle=(0, (4, 2)), label="linear baseline")
+    axes.plot(*roc(positive, evidence.probabilities[:, 1]), color=MODEL, label="model")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
+    _unit_square(axes, "lower right")
+    told = f"{title}: {_both(evidence, 'auroc')}."
+    return Picture(name, title, f"{_both(evidence, 'auroc')}. The thin diagonal is chance.", inline(figure, name, title, told))
+
+
+def _precision_recall(evidence: Evidence) -> Picture:
+    name, title = "precision-recall", "Precision and recall"
+    positive = evidence.labels == 1
+    if not positive.any():
+        return Picture(name, title, "Not drawn: no test row is positive.", None)
+    figure, axes = _axes(3.9, 3.6)
+    step: dict[str, Any] = {"drawstyle": "steps-post"}
+    plain = precision_recall(positive, evidence.baseline[:, 1])
+    axes.axhline(float(positive.mean()), color=RULE, linewidth=1)
+    axes.plot(*plain, color=BASELINE, linestyle=(0, (4, 2)), label="linear baseline", **step)
+    axes.plot(*precision_recall(positive, evidence.probabilities[:, 1]), color=MODEL, label="model", **step)
+    axes.set(xlabel="recall", ylabel="precision")
+    _unit_square(axes, "lower left")
+    told = f"{title}: {_both(evidence, 'auprc')}."
+    caption = f"{_both(evidence, 'auprc')}. The thin line is the share of positive rows, {positive.mean():.3f}."
+    return Picture(name, title, caption, inline(figure, name, title, told))
+
+
+def _reliability(evidence: Evidence) -> Picture:
+    name, title = "reliability", "Reliability"
+    bins = calibration(evidence.target, evidence.labels, evidence.probabilities)
+    figure = Figure(figsize=(3.9, 4.2), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
+    errors = np.abs(bins.interval - bins.observed)
+    axes.errorbar(bins.confidence, bins.observed, errors, color=MODEL, marker="o", markersize=3.5, elinewidth=0.8)
+    axes.set(ylabel=bins.axes[1], xlim=(0, 1), ylim=(-0.02, 1.02))
+    below.bar(bins.left, bins.rows, width=bins.width, align="edge", color=MODEL, alpha=0.55)
+    below.set(xlabel=bins.axes[0], ylabel=bins.unit)
+    for each in (axes, below):
+        each.grid(axis="y")
+        each.set_axisbelow(True)
+    ece = evidence.scores["metrics"].get("ece")
+    error = f" {_capital(metric_name('ece'))}: {estimate(ece)}." if ece else ""
+    told = f"{title} in {count(len(bins.rows), 'bin')}, with the counts below.{error}"
+    caption = f"On the diagonal a probability means what it says. Bars: Wilson 95 % intervals, by {bins.unit}.{error}"
+    return Picture(name, title, caption, inline(figure, name, title, told))
+
+
+def _classes(evidence: Evidence) -> Picture:
+    name, title = "classes", "F1 by class"
+    found = [(each, part["metrics"]["f1"]) for each, part in evidence.scores["by_class"].items()]
+    if len(found) > MOST_BARS:
+        return Picture(name, title, f"Not drawn for {len(found)} classes; see the table by class.", None)
+    figure, axes = _axes(_WIDTH, 0.9 + 0.24 * len(found))
+    for row, (_, f1) in enumerate(found):
+        if f1["value"] is not None:
+            low, high = (f1["value"] if bound is None else bound for bound in f1["ci95"])
+            axes.plot([low, high], [row, row], color=MODEL, linewidth=1.2, solid_capstyle="butt")
+            axes.plot([f1["value"]], [row], color=MODEL, marker="o", markersize=4.5)
+    axes.set_yticks(range(len(found)), [_short(each) for each, _ in found])
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(found) - 0.5, -0.5), xlabel="F1")
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    undefined = sum(f1["value"] is None for _, f1 in found)
+    caption = "F1 of each class against the rest, with 95 % intervals."
+    caption += f" It is not defined for {count(undefined, 'class', 'classes')}." if undefined else ""
+    return Picture(name, title, caption, inline(figure, name, title, f"{title}, with 95 % intervals; see the table."))
+
+
+def _history(evidence: Evidence) -> Picture:
+    name, title = "history", "Training by epoch"
+    metric, best = evidence.metric, evidence.notes.get("best epoch")
+    panels = [("loss", "training loss"), (metric, f"validation {metric_name(metric)}")]
+    figure = Figure(figsize=(3.9, 4.2), layout="constrained")
+    for axes, (key, label) in zip(figure.subplots(2, 1, sharex=True), panels, strict=True):
+        points = [(row["epoch"], row[key]) for row in evidence.history if key in row]
+        axes.plot([x for x, _ in points], [y for _, y in points], color=MODEL, marker="o", markersize=3.5)
+        if best is not None:
+            axes.axvline(best, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.set(ylabel=label)
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    marked = "" if best is None else f" The dotted line marks the epoch kept, {best:g}, chosen on validation."
+    return Picture(name, title, f"Loss and validation score.{marked}", inline(figure, name, title, f"{title}.{marked}"))
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _unit_square(axes: Axes, legend: str) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.grid()
+    axes.set_axisbelow(True)
+    axes.legend(*_reversed(axes), loc=legend)
+
+
+def _reversed(axes: Axes) -> Iterator[list[Any]]:
+    """The legend's entries, the model first although it is drawn last, on top."""
+    return (found[::-1] for found in axes.get_legend_handles_labels())
+
+
+def _both(evidence: Evidence, metric: str) -> str:
+    """A metric of the model and of the linear baseline, for a caption."""
+    scores = evidence.scores
+    if metric not in scores["metrics"]:
+        return f"Model and linear baseline, {count(len(evidence.labels), 'test row')}"
+    model, linear = estimate(scores["metrics"][metric]), estimate(scores["baseline"]["linear"][metric])
+    return f"{metric_name(metric)} of the model {model}, of the linear baseline {linear}"
+
+
+def _short(name: str) -> str:
+    """A class name that fits an axis, on one line."""
+    line = " ".join(name.split())
+    return line if len(line) <= _NAME else line[: _NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

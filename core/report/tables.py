@@ -1,0 +1,194 @@
+"""The report's tables, as plain data: what a template prints as HTML or Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import count, estimate, number, plain, share
+from medplug.core.report.names import gain, greater_is_better, leak_name, metric_name
+
+SHORT_HASH = 12
+MOST_PARTS = 60
+LOWER = "\N{DOWNWARDS ARROW}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Texts by row, the first of each row its heading; `best` marks cells (row, column), `digits` columns of numbers."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+    best: frozenset[tuple[int, int]] = frozenset()
+    digits: bool = True
+    notes: list[str] = field(default_factory=list)
+
+
+def results(evidence: Evidence) -> Table:
+    """Every metric of the model and the baselines, and the paired difference with its sign turned to a gain."""
+    scores, kind = evidence.scores, evidence.target.kind
+    sources = [scores["metrics"], scores["baseline"]["linear"], scores["baseline"]["majority"]]
+    rows, best = [], set()
+    for position, metric in enumerate(scores["metrics"]):
+        found = [source[metric] for source in sources]
+        better = gain(scores["difference"][metric], metric)
+        arrow = "" if greater_is_better(metric) else f" {LOWER}"
+        rows.append([metric_name(metric, kind) + arrow, *map(estimate, found), estimate(better, signed=True)])
+        best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
+    header = ["metric", "model", "linear baseline", "majority", "gain over linear"]
+    caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
+    return Table(caption, header, rows, frozenset(best))
+
+
+def by_class(evidence: Evidence) -> Table:
+    """The scores of each class against the rest."""
+    return _parts("class", "Scores of each class against the rest", "true rows", evidence.scores["by_class"], None)
+
+
+def by_group(evidence: Evidence) -> list[Table]:
+    """One table for the sites and one for each column of ``report.by``."""
+    shown = [evidence.metric, *(name for name in ("balanced_accuracy", "auroc", "brier", "ece") if name != evidence.metric)]
+    return [
+        _parts(column, f"Scores by {column}", "test rows", parts, shown)
+        for column, parts in evidence.scores["by_group"].items()
+    ]
+
+
+def classes(evidence: Evidence) -> Table:
+    """How often each class occurs in each split."""
+    splits = evidence.splits
+    rows = [
+        [name, *(f"{split.classes.get(name, 0):,} ({share(split.classes.get(name, 0), split.rows)})" for split in splits.values())]
+        for name in evidence.target.classes
+    ]
+    notes = ["A row may carry several labels."] if evidence.target.kind == "multilabel" else []
+    return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
+
+
+def splits(evidence: Evidence) -> Table:
+    """Rows and patients of each split."""
+    rows = [
+        [name, f"{split.rows:,}", "not given" if split.groups is None else f"{split.groups:,}"]
+        for name, split in evidence.splits.items()
+    ]
+    return Table("Splits", ["split", "rows", "patients"], rows)
+
+
+def files(evidence: Evidence) -> Table:
+    """The tables that were read, each with the beginning of its SHA-256."""
+    rows = [
+        [key, str(each["name"]), f"{each['rows']:,}", f"{each['rejected']:,}", str(each["sha256"])[:SHORT_HASH]]
+        for key, each in evidence.facts.tables.items()
+    ]
+    return Table("Tables read", ["given as", "name", "rows", "rows set aside", "SHA-256 (beginning)"], rows, digits=False)
+
+
+def rejected(evidence: Evidence) -> Table:
+    """Rows set aside, by split, column and reason."""
+    reasons = Counter((split, problem.column, problem.reason) for split, problem in evidence.facts.rejected)
+    rows = [[split, column, reason, f"{rows:,}"] for (split, column, reason), rows in sorted(reasons.items())]
+    return Table("Rows set aside", ["table", "column", "reason", "rows"], rows, digits=False)
+
+
+def counts(evidence: Evidence) -> Table:
+    """What preparing the rows did, and what the backbone noticed."""
+    rows = [["train", what, f"{number:,}"] for what, number in evidence.facts.counts.items()]
+    rows += [
+        [split, what, f"{rows:,}"] for split, noticed in evidence.census.items() for what, rows in noticed.items()
+    ]
+    return Table("Counts", ["split", "what", "rows"], rows, digits=False)
+
+
+def leaks(evidence: Evidence) -> Table:
+    """What splits share."""
+    rows = [
+        [
+            leak_name(leak.kind),
+            f"{leak.first} and {leak.second}",
+            f"{leak.rows:,}",
+            f"{100 * leak.share:.1f} % of {leak.second}",
+            "" if leak.groups is None else f"{leak.groups:,}",
+        ]
+        for leak in evidence.facts.leaks
+    ]
+    return Table("Found on both sides", ["what", "of", "rows", "share", "patients"], rows, digits=False)
+
+
+def settings(evidence: Evidence) -> Table:
+    """Every key with its value and its origin."""
+    rows = [[key, plain(value), origin] for key, value, origin in evidence.keys]
+    return Table("Every key, its value and where it came from", ["key", "value", "origin"], rows, digits=False)
+
+
+def making(evidence: Evidence) -> Table:
+    """How the model was made and chosen."""
+    keys = {key: value for key, value, _ in evidence.keys}
+    rows = [["chosen by", f"{metric_name(evidence.metric, evidence.target.kind)} on the validation rows"]]
+    rows += [[name, plain(keys[name])] for name in ("backbone", "adapter", "train.class_weights") if name in keys]
+    rows += [["pretrained weights", pairs(evidence.manifest.get("weights") or {}) or "none: trained from random weights"]]
+    return Table("The model", ["part", "value"], [*rows, *_flat(evidence.notes)], digits=False)
+
+
+def history(evidence: Evidence) -> Table:
+    """Each epoch's numbers."""
+    names = list(dict.fromkeys(name for row in evidence.history for name in row if name != "epoch"))
+    rows = [[f"{row['epoch']:g}", *(number(row.get(name)) for name in names)] for row in evidence.history]
+    heads = ["training loss" if name == "loss" else f"validation {metric_name(name)}" for name in names]
+    return Table("Every epoch", ["epoch", *heads], rows)
+
+
+def provenance(evidence: Evidence) -> list[Table]:
+    """Versions, plugins, hardware and time."""
+    manifest = evidence.manifest
+    run = [[name, plain(manifest.get(name))] for name in ("made", "seed", "precision")]
+    run += [[name, plain(value)] for name, value in manifest.get("hardware", {}).items()]
+    plugins = [[each["name"], each["distribution"] or "built in", plain(each["gives"])] for each in manifest.get("plugins", [])]
+    failed = [f"A plugin was left out: {failure}" for failure in manifest.get("plugins_set_aside", [])]
+    seconds = [[stage, f"{spent:.1f}"] for stage, spent in manifest.get("seconds", {}).items()]
+    versions = [[name, version or "not installed"] for name, version in manifest.get("versions", {}).items()]
+    return [
+        Table("The run", ["part", "value"], run, digits=False),
+        Table("Versions", ["package", "version"], versions, digits=False),
+        Table("Plugins", ["plugin", "distribution", "gives"], plugins, digits=False, notes=failed),
+        Table("Time", ["stage", "seconds"], seconds),
+    ]
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """A mapping on one line."""
+    return ", ".join(f"{name} {plain(value)}" for name, value in values.items())
+
+
+def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
+    rows = []
+    for name, value in notes.items():
+        nested = isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values())
+        rows += _flat(value, f"{prefix}{name}: ") if nested else [[prefix + name, plain(value)]]
+    return rows
+
+
+def _best(values: list[float | None], metric: str) -> list[int]:
+    defined = [value for value in values if value is not None]
+    if not defined:
+        return []
+    top = max(defined) if greater_is_better(metric) else min(defined)
+    return [column for column, value in enumerate(values) if value == top]
+
+
+def _parts(heading: str, caption: str, unit: str, parts: Mapping[str, Any], shown: list[str] | None) -> Table:
+    """One row a part; of its metrics those in `shown` (None: all) that it has."""
+    if len(parts) > MOST_PARTS and shown is not None:
+        note = f"{len(parts)} values are too many to list here; metrics.json has them."
+        return Table(caption, [heading, unit], [], notes=[note])
+    first: Mapping[str, Any] = next(iter(parts.values()), {"metrics": {}})["metrics"]
+    names = [name for name in first if shown is None] + [name for name in shown or [] if name in first]
+    heads = [metric_name(name) + ("" if greater_is_better(name) else f" {LOWER}") for name in names]
+    rows = [
+        [name or "(empty)", f"{part['n']:,}", *(estimate(part["metrics"][metric]) for metric in names)]
+        for name, part in parts.items()
+    ]
+    return Table(caption, [heading, unit, *heads], rows)

@@ -1,0 +1,121 @@
+"""The plain words of the report: what was done, what came out, and whether transfer helped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.formats import UNDEFINED, count, estimate, number
+
+NOT_STATED = "not stated"
+
+QUESTIONS = {
+    "intended_use": "Intended use",
+    "users": "Intended users",
+    "care_pathway": "Place in the care pathway",
+    "population": "Population",
+    "out_of_scope": "Settings it is not for",
+    "data_source": "Source of the data, dates, eligibility, consent",
+    "outcome": "Definition of the outcome and who annotated it",
+    "limits": "Known limits and risks",
+    "maintenance": "Maintenance and contact",
+}
+"""What only people can say, by the name of its key ``report.NAME``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the model beats the plain baseline, in a few words and at length."""
+
+    kind: Literal["better", "worse", "unclear", "undefined"]
+    headline: str
+    text: str
+
+
+def summary(evidence: Evidence) -> list[str]:
+    """What was predicted, from how many rows, and how well; a sentence or two each."""
+    return [_predicted(evidence), _rows(evidence), _result(evidence)]
+
+
+def verdict(evidence: Evidence) -> Verdict:
+    """Compare the model with the linear baseline by the paired difference and its 95 % interval."""
+    found = gain(evidence.scores["difference"][evidence.metric], evidence.metric)
+    low, high = found["ci95"]
+    name = metric_name(evidence.metric)
+    if found["value"] is None or low is None or high is None:
+        return Verdict(
+            "undefined",
+            "The model and the simple baseline cannot be compared.",
+            f"The difference in {name} is {UNDEFINED} on this test split, so nothing can be concluded from it.",
+        )
+    if low > 0:
+        return Verdict("better", "The model is better than the simple baseline.", f"{_by(evidence)} The interval is above 0.")
+    if high < 0:
+        return Verdict(
+            "worse",
+            "The simple baseline wins.",
+            f"{_by(evidence)} The interval is below 0: the simpler model should be preferred.",
+        )
+    return Verdict(
+        "unclear",
+        "There is no clear difference from the simple baseline.",
+        f"{_by(evidence)} The interval contains 0: the data do not show that transfer helped.",
+    )
+
+
+def statements(evidence: Evidence) -> list[tuple[str, str]]:
+    """The questions only people can answer, each with its answer or ``not stated``."""
+    given = {key.removeprefix("report."): value for key, value, _ in evidence.keys if key.startswith("report.")}
+    return [(question, str(given.get(name) or NOT_STATED)) for name, question in QUESTIONS.items()]
+
+
+def better_way(metric: str) -> str:
+    """Which way a metric is better, for a table or a sentence."""
+    return "higher is better" if greater_is_better(metric) else "lower is better"
+
+
+def _by(evidence: Evidence) -> str:
+    """The paired difference as a sentence."""
+    metric = evidence.metric
+    found = gain(evidence.scores["difference"][metric], metric)
+    linear = estimate(evidence.scores["baseline"]["linear"][metric])
+    turned = "" if greater_is_better(metric) else ", counted so that a lower value is a gain"
+    return (
+        f"On the same test rows the gain in {metric_name(metric)} over a linear model on simple features "
+        f"({linear}) is {estimate(found, signed=True)}{turned}."
+    )
+
+
+def _predicted(evidence: Evidence) -> str:
+    classes = evidence.target.classes
+    if evidence.target.kind == "binary":
+        what = f"whether a row is \N{LEFT DOUBLE QUOTATION MARK}{classes[1]}\N{RIGHT DOUBLE QUOTATION MARK} rather than "
+        what += f"\N{LEFT DOUBLE QUOTATION MARK}{classes[0]}\N{RIGHT DOUBLE QUOTATION MARK}"
+    elif evidence.target.kind == "multilabel":
+        what = f"which of {len(classes)} labels a row carries (none, one or several)"
+    else:
+        what = f"which one of {len(classes)} classes a row belongs to"
+    return f"The model predicts {what} (task {evidence.task})."
+
+
+def _rows(evidence: Evidence) -> str:
+    splits = evidence.splits
+    chosen = f", chosen on {_size(splits['validation'])}" if "validation" in splits else ""
+    return f"It was trained on {_size(splits['train'])}{chosen}, and tested on {_size(splits['test'])} held apart."
+
+
+def _size(split: SplitFacts) -> str:
+    return count(split.rows, "row") + ("" if split.groups is None else f" of {count(split.groups, 'patient')}")
+
+
+def _result(evidence: Evidence) -> str:
+    metric, found = evidence.metric, evidence.scores["metrics"][evidence.metric]
+    if found["value"] is None:
+        return f"On the test rows {metric_name(metric, evidence.target.kind)} is {UNDEFINED}."
+    majority = number(evidence.scores["baseline"]["majority"][metric]["value"])
+    return (
+        f"On the test rows {metric_name(metric, evidence.target.kind)} is {estimate(found)} (95 % interval; "
+        f"{better_way(metric)}). Giving every row the training majority has {majority}."
+    )

@@ -1,0 +1,82 @@
+"""What a person sees in a terminal: progress while it works, then tables. Quiet when not a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from medplug.core import progress
+
+
+@contextmanager
+def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
+    """A progress display on `stream`, or None where it is not a terminal."""
+    if not stream.isatty():
+        yield None
+        return
+    console = Console(file=stream)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def watch(sign: progress.Progress) -> None:
+            if sign.facts:
+                numbers = "  ".join(f"{name} {value:.4g}" for name, value in sign.facts.items())
+                console.print(numbers, highlight=False)
+            else:
+                bars.update(bar, description=sign.stage, completed=sign.done, total=sign.total or None)
+
+        yield watch
+
+
+def show_run(folder: Path, scores: dict[str, Any]) -> None:
+    """The end of a run: its numbers beside the baseline's, and where everything is."""
+    show_scores(scores)
+    console = _console()
+    console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
+
+
+def show_scores(scores: dict[str, Any]) -> None:
+    """One row a metric, with its 95 % interval."""
+    baseline = scores.get("baseline", {}).get("linear", {})
+    header = ("metric", "model", *(("plain baseline", "difference") if baseline else ()))
+    rows = []
+    for name, found in scores["metrics"].items():
+        more = (interval(baseline[name]), interval(scores["difference"][name])) if baseline else ()
+        rows.append((name, interval(found), *more))
+    show_table(header, rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows)")
+
+
+def interval(found: dict[str, Any]) -> str:
+    """``0.612 [0.580, 0.643]``."""
+    if found["value"] is None:
+        return "not defined"
+    low, high = found["ci95"]
+    bounds = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{found['value']:.3f}{bounds}"
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """A plain table on standard output; never cut where output goes to a file."""
+    console = _console()
+    if title:
+        console.print(title, highlight=False)
+    table = Table(*header, box=box.SIMPLE_HEAD if console.is_terminal else None, highlight=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 4096
+    return console

@@ -1,0 +1,106 @@
+"""A vocabulary of words or characters, and of their n-grams, learned from training texts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Units = Literal["words", "characters"]
+
+PAD = 0
+UNKNOWN = 1
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+# kana and ideographs: scripts without blanks between words
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The units that are known, in the order of their ids: entry ``i`` has id ``i + 2``.
+
+    Id 0 is padding, id 1 an unknown unit. With `ngrams` 2 the entries also hold
+    pairs of neighbouring units (two units with a blank between them), since pairs
+    carry much of the meaning of short texts and of unspaced scripts (Joulin et
+    al. 2016, "Bag of Tricks for Efficient Text Classification").
+    """
+
+    units: Units
+    ngrams: int
+    entries: tuple[str, ...]
+    _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ids", {entry: i for i, entry in enumerate(self.entries, start=UNKNOWN + 1)})
+
+    @classmethod
+    def learn(
+        cls, texts: Sequence[str], *, units: Literal["auto"] | Units, ngrams: int, min_count: int, max_size: int
+    ) -> Self:
+        """Learn it from `texts`.
+
+        An entry that fewer than `min_count` texts contain is left out, so that a
+        name in a single note does not enter the saved model; of the rest the
+        `max_size` found in most texts stay, in the order of that count and then
+        of the entry itself.
+        """
+        chosen = choose_units(texts) if units == "auto" else units
+        counts: Counter[str] = Counter()
+        for text in texts:
+            found = split_units(text, chosen)
+            counts.update({*found, *(_pairs(found) if ngrams > 1 else ())})
+        frequent = sorted((entry for entry in counts if counts[entry] >= min_count), key=lambda e: (-counts[e], e))
+        return cls(chosen, ngrams, tuple(frequent[:max_size]))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Build it again from what `to_json` gave."""
+        return cls(data["units"], data["ngrams"], tuple(data["entries"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as JSON data."""
+        return {"units": self.units, "ngrams": self.ngrams, "entries": list(self.entries)}
+
+    def __len__(self) -> int:
+        """The number of ids, padding and unknown among them."""
+        return len(self.entries) + UNKNOWN + 1
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """The ids of a text, ``[tokens, ngrams]`` with at least one token.
+
+        Column 0 is the unit (`UNKNOWN` where it is not known), column 1 the pair
+        it ends (`PAD`, which adds nothing, where that is not known).
+        """
+        found = split_units(text, self.units)
+        ids = np.full((max(1, len(found)), self.ngrams), PAD, dtype=np.int32)
+        ids[:, 0] = [self._ids.get(unit, UNKNOWN) for unit in found] or UNKNOWN
+        if self.ngrams > 1:
+            ids[1:, 1] = [self._ids.get(pair, PAD) for pair in _pairs(found)]
+        return ids
+
+
+def choose_units(texts: Iterable[str]) -> Units:
+    """``characters`` where most letters are ideographs or kana, which stand without blanks between words."""
+    letters = unspaced = 0
+    for text in texts:
+        letters += sum(map(str.isalpha, text))
+        unspaced += len(_UNSPACED.findall(text))
+    return "characters" if 2 * unspaced > letters else "words"
+
+
+def split_units(text: str, units: Units) -> list[str]:
+    """The words and punctuation marks, or the characters that are not blank, of the lower-cased NFKC form of `text`."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return _WORD.findall(plain) if units == "words" else list("".join(plain.split()))
+
+
+def _pairs(units: Sequence[str]) -> list[str]:
+    return [f"{first} {second}" for first, second in pairwise(units)]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medplug.core.contracts import Examples
+from medplug.core.data.leakage import Leak, check, conflicts
+
+
+def rows(values: list[Any], groups: list[Any] | None = None, labels: list[Any] | None = None) -> Examples:
+    return Examples(np.arange(1, len(values) + 1), {"text": values}, labels, groups)
+
+
+def test_clean_splits_have_no_leaks():
+    assert check({"train": rows(["a", "b"], ["p", "q"]), "test": rows(["c"], ["r"])}) == []
+
+
+def test_shared_groups_are_counted_for_every_pair():
+    leaks = check(
+        {
+            "train": rows(["a", "b", "c"], ["p", "q", "r"]),
+            "validation": rows(["d", "e"], ["s", "t"]),
+            "test": rows(["f", "g", "h", "i"], ["p", "p", "q", "s"]),
+        }
+    )
+    assert leaks == [
+        Leak("same group", "train", "test", 3, 2, 0.75),
+        Leak("same group", "validation", "test", 1, 1, 0.25),
+    ]
+
+
+def test_texts_are_the_same_after_normalising():
+    train = rows(["Fever and cough", "ﬁbrosis Ⅳ", "STRASSE", "Ünder"])
+    test = rows(["  fever\tAND\n cough ", "fibrosis iv", "straße", "U\u0308NDER", "fever", "Fever, and cough"])
+    assert check({"train": train, "test": test}) == [Leak("same text", "train", "test", 4, None, 4 / 6)]
+
+
+def test_empty_inputs_and_missing_groups_match_nothing():
+    train = rows(["", None, " ", "a"], [None, "", None, "p"])
+    assert check({"train": train, "test": rows([" ", "", None], [None, "", "q"])}) == []
+
+
+def test_arrays_and_bytes_are_compared_by_content_type_and_shape():
+    image = np.arange(6.0).reshape(2, 3)
+    train = rows([image, b"abc"])
+    test = rows([image.copy(), image.T.copy(), image.reshape(3, 2), image.astype(np.float32), b"abc", "abc", b"abd"])
+    assert [leak.rows for leak in check({"train": train, "test": test})] == [2]
+
+
+def test_several_slots_leak_only_as_a_whole():
+    def pairs(drugs: list[str | None], proteins: list[str | None]) -> Examples:
+        return Examples(np.arange(len(drugs)), {"drug": drugs, "protein": proteins})
+
+    train = pairs(["d1", "d2", "ab", None], ["p1", "p2", "c", None])
+    test = pairs(["d1", "d1", "a", None], ["p1", "p2", "bc", None])
+    assert check({"train": train, "test": test}) == [Leak("same inputs", "train", "test", 1, None, 0.25)]
+
+
+def test_an_empty_split_has_no_leaks():
+    assert check({"train": rows(["a"], ["p"]), "test": rows([], [])}) == []
+
+
+def test_a_leak_shows_no_content():
+    leaks = check({"train": rows(["Zanzibar"], ["Zanzibar"]), "test": rows(["Zanzibar"], ["Zanzibar"])})
+    assert len(leaks) == 2 and "zanzibar" not in repr(leaks).lower()
+
+
+def test_planted_leaks_are_counted_exactly():
+    rng = np.random.default_rng(0)
+    texts = [f"note {i}" for i in range(5000)]
+    shared = rng.choice(3000, size=137, replace=False)
+    test = texts[3000:] + [texts[i].upper() for i in shared]
+    (leak,) = check({"train": rows(texts[:3000]), "test": rows(test)})
+    assert leak.rows == 137 and leak.share == pytest.approx(137 / len(test))
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "count"),
+    [
+        (["a", "A ", "b", "b", "c"], ["x", "y", "x", "x", "y"], 2),
+        (["a", "a", "a"], ["x", "x", "y"], 3),
+        (["a", "a"], [("x", "y"), ("y", "x")], 0),
+        (["a", "a"], [("x",), ("x", "y")], 2),
+        (["", " ", None], ["x", "y", "z"], 0),
+        (["a", "a"], None, 0),
+        ([], [], 0),
+    ],
+)
+def test_conflicts_are_rows_whose_input_has_several_labels(texts, labels, count):
+    assert conflicts(rows(texts, labels=labels)) == count
+
+
+def test_leakage_is_checked_without_torch():
+    code = "import sys, medplug.core.data.leakage, medplug.core.data.splits; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
