@@ -105,7 +105,9 @@ def run(
 @cli.command()
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("table", metavar="INPUT", type=_FILE)
-@click.option("-o", "--output", type=_FILE, help="Where to write: .parquet, .csv or .jsonl (default: CSV to the screen).")
+@click.option(
+    "-o", "--output", type=_FILE, help="Where to write: .parquet, .csv or .jsonl (default: CSV to the screen)."
+)
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
 @_debug

@@ -20,23 +20,22 @@ def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
     if kind == "backbones":
         return _backbones(plugins)
     specs = plugins.all(kind.removesuffix("s"))
+    rows: list[Row] = [(s.name, s.summary) for s in specs]
     if kind == "tasks":
-        rows = [(s.name, ", ".join(s.modalities), ", ".join(s.targets), s.summary) for s in specs if _is(s, TaskSpec)]
+        rows = [
+            (s.name, ", ".join(s.modalities), ", ".join(s.targets), s.summary) for s in specs if isinstance(s, TaskSpec)
+        ]
         return ("task", "modality", "targets", "what it does"), rows
     if kind == "adapters":
         ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: s.family)
         rows = [(s.family, s.name, ", ".join(s.needs).replace("_", " "), s.summary) for s in ordered]
         return ("family", "adapter", "needs", "what it does"), rows
-    return ("fusion", "what it does"), [(s.name, s.summary) for s in specs]
-
-
-def _is(spec: Spec, kind: type[Spec]) -> bool:
-    return isinstance(spec, kind)
+    return ("fusion", "what it does"), rows
 
 
 def _backbones(plugins: Plugins) -> tuple[Row, list[Row]]:
     scratch = [s for s in plugins.all("backbone") if isinstance(s, BackboneSpec) and not s.pretrained]
-    rows = [
+    rows: list[Row] = [
         (name, b.modality, str(b.width or "?"), _source(b), _revision(b), b.licence, b.use)
         for name, b in plugins.registry.backbones.items()
     ]
@@ -74,7 +73,11 @@ def _described(name: str, plugins: Plugins) -> Iterator[str]:
                 yield _spec(kind, spec, plugins)
     if name in plugins.registry.backbones:
         entry = plugins.registry.backbones[name]
-        facts = {"source": _source(entry), "revision": entry.revision or _revision(entry), "licence": entry.licence}
+        facts: dict[str, object] = {
+            "source": _source(entry),
+            "revision": entry.revision or _revision(entry),
+            "licence": entry.licence,
+        }
         facts |= {"modality": entry.modality, "width": entry.width, "tokens": entry.tokens, "use": entry.use}
         lines = [f"  {key}: {value}" for key, value in facts.items() if value]
         yield "\n".join([f"backbone {name}", *lines])

@@ -39,5 +39,3 @@ def _values(key: str, plugins: Plugins) -> list[str]:
         "precision": ["auto", "float32", "bfloat16", "float16"],
     }
     return names.get(key, [])
-
-

@@ -65,7 +65,9 @@ class DataConfig(Section):
         if self.split == "group" and self.group is None:
             raise ValueError("data.split=group needs data.group=COLUMN")
         if self.split_column is not None and (self.validation is not None or self.test is not None):
-            raise ValueError("data.split_column names the splits inside data.train; leave data.validation and data.test")
+            raise ValueError(
+                "data.split_column names the splits inside data.train; leave data.validation and data.test"
+            )
         return self
 
 
@@ -87,7 +89,8 @@ class TrainConfig(Section):
     )
     workers: int = Field(0, ge=0, description="processes that collate batches")
     cache: Path | None = Field(
-        None, description="a folder of your own to keep frozen features in, reused by later runs (they derive from rows)"
+        None,
+        description="a folder of your own to keep frozen features in, reused by later runs (they derive from rows)",
     )
     keep_checkpoints: bool = Field(False, description="keep checkpoints/ once the run is finished")
 
@@ -103,7 +106,7 @@ class ReportConfig(Section):
 
     title: str | None = Field(None, description="the report's title")
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
-    by: tuple[str, ...] = Field((), description="columns to report subgroups by, as [\"sex\",\"age\"]")
+    by: tuple[str, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
 
 
 class RunConfig(Section):
@@ -112,4 +115,6 @@ class RunConfig(Section):
     output: Path | None = Field(None, description="the run folder (default: runs/<task>-<time>)")
     seed: int = Field(0, ge=0, lt=2**32, description="the seed of everything drawn at random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="the arithmetic of training")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="the arithmetic of training"
+    )

@@ -154,7 +154,10 @@ class Task(ABC):
 
     @abstractmethod
     def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
-        """Turn a table into examples; unusable rows go to `problems` and are left out."""
+        """Turn every row of a table into an example, in order; note unusable ones in `problems`.
+
+        The core takes those out, and adds patients and sites.
+        """
 
     @abstractmethod
     def target(self, labels: Sequence[Any]) -> Target:

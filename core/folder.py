@@ -42,9 +42,7 @@ class RunFolder:
     def _claim(self, fingerprint: str) -> None:
         if self.work.exists():
             if not self.resumed:
-                raise UsageError(
-                    f"{self.work} holds an unfinished run; go on with it by adding --resume, or remove it"
-                )
+                raise UsageError(f"{self.work} holds an unfinished run; go on with it by adding --resume, or remove it")
             if self._read_state().get("fingerprint") != fingerprint:
                 raise UsageError(
                     f"{self.work} was begun with other keys or other data; give the same ones to go on, or remove it"
@@ -86,7 +84,9 @@ class RunFolder:
         try:
             os.rename(self.work, self.path)
         except OSError as error:
-            raise RunError(f"the run is whole in {self.work}, but cannot be moved to {self.path}: {error.strerror}") from None
+            raise RunError(
+                f"the run is whole in {self.work}, but cannot be moved to {self.path}: {error.strerror}"
+            ) from None
 
     def abandon(self) -> None:
         """Leave nothing behind, unless there is a checkpoint to go on from."""

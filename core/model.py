@@ -38,6 +38,8 @@ class Loss(nn.Module):
     positive part of each label).
     """
 
+    class_weights: Tensor | None
+
     def __init__(self, target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.kind = target.kind

@@ -164,9 +164,7 @@ def _adapters(keys: Mapping[str, tuple[Any, str]], plugins: Plugins) -> list[Ada
     return [plugins.adapter(name) for name in names]
 
 
-def _models(
-    task: TaskSpec, backbone: BackboneChoice, adapters: Iterable[AdapterSpec]
-) -> dict[str, type[BaseModel]]:
+def _models(task: TaskSpec, backbone: BackboneChoice, adapters: Iterable[AdapterSpec]) -> dict[str, type[BaseModel]]:
     models = {"": RunConfig, "train.": TrainConfig, "report.": ReportConfig, "selection.": SelectionConfig}
     loaded = {
         "data.": resolve(task.data, owner=f"task {task.name}"),

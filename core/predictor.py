@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,9 @@ class Predictor:
         """The same, and the rows that were left out with the reason for each."""
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
         examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
-        return prediction_frame(self.target, examples.rows, self._probabilities(examples, report)), problems.found
+        return prediction_frame(
+            self.target, {"row": examples.rows}, self._probabilities(examples, report)
+        ), problems.found
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
@@ -105,13 +107,10 @@ class Predictor:
         return self.target.probabilities(self.logits(values, report))
 
 
-def prediction_frame(
-    target: Target, rows: NDArray[np.int64], probabilities: NDArray[np.float64], **more: Sequence[Any]
-) -> pl.DataFrame:
-    """Row numbers, decisions (multilabel: lists of names) and probabilities as a frame."""
+def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
+    """`columns`, then decisions (multilabel: lists of names) and probabilities, as a frame."""
     decided = target.decode(target.decide(probabilities))
     kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
-    columns: dict[str, Any] = {**more, "row": rows}
     frame = pl.DataFrame(columns).with_columns(
         pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
     )

@@ -201,8 +201,8 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
         examples = dataset.splits[split]
         probabilities = dataset.target.probabilities(trained.logits[split])
         truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
-        columns = {"split": [split] * len(examples), "truth": truth}
-        frames.append(prediction_frame(dataset.target, examples.rows, probabilities, **columns))
+        columns = {"split": [split] * len(examples), "row": examples.rows, "truth": truth}
+        frames.append(prediction_frame(dataset.target, columns, probabilities))
     return pl.concat(frames)
 
 

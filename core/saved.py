@@ -69,7 +69,9 @@ def _read(folder: Path) -> dict[str, Any]:
     file = folder / "model.json"
     if not file.exists():
         hint = " (an unfinished run: go on with it by --resume)" if folder.name.endswith(".partial") else ""
-        raise ConfigError(f"{folder} is not a finished run: it has no model.json{hint}; a run folder is what `medplug run` leaves")
+        raise ConfigError(
+            f"{folder} is not a finished run: it has no model.json{hint}; a run folder is what `medplug run` leaves"
+        )
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
         if described["format"] != FORMAT:

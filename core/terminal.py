@@ -22,7 +22,13 @@ def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
         yield None
         return
     console = Console(file=stream)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bars:
         bar = bars.add_task("starting", total=None)
 

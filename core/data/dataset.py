@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
-from medplug.core.data import leakage
+from medplug.core.data import cells, leakage
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.splits import limit_rows, named_splits, split_rows
 from medplug.core.data.tables import fingerprint, read_table, table_name
@@ -66,9 +66,7 @@ def load_dataset(task: Task, data: DataConfig, *, by: tuple[str, ...], seed: int
     return Dataset(splits, labels, target, facts)
 
 
-def _read_splits(
-    task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts
-) -> dict[str, Examples]:
+def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts) -> dict[str, Examples]:
     train, names = _read(task, data, "train", by, facts, split_column=data.split_column)
     if names is not None:
         facts.split_by = f"the column {data.split_column}"
@@ -119,8 +117,10 @@ def _read(
         "rejected": len(problems.rows),
         "sha256": fingerprint(source),
     }
-    names = None if split_column is None else _texts(table, split_column, examples.rows)
-    return examples, names
+    if split_column is None:
+        return examples, None
+    names = _texts(table, split_column)
+    return examples, [names[row - 1] for row in examples.rows]
 
 
 def read_examples(
@@ -128,23 +128,26 @@ def read_examples(
 ) -> tuple[Examples, Problems]:
     """A table's usable rows as examples, with patients, sites and `by` columns, and the problems of the others."""
     problems = Problems(name)
-    if data.group is not None and data.group in table.columns:
-        empty = table[data.group].cast(pl.String).fill_null("").str.strip_chars() == ""
-        problems.add((empty.arg_true() + 1).to_list(), data.group, "the group is empty")
     examples = task.examples(table, problems, labelled=labelled)
+    owners = {what: _owners(table, what, getattr(data, what), problems, labelled) for what in ("group", "site")}
+    examples.groups, examples.sites = owners["group"], owners["site"]
+    examples.by = {column: _texts(table, column) for column in by if column in table.columns}
     bad = problems.rows
-    if bad:
-        examples = examples.take(np.flatnonzero(~np.isin(examples.rows, sorted(bad))))
-    if data.group is not None and data.group in table.columns:
-        examples.groups = _texts(table, data.group, examples.rows)
-    if data.site is not None and data.site in table.columns:
-        examples.sites = _texts(table, data.site, examples.rows)
-    examples.by = {column: _texts(table, column, examples.rows) for column in by if column in table.columns}
-    return examples, problems
+    return (examples.take(np.flatnonzero(~np.isin(examples.rows, sorted(bad)))) if bad else examples), problems
 
 
-def _texts(table: pl.DataFrame, column: str, rows: NDArray[np.int64]) -> list[str]:
-    return table[column].cast(pl.String).fill_null("")[rows - 1].to_list()
+def _owners(table: pl.DataFrame, what: str, name: str | None, problems: Problems, labelled: bool) -> list[str] | None:
+    """Who each row belongs to; a table to predict on need not say it, a labelled one must in every row."""
+    if name is None or name not in table.columns:
+        return None
+    found = cells.texts(table[name], f"data.{what}")
+    if labelled:
+        cells.refuse(problems, found.is_null(), name, f"the {what} is empty")
+    return found.fill_null("").to_list()
+
+
+def _texts(table: pl.DataFrame, column: str) -> list[str]:
+    return cells.texts(table[column], f"the column {column}").fill_null("").to_list()
 
 
 def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +17,10 @@ def write_table(frame: pl.DataFrame, file: Path | None) -> None:
     if file is None:
         sys.stdout.write(_flat(frame).write_csv())
         return
-    writers = {
-        ".csv": lambda path: _flat(frame).write_csv(path),
-        ".jsonl": lambda path: frame.write_ndjson(path),
-        ".parquet": lambda path: frame.write_parquet(path),
+    writers: dict[str, Callable[[Path], None]] = {
+        ".csv": _flat(frame).write_csv,
+        ".jsonl": frame.write_ndjson,
+        ".parquet": frame.write_parquet,
     }
     if file.suffix not in writers:
         raise UsageError(f"output {file}: write to one of {', '.join(writers)}")

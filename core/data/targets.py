@@ -53,9 +53,11 @@ class Target:
         logits = np.asarray(logits, dtype=np.float64)
         if self.kind == "multiclass":
             shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-            return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+            shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+            return shares
         positive = 0.5 * (1.0 + np.tanh(0.5 * logits))  # the sigmoid, without overflow
-        return np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
+        both: NDArray[np.float64] = np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
+        return both
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.names import greater_is_better, leak_name, metric_name
 from medplug.core.report.formats import count
+from medplug.core.report.names import greater_is_better, leak_name, metric_name
 from medplug.core.report.words import verdict
 
 FEW_ROWS = 100
@@ -31,7 +31,8 @@ def _sample(evidence: Evidence) -> Iterator[str]:
 def _leaks(evidence: Evidence) -> Iterator[str]:
     for leak in evidence.facts.leaks:
         patients = "" if leak.groups is None else f", {count(leak.groups, 'patient')}"
-        effect = "the test numbers are likely too good" if leak.second == "test" else "the choice of model may be misled"
+        judged = leak.second == "test"
+        effect = "the test numbers are likely too good" if judged else "the choice of model may be misled"
         yield (
             f"Leakage: {leak_name(leak.kind)} is on both sides of {leak.first} and {leak.second} "
             f"({count(leak.rows, 'row')} of {leak.second}, {100 * leak.share:.1f} %{patients}); {effect}."
@@ -47,9 +48,7 @@ def _baseline(evidence: Evidence) -> Iterator[str]:
     if model is None or majority is None:
         return
     if not (model > majority if greater_is_better(evidence.metric) else model < majority):
-        yield (
-            f"By {metric_name(evidence.metric)} the model is no better than giving every row the training majority."
-        )
+        yield (f"By {metric_name(evidence.metric)} the model is no better than giving every row the training majority.")
 
 
 def _patients(evidence: Evidence) -> Iterator[str]:

@@ -39,18 +39,18 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
 
 
-def plain(value: Any) -> str:
-    """Any value of a key or a note as one short text."""
+def plain(value: Any, digits: int = 6) -> str:
+    """Any value of a key or a note as one short text, floats to so many significant digits."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return UNDEFINED if math.isnan(value) else f"{value:.6g}"
+        return UNDEFINED if math.isnan(value) else f"{value:.{digits}g}"
     if isinstance(value, Mapping):
-        return _listed([f"{name}: {plain(each)}" for name, each in value.items()])
+        return _listed([f"{name}: {plain(each, digits)}" for name, each in value.items()])
     if isinstance(value, list | tuple):
-        return _listed([plain(each) for each in value])
+        return _listed([plain(each, digits) for each in value])
     return str(value)
 
 

@@ -20,6 +20,14 @@ from medplug.core.report.words import statements, summary, verdict
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
 
+_SETTINGS: dict[str, Any] = {
+    "loader": PackageLoader("medplug.core.report", ""),
+    "autoescape": True,
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+}
+
 
 def write_report(folder: Path, evidence: Evidence) -> None:
     """Write ``report.html`` (whole in itself) and ``model_card.md`` into `folder`; equal evidence, equal bytes."""
@@ -78,24 +86,12 @@ def _front_matter(evidence: Evidence) -> dict[str, Any]:
 
 @cache
 def _pages() -> Environment:
-    return Environment(loader=_loader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(**_SETTINGS)
 
 
 @cache
 def _cards() -> Environment:
-    return Environment(
-        loader=_loader(),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_markdown,
-        keep_trailing_newline=True,
-    )
-
-
-def _loader() -> PackageLoader:
-    return PackageLoader("medplug.core.report", "")
+    return Environment(**_SETTINGS, finalize=_markdown, keep_trailing_newline=True)
 
 
 def _markdown(value: Any) -> Any:

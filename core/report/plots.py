@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -54,11 +53,11 @@ def _confusion(evidence: Evidence) -> Picture:
     classes = [_short(each) for each in evidence.target.classes]
     size = len(classes)
     if size > MOST_CELLS:
-        return Picture(name, title, f"Not drawn: it would have {size} x {size} cells. The table by class has the rest.", None)
+        return Picture(name, title, f"Not drawn: it would have {size} x {size} cells; see the table by class.", None)
     cells = np.zeros((size, size), dtype=np.int64)
     np.add.at(cells, (evidence.labels, evidence.target.decide(evidence.probabilities)), 1)
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    side = max(2.6, 0.36 * size)
+    side = max(2.6, (0.52 if size <= _COUNT_ONLY else 0.36) * size)
     figure, axes = _axes(side + 1.7, side + 1.1)
     for row, column in np.ndindex(size, size):
         corner = (column - 0.5, row - 0.5)
@@ -67,7 +66,7 @@ def _confusion(evidence: Evidence) -> Picture:
         text = f"{cells[row, column]:,}"
         text += f"\n{100 * shares[row, column]:.0f} %" if size <= _COUNT_ONLY else ""
         axes.text(column, row, text, ha="center", va="center", fontsize=8 if size <= 12 else 7)
-    tilt = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if size > 3 else {}
+    tilt: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if size > 3 else {}
     axes.set_xticks(range(size), classes, **tilt)
     axes.set_yticks(range(size), classes)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal", xlabel="decided", ylabel="true")
@@ -90,8 +89,8 @@ def _roc(evidence: Evidence) -> Picture:
     axes.plot(*roc(positive, evidence.probabilities[:, 1]), color=MODEL, label="model")
     axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
     _unit_square(axes, "lower right")
-    told = f"{title}: {_both(evidence, 'auroc')}."
-    return Picture(name, title, f"{_both(evidence, 'auroc')}. The thin diagonal is chance.", inline(figure, name, title, told))
+    told = f"{_both(evidence, 'auroc')}."
+    return Picture(name, title, f"{told} The thin diagonal is chance.", inline(figure, name, title, f"{title}: {told}"))
 
 
 def _precision_recall(evidence: Evidence) -> Picture:
@@ -107,9 +106,9 @@ def _precision_recall(evidence: Evidence) -> Picture:
     axes.plot(*precision_recall(positive, evidence.probabilities[:, 1]), color=MODEL, label="model", **step)
     axes.set(xlabel="recall", ylabel="precision")
     _unit_square(axes, "lower left")
-    told = f"{title}: {_both(evidence, 'auprc')}."
-    caption = f"{_both(evidence, 'auprc')}. The thin line is the share of positive rows, {positive.mean():.3f}."
-    return Picture(name, title, caption, inline(figure, name, title, told))
+    told = f"{_both(evidence, 'auprc')}."
+    caption = f"{told} The thin line is the share of positive rows, {positive.mean():.3f}."
+    return Picture(name, title, caption, inline(figure, name, title, f"{title}: {told}"))
 
 
 def _reliability(evidence: Evidence) -> Picture:
@@ -180,16 +179,12 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _unit_square(axes: Axes, legend: str) -> None:
+def _unit_square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.grid()
     axes.set_axisbelow(True)
-    axes.legend(*_reversed(axes), loc=legend)
-
-
-def _reversed(axes: Axes) -> Iterator[list[Any]]:
-    """The legend's entries, the model first although it is drawn last, on top."""
-    return (found[::-1] for found in axes.get_legend_handles_labels())
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], loc=legend)  # the model first, though it is drawn last
 
 
 def _both(evidence: Evidence, metric: str) -> str:

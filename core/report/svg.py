@@ -24,7 +24,7 @@ _COLOURS = {
     HEAT: "var(--heat)",
 }
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {  # matplotlib's own type for it differs between versions
     "svg.fonttype": "none",
     "svg.hashsalt": "medplug",
     "font.family": "sans-serif",
@@ -70,7 +70,8 @@ def inline(figure: Figure, name: str, title: str, description: str) -> Markup:
     Equal figures give equal text. To be called within `drawing`.
     """
     buffer = StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata=dict(_NO_METADATA))
+    canvas: Any = FigureCanvasSVG(figure)  # untyped
+    canvas.print_svg(buffer, metadata=dict(_NO_METADATA))
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
@@ -80,5 +81,5 @@ def inline(figure: Figure, name: str, title: str, description: str) -> Markup:
     text = re.sub("|".join(_COLOURS), lambda found: _COLOURS[found[0]], text)
     text = text.replace("'DejaVu Sans'", "sans-serif")
     text = re.sub(r"\n\s*", "\n", text).strip()
-    opening = Markup('<svg role="img" aria-label="{}"').format(description)
-    return Markup(re.sub(r"<svg([^>]*)>", lambda found: f"{opening}{found[1]}><title>{escape(title)}</title>", text, count=1))
+    opening, heading = f'<svg role="img" aria-label="{escape(description)}"', f"<title>{escape(title)}</title>"
+    return Markup(re.sub(r"<svg([^>]*)>", lambda found: f"{opening}{found[1]}>{heading}", text, count=1))

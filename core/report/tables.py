@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from medplug.core.report.evidence import Evidence
+from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain, share
 from medplug.core.report.names import gain, greater_is_better, leak_name, metric_name
 
@@ -18,7 +18,10 @@ LOWER = "\N{DOWNWARDS ARROW}"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Texts by row, the first of each row its heading; `best` marks cells (row, column), `digits` columns of numbers."""
+    """Texts by row, each row's first its heading.
+
+    `best` marks cells as (row, column); `digits`: the other columns are numbers.
+    """
 
     caption: str
     header: list[str]
@@ -51,7 +54,7 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = [evidence.metric, *(name for name in ("balanced_accuracy", "auroc", "brier", "ece") if name != evidence.metric)]
+    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece")))
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()
@@ -61,10 +64,12 @@ def by_group(evidence: Evidence) -> list[Table]:
 def classes(evidence: Evidence) -> Table:
     """How often each class occurs in each split."""
     splits = evidence.splits
-    rows = [
-        [name, *(f"{split.classes.get(name, 0):,} ({share(split.classes.get(name, 0), split.rows)})" for split in splits.values())]
-        for name in evidence.target.classes
-    ]
+
+    def cell(split: SplitFacts, name: str) -> str:
+        rows = split.classes.get(name, 0)
+        return f"{rows:,} ({share(rows, split.rows)})"
+
+    rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
     notes = ["A row may carry several labels."] if evidence.target.kind == "multilabel" else []
     return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
 
@@ -84,7 +89,8 @@ def files(evidence: Evidence) -> Table:
         [key, str(each["name"]), f"{each['rows']:,}", f"{each['rejected']:,}", str(each["sha256"])[:SHORT_HASH]]
         for key, each in evidence.facts.tables.items()
     ]
-    return Table("Tables read", ["given as", "name", "rows", "rows set aside", "SHA-256 (beginning)"], rows, digits=False)
+    header = ["given as", "name", "rows", "rows set aside", "SHA-256 (beginning)"]
+    return Table("Tables read", header, rows, digits=False)
 
 
 def rejected(evidence: Evidence) -> Table:
@@ -97,9 +103,7 @@ def rejected(evidence: Evidence) -> Table:
 def counts(evidence: Evidence) -> Table:
     """What preparing the rows did, and what the backbone noticed."""
     rows = [["train", what, f"{number:,}"] for what, number in evidence.facts.counts.items()]
-    rows += [
-        [split, what, f"{rows:,}"] for split, noticed in evidence.census.items() for what, rows in noticed.items()
-    ]
+    rows += [[split, what, f"{rows:,}"] for split, noticed in evidence.census.items() for what, rows in noticed.items()]
     return Table("Counts", ["split", "what", "rows"], rows, digits=False)
 
 
@@ -129,7 +133,8 @@ def making(evidence: Evidence) -> Table:
     keys = {key: value for key, value, _ in evidence.keys}
     rows = [["chosen by", f"{metric_name(evidence.metric, evidence.target.kind)} on the validation rows"]]
     rows += [[name, plain(keys[name])] for name in ("backbone", "adapter", "train.class_weights") if name in keys]
-    rows += [["pretrained weights", pairs(evidence.manifest.get("weights") or {}) or "none: trained from random weights"]]
+    weights = pairs(evidence.manifest.get("weights") or {})
+    rows += [["pretrained weights", weights or "none: trained from random weights"]]
     return Table("The model", ["part", "value"], [*rows, *_flat(evidence.notes)], digits=False)
 
 
@@ -146,7 +151,9 @@ def provenance(evidence: Evidence) -> list[Table]:
     manifest = evidence.manifest
     run = [[name, plain(manifest.get(name))] for name in ("made", "seed", "precision")]
     run += [[name, plain(value)] for name, value in manifest.get("hardware", {}).items()]
-    plugins = [[each["name"], each["distribution"] or "built in", plain(each["gives"])] for each in manifest.get("plugins", [])]
+    plugins = [
+        [each["name"], each["distribution"] or "built in", plain(each["gives"])] for each in manifest.get("plugins", [])
+    ]
     failed = [f"A plugin was left out: {failure}" for failure in manifest.get("plugins_set_aside", [])]
     seconds = [[stage, f"{spent:.1f}"] for stage, spent in manifest.get("seconds", {}).items()]
     versions = [[name, version or "not installed"] for name, version in manifest.get("versions", {}).items()]
@@ -167,7 +174,7 @@ def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
     rows = []
     for name, value in notes.items():
         nested = isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values())
-        rows += _flat(value, f"{prefix}{name}: ") if nested else [[prefix + name, plain(value)]]
+        rows += _flat(value, f"{prefix}{name}: ") if nested else [[prefix + name, plain(value, digits=3)]]
     return rows
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.names import gain, greater_is_better, metric_name
 from medplug.core.report.formats import UNDEFINED, count, estimate, number
+from medplug.core.report.names import gain, greater_is_better, metric_name
 
 NOT_STATED = "not stated"
 
@@ -51,7 +51,8 @@ def verdict(evidence: Evidence) -> Verdict:
             f"The difference in {name} is {UNDEFINED} on this test split, so nothing can be concluded from it.",
         )
     if low > 0:
-        return Verdict("better", "The model is better than the simple baseline.", f"{_by(evidence)} The interval is above 0.")
+        text = f"{_by(evidence)} The interval is above 0.{_reserve(evidence)}"
+        return Verdict("better", "The model is better than the simple baseline.", text)
     if high < 0:
         return Verdict(
             "worse",
@@ -88,11 +89,18 @@ def _by(evidence: Evidence) -> str:
     )
 
 
+def _reserve(evidence: Evidence) -> str:
+    """Why a good result may not hold."""
+    if evidence.facts.sample:
+        return " The rows are generated, so this is no evidence for any real use."
+    leaky = any(leak.second == "test" for leak in evidence.facts.leaks)
+    return " The splits leak into the test rows (see below), so this may not hold." if leaky else ""
+
+
 def _predicted(evidence: Evidence) -> str:
     classes = evidence.target.classes
     if evidence.target.kind == "binary":
-        what = f"whether a row is \N{LEFT DOUBLE QUOTATION MARK}{classes[1]}\N{RIGHT DOUBLE QUOTATION MARK} rather than "
-        what += f"\N{LEFT DOUBLE QUOTATION MARK}{classes[0]}\N{RIGHT DOUBLE QUOTATION MARK}"
+        what = f"whether a row is “{classes[1]}” rather than “{classes[0]}”"
     elif evidence.target.kind == "multilabel":
         what = f"which of {len(classes)} labels a row carries (none, one or several)"
     else:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.contracts import Adapter, FitData, Inputs
+from medplug.core.contracts import Adapter, Features, FitData, Inputs
 from medplug.core.data.dataset import Dataset
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.evaluation.scores import point
@@ -86,7 +86,8 @@ def _fit(
 
     def encode(values: list[Any]) -> NDArray[np.float32]:
         def pooled(inputs: Inputs) -> Tensor:
-            return backbone(inputs).pooled
+            features: Features = backbone(inputs)
+            return features.pooled
 
         return infer(pooled, backbone, backbone.prepare(values), compute, stage("encoding"))
 
@@ -134,7 +135,9 @@ def _train(
     stage("preparing")(0, 1)
     items = {split: backbone.prepare(_values(dataset, split)) for split in dataset.splits}
     weights = _weights(dataset, plan)
-    loss = Loss(target, None if weights is None else torch.tensor(weights, dtype=torch.float32), plan.train.label_smoothing)
+    loss = Loss(
+        target, None if weights is None else torch.tensor(weights, dtype=torch.float32), plan.train.label_smoothing
+    )
 
     def logits(split: str, report: Report = lambda done, total: None) -> NDArray[np.float32]:
         model.eval()

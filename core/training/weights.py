@@ -22,6 +22,7 @@ def class_weights(
         return None
     if target.kind == "multilabel":
         present = labels.sum(axis=0)
-        return np.clip((len(labels) - present) / np.maximum(present, 1), 1e-2, 100.0)
+        ratio: NDArray[np.float64] = np.clip((len(labels) - present) / np.maximum(present, 1), 1e-2, 100.0)
+        return ratio
     counts = np.bincount(labels, minlength=len(target.classes))
     return np.where(counts > 0, len(labels) / (len(target.classes) * np.maximum(counts, 1)), 0.0)

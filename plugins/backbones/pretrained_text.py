@@ -61,7 +61,7 @@ class PretrainedText(Backbone):
 
         with quiet():
             config = AutoConfig.for_model(**assets["config"])
-            model = _without_pooler(AutoModel.from_config(config))
+            model = _without_pooler(AutoModel.from_config(config))  # type: ignore[no-untyped-call]
         return cls(model, assets, {})
 
     def assets(self) -> dict[str, Any]:
@@ -197,7 +197,8 @@ def _describe(folder: Path, model: Any, options: PretrainedTextOptions) -> dict[
         fast = tokenizer.backend_tokenizer
     except (OSError, ValueError, AttributeError, ImportError) as error:
         first = (str(error).strip().splitlines() or [""])[0]
-        raise BackboneError(f"backbone folder {folder}: no usable tokenizer (tokenizer.json or vocabulary): {first}") from None
+        problem = f"no usable tokenizer (tokenizer.json or a vocabulary): {first}"
+        raise BackboneError(f"backbone folder {folder}: {problem}") from None
     prefix, suffix = _specials(fast)
     positions = int(getattr(model.config, "max_position_embeddings", options.window))
     padding = getattr(model.config, "pad_token_id", None)
@@ -234,5 +235,5 @@ def _pooling(asked: str, model: Any) -> str:
         return asked
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
-    decoder = type(model.config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(model.config) not in MODEL_FOR_MASKED_LM_MAPPING
-    return "last" if decoder else "mean"
+    kind = type(model.config)
+    return "last" if kind in MODEL_FOR_CAUSAL_LM_MAPPING and kind not in MODEL_FOR_MASKED_LM_MAPPING else "mean"

@@ -38,8 +38,8 @@ def _folder(path: Path) -> Path:
     if not any(path.glob("*.safetensors")):
         other = ", ".join(sorted(p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".h5"}))
         raise BackboneError(
-            f"backbone folder {path} has no *.safetensors{f' (it has {other})' if other else ''}; medplug reads nothing "
-            "that can run code when loaded. Convert it once, where you trust the file: "
+            f"backbone folder {path} has no *.safetensors{f' (it has {other})' if other else ''}; medplug reads "
+            "nothing that can run code when loaded. Convert it once, where you trust the file: "
             "AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
         )
     return path

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from medplug.core.contracts import Examples, Task
+from medplug.core.data import cells
 from medplug.core.errors import ConfigError
-from medplug.plugins.text_diagnosis import cells
 from medplug.plugins.text_diagnosis.classes import target_of
 from medplug.plugins.text_diagnosis.cleaning import Cleaning
 from medplug.plugins.text_diagnosis.plain import PlainText
@@ -63,18 +63,12 @@ class TextDiagnosis(Task):
         return needed
 
     def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
-        """Cleaned texts, with labels where `labelled`; rows without text, label or patient go to `problems`."""
-        found = Examples(
+        """Cleaned texts, with labels where `labelled`; rows without text or label go to `problems`."""
+        return Examples(
             rows=np.arange(1, table.height + 1, dtype=np.int64),
             inputs={"text": self._texts(table, problems)},
             labels=self._labels(table, problems) if labelled else None,
-            groups=_owners(table, "group", self.data.group, problems, labelled=labelled),
-            sites=_owners(table, "site", self.data.site, problems, labelled=labelled),
         )
-        bad = problems.rows
-        if not bad:
-            return found
-        return found.take(np.array([i for i in range(table.height) if i + 1 not in bad], dtype=np.int64))
 
     def target(self, labels: Sequence[Any]) -> Target:
         """Binary, multiclass or multilabel, with the classes in order.
@@ -132,15 +126,3 @@ class TextDiagnosis(Task):
     def _expect_several(self, seen: str) -> None:
         if self.options.target in ("binary", "multiclass"):
             raise ConfigError(f"{seen}, which is for task.target=multilabel (or auto), not {self.options.target}")
-
-
-def _owners(
-    table: pl.DataFrame, what: str, name: str | None, problems: Problems, *, labelled: bool
-) -> list[str] | None:
-    """Who each row belongs to; a table to predict on need not say it, a labelled one must in every row."""
-    if name is None or name not in table.columns:
-        return None
-    found = cells.texts(table[name], f"data.{what}")
-    if labelled:
-        cells.refuse(problems, found.is_null(), name, f"the {what} is empty")
-    return found.fill_null("").to_list()

@@ -45,9 +45,9 @@ KEYS = [
 Make = Callable[..., Evidence]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Make:
-    """Evidence by kind; `skill` and `plain` say how sure of the truth model and baseline are, the rest replaces fields."""
+    """Evidence by kind: `skill` and `plain` say how good model and baseline are; other names replace fields."""
     return _make
 
 
@@ -118,7 +118,8 @@ def _probabilities(
     draw: np.random.Generator, target: Target, labels: NDArray[np.int64], skill: float
 ) -> NDArray[np.float64]:
     if target.kind == "multiclass":
-        return target.probabilities(skill * np.eye(len(target.classes))[labels] + draw.normal(size=(len(labels), len(target.classes))))
+        truth = np.eye(len(target.classes))[labels]
+        return target.probabilities(skill * truth + draw.normal(size=truth.shape))
     signs = (2.0 * labels - 1.0).reshape(len(labels), -1)
     return target.probabilities(skill * signs + draw.normal(size=signs.shape))
 

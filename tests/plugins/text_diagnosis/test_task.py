@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from medplug.core.contracts import Examples
-from medplug.core.data.problems import Problems
+from medplug.core.data.dataset import read_examples
 from medplug.core.errors import ConfigError, DataError
 from medplug.plugins.text_diagnosis.options import TextDiagnosisData, TextDiagnosisOptions
 from medplug.plugins.text_diagnosis.task import TextDiagnosis
@@ -22,8 +22,8 @@ def task(data: dict[str, Any] | None = None, **options: Any) -> TextDiagnosis:
 def read(
     table: dict[str, Any], data: dict[str, Any] | None = None, *, labelled: bool = True, **options: Any
 ) -> tuple[Examples, list[tuple[int, str, str]]]:
-    problems = Problems(TABLE)
-    found = task(data, **options).examples(pl.DataFrame(table, strict=False), problems, labelled=labelled)
+    asked = task(data, **options)
+    found, problems = read_examples(asked, asked.data, pl.DataFrame(table, strict=False), TABLE, labelled=labelled)
     return found, [(problem.row, problem.column, problem.reason) for problem in problems.found]
 
 
@@ -172,8 +172,7 @@ def test_repeated_rows_are_kept_when_asked_for() -> None:
 
 def test_the_sample_is_read_with_the_columns_that_the_task_names() -> None:
     ours = task(dict(TextDiagnosis.sample_columns))
-    problems = Problems("the sample")
-    found = ours.examples(ours.sample(), problems, labelled=True)
+    found, problems = read_examples(ours, ours.data, ours.sample(), "the sample", labelled=True)
     problems.stop()
     assert (len(found), len(set(found.groups or [])), len(set(found.sites or []))) == (480, 260, 3)
     assert ours.target(found.labels or []).kind == "multiclass"
