@@ -10,7 +10,7 @@ demo: $(VENV)/.installed                   ## a first run, offline, on the built
 	HF_HUB_OFFLINE=1 $(BIN)/medplug run task=text_diagnosis
 
 test: $(VENV)/.installed-test types        ## every test
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-test types       ## style, types and import directions
 	$(BIN)/ruff check .

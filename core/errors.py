@@ -20,7 +20,7 @@ step. It never quotes the content of a patient's row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 class MedplugError(Exception):
@@ -78,6 +78,8 @@ class RunError(MedplugError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean a or b?`` for close matches of `name`, else an empty string."""
+    """``; did you mean a or b?`` for the closest matches of `name`, else an empty string."""
     matches = get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(matches)}?" if matches else ""
+    likeness = {match: SequenceMatcher(None, match, name).ratio() for match in matches}
+    close = [match for match in matches if likeness[match] > likeness[matches[0]] - 0.1]
+    return f"; did you mean {' or '.join(close)}?" if close else ""

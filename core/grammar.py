@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,27 @@ def parse_arguments(arguments: Iterable[str]) -> Flat:
 
 def _wrong_word(words: list[str], position: int) -> str:
     word = words[position]
-    name = word.lstrip("-").partition("=")[0].replace("-", "_")
-    following = words[position + 1] if position + 1 < len(words) and "=" not in words[position + 1] else "VALUE"
-    value = word.partition("=")[2] or following
-    if not word.startswith("-"):
-        return f"cannot read {word!r}: write key=value, as in task=text_diagnosis"
-    key = name if "." in name or name in (*SELECTORS, "output", "seed", "device", "precision") else f"SECTION.{name}"
-    return f"{word.partition('=')[0]} is not an option of this command: keys are written key=value, as in {key}={value}"
+    name, _, value = word.partition("=")
+    if not value:
+        value = words[position + 1] if position + 1 < len(words) and "=" not in words[position + 1] else "VALUE"
+    key = _key_meant(name.lstrip("-").replace("-", "_"))
+    if word.startswith("-"):
+        form = f"{key or 'KEY'}={value}"
+        return f"{name} is not an option of this command: keys are written key=value, as in {form}"
+    form = f"{key}={value}" if key else "task=text_diagnosis"
+    return f"cannot read {word!r}: write key=value, as in {form}"
+
+
+def _key_meant(name: str) -> str | None:
+    """The key that a word stands for: itself where it is one, else the one option of that name in any section."""
+    from medplug.core.config import DataConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+
+    if "." in name or name in (*SELECTORS, "recipe", *RunConfig.model_fields):
+        return name
+    models = {"data": DataConfig, "train": TrainConfig, "report": ReportConfig, "selection": SelectionConfig}
+    keys = {option: f"{section}.{option}" for section, model in models.items() for option in model.model_fields}
+    close = get_close_matches(name, keys, n=1, cutoff=0.8)
+    return keys[close[0]] if close else None
 
 
 def parse_value(text: str, key: str) -> Any:
@@ -66,6 +81,11 @@ def parse_value(text: str, key: str) -> Any:
         ) from None
 
 
+def written(value: Any) -> str:
+    """A value as it is typed after ``key=``."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _check_key(key: str) -> None:
     if not key or any(not part.strip() for part in key.split(".")):
         raise ConfigError(f"{key!r} has an empty part; a key looks like train.epochs")
@@ -76,7 +96,7 @@ def read_file(path: Path) -> Flat:
     import yaml
 
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
         raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -85,19 +105,30 @@ def read_file(path: Path) -> Flat:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise ConfigError(f"--config {path}: not YAML{where}: {getattr(error, 'problem', error)}") from None
-    if tree in ("", None):
+    if tree is None:
         return {}
-    if not isinstance(tree, dict):
+    if not isinstance(tree, yaml.MappingNode):
         raise ConfigError(f"--config {path}: holds no keys; write one `key: value` a line")
-    return _flatten({key: _from_yaml(value, key) for key, value in tree.items()})
+    try:
+        return _flatten(_from_yaml(tree))
+    except ConfigError as error:
+        raise ConfigError(f"--config {path}: {error}") from None
 
 
-def _from_yaml(value: Any, key: str) -> Any:
-    if isinstance(value, dict):
-        return {name: _from_yaml(inner, f"{key}.{name}") for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_from_yaml(inner, key) for inner in value]
-    return None if value in ("null", "~", "") else parse_value(value, key)
+def _from_yaml(node: Any) -> Any:
+    """Plain scalars follow the command line's rules; quoted ones are text as it stands."""
+    if node.id == "scalar":
+        return None if node.style is None and node.value in ("null", "~", "") else node.value
+    if node.id == "sequence":
+        return [_from_yaml(item) for item in node.value]
+    tree: dict[str, Any] = {}
+    for name, value in node.value:
+        if not isinstance(name.value, str):
+            raise ConfigError(f"line {name.start_mark.line + 1}: a key must be a word, as in train.epochs")
+        if name.value in tree:
+            raise ConfigError(f"line {name.start_mark.line + 1}: {name.value} is given twice; give it once")
+        tree[name.value] = _from_yaml(value)
+    return tree
 
 
 def flatten(tree: Mapping[str, Any]) -> Flat:
@@ -108,8 +139,8 @@ def flatten(tree: Mapping[str, Any]) -> Flat:
 def _flatten(tree: Mapping[str, Any]) -> Flat:
     flat: Flat = {}
     for key, value in tree.items():
-        _check_key(key)
         for dotted, leaf in _leaves(key, value):
+            _check_key(dotted)
             if dotted in flat:
                 raise ConfigError(f"{dotted} is given twice; give it once")
             flat[dotted] = leaf

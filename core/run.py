@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Adapter, Backbone, Task
-from medplug.core.data.dataset import Dataset, load_dataset, require_training_table
-from medplug.core.data.tables import fingerprint as table_fingerprint
+from medplug.core.data.dataset import Dataset, fingerprints, load_dataset, require_training_table
 from medplug.core.errors import ConfigError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
@@ -90,12 +89,12 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
     clock.stage("reading")
     compute = compute_for(plan.run, plan.train)
     task, sample = make_task(plan)
-    tables = _tables(task.data)
-    mark = fingerprint(plan, [table_fingerprint(table) for table in tables])
+    sha256 = fingerprints(task.data)
+    mark = fingerprint(plan, sha256.values())
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
     with _watched(folder, compute.processes):
         clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
-        dataset = load_dataset(task, task.data, by=plan.report.by, seed=plan.run.seed, sample=sample)
+        dataset = load_dataset(task, task.data, by=plan.report.by, seed=plan.run.seed, sample=sample, sha256=sha256)
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = _model(plan, dataset, compute)
@@ -138,10 +137,6 @@ def make_task(plan: Plan) -> tuple[Task, bool]:
     data: DataConfig = plan.data.model_copy(update=dict(factory.sample_columns))
     table = factory(plan.task_options, data).sample()
     return factory(plan.task_options, data.model_copy(update={"train": table})), True
-
-
-def _tables(data: DataConfig) -> list[Any]:
-    return [table for table in (data.train, data.validation, data.test) if table is not None]
 
 
 def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:

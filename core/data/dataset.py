@@ -27,6 +27,7 @@ class Facts:
     """What was read and what was done to it; the report and the manifest tell it."""
 
     sample: bool = False
+    sha256: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[tuple[str, Problem]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -44,12 +45,21 @@ class Dataset:
     facts: Facts
 
 
-def load_dataset(task: Task, data: DataConfig, *, by: tuple[str, ...], seed: int, sample: bool) -> Dataset:
+def fingerprints(data: DataConfig) -> dict[str, str]:
+    """Each given table's SHA-256, by its key; `DataError` where a file cannot be read."""
+    given = {name: getattr(data, name) for name in SPLITS}
+    return {name: fingerprint(table, key=f"data.{name}") for name, table in given.items() if table is not None}
+
+
+def load_dataset(
+    task: Task, data: DataConfig, *, by: tuple[str, ...], seed: int, sample: bool, sha256: Mapping[str, str]
+) -> Dataset:
     """Read, check, split and encode; `DataError` or `RowsError` name what is wrong.
 
-    `by` are further columns to carry along for the report.
+    `by` are further columns to carry along for the report, `sha256` the tables'
+    `fingerprints`.
     """
-    facts = Facts(sample=sample)
+    facts = Facts(sample=sample, sha256=dict(sha256))
     splits = _read_splits(task, data, by, seed, facts)
     for name in SPLITS:
         if not len(splits[name]):
@@ -68,6 +78,8 @@ def load_dataset(task: Task, data: DataConfig, *, by: tuple[str, ...], seed: int
 
 def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts) -> dict[str, Examples]:
     train, names = _read(task, data, "train", by, facts, split_column=data.split_column)
+    if len(train):
+        task.target(train.labels or [])  # refuses a column that cannot be a label before anything is cut by it
     if names is not None:
         facts.split_by = f"the column {data.split_column}"
         where = named_splits(names, key="data.split_column")
@@ -115,7 +127,7 @@ def _read(
         "name": table_name(source),
         "rows": table.height,
         "rejected": len(problems.rows),
-        "sha256": fingerprint(source),
+        "sha256": facts.sha256[split],
     }
     if split_column is None:
         return examples, None

@@ -365,9 +365,9 @@ def test_a_table_is_called_by_its_path(tmp_path):
 def test_a_fingerprint_of_a_file_is_that_of_its_bytes(file):
     import hashlib
 
-    assert fingerprint(file(CSV)) == hashlib.sha256(CSV.encode()).hexdigest()
+    assert fingerprint(file(CSV), key="data.train") == hashlib.sha256(CSV.encode()).hexdigest()
     with pytest.raises(DataError, match="no such file"):
-        fingerprint("nowhere.csv")
+        fingerprint("nowhere.csv", key="data.train")
 
 
 def test_a_fingerprint_of_a_frame_knows_order_types_names_and_gaps_but_not_layout():
@@ -380,9 +380,13 @@ def test_a_fingerprint_of_a_frame_knows_order_types_names_and_gaps_but_not_layou
         base.with_columns(pl.col("a").fill_null("None")),
         base.head(2),
     ]
-    assert len({fingerprint(frame) for frame in [base, *others]}) == 7
+    assert len({fingerprint(frame, key="data.train") for frame in [base, *others]}) == 7
     pieces = pl.concat([base.head(1), base.slice(1)], rechunk=False)
-    assert fingerprint(pieces) == fingerprint(base) == fingerprint(base.to_dict(as_series=False))
+    assert (
+        fingerprint(pieces, key="data.train")
+        == fingerprint(base, key="data.train")
+        == fingerprint(base.to_dict(as_series=False), key="data.train")
+    )
 
 
 def test_reading_two_columns_costs_far_less_memory_than_the_file(tmp_path):
