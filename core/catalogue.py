@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
-from medplug.core.errors import UnknownNameError
+from medplug.core.errors import UsageError, did_you_mean
+from medplug.core.grammar import written
 from medplug.core.plan import Plan
 from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
@@ -60,9 +62,11 @@ def describe(name: str, plugins: Plugins) -> str:
     """One thing by name, with its options."""
     parts = [*_described(name, plugins)]
     if not parts:
-        known = [spec.name for kind in KINDS for spec in plugins.all(kind)]
-        known += [*plugins.registry.backbones, *plugins.registry.recipes]
-        raise UnknownNameError("task", name, known, [str(failure) for failure in plugins.failures])
+        known = {spec.name for kind in KINDS for spec in plugins.all(kind)}
+        known |= {*plugins.registry.backbones, *plugins.registry.recipes}
+        lines = [f"nothing is named {name!r}{did_you_mean(name, known)}", f"known: {', '.join(sorted(known))}"]
+        lines += [f"a plugin that might give it did not load: {failure}" for failure in plugins.failures]
+        raise UsageError("\n".join([*lines, f"see them with: medplug list [{'|'.join(f'{kind}s' for kind in KINDS)}]"]))
     return "\n\n".join(parts)
 
 
@@ -107,14 +111,15 @@ def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
 
 def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
     for name, info in model.model_fields.items():
-        default = "required" if info.is_required() else f"default {info.default}"
+        value = None if info.is_required() else to_jsonable_python(info.get_default(call_default_factory=True))
+        default = "required" if info.is_required() else f"default {written(value)}"
         yield f"  {prefix}{name} ({default}): {info.description or ''}"
 
 
 def preview(plan: Plan) -> str:
     """The resolved run and what it would read, train and write."""
     width = max(len(key) for key, _, _ in plan.keys())
-    lines = [f"{key:<{width}} = {value}  ({origin})" for key, value, origin in plan.keys()]
+    lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in plan.keys()]
     tables = [str(getattr(plan.data, name)) for name in ("train", "validation", "test") if _given(plan, name)]
     fits = [spec for spec, _ in plan.adapters if "fit" in spec.answers]
     how = (

@@ -11,20 +11,31 @@ from medplug.core.plugins import Plugins
 
 def complete(incomplete: str, given: Iterable[str]) -> list[str]:
     """What the word begun may become; an empty list where nothing can be said."""
-    plugins = Plugins()
+    try:
+        return _complete(incomplete, dict(word.partition("=")[::2] for word in given), Plugins())
+    except MedplugError:
+        return []
+
+
+def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     key, equals, begun = incomplete.partition("=")
     if equals:
-        return [f"{key}={name}" for name in _values(key, plugins) if name.startswith(begun)]
-    words = dict(word.partition("=")[::2] for word in given)
-    task = words.get("task") or next(iter(plugins.known("task")), None)
-    if task is None:
-        return []
-    try:
-        keys = [name for name, _ in task_keys(task, plugins)]
-    except MedplugError:
-        keys = []
-    names = ["task", "backbone", "adapter", "recipe", *keys]
+        names = [name for name in _values(key, plugins) if name.startswith(begun)]
+        if not names:
+            plugins.ask_third_parties()
+            names = [name for name in _values(key, plugins) if name.startswith(begun)]
+        return [f"{key}={name}" for name in names]
+    chosen = {name: words[name] for name in ("task", "backbone", "adapter", "recipe") if words.get(name)}
+    names = ["task", "backbone", "adapter", "recipe", *_keys(chosen, plugins)]
     return [f"{name}=" for name in dict.fromkeys(names) if name.startswith(incomplete) and name not in words]
+
+
+def _keys(chosen: dict[str, str], plugins: Plugins) -> list[str]:
+    first = next(iter(plugins.known("task")), "")
+    try:
+        return [name for name, _ in task_keys({"task": first, **chosen}, plugins)]
+    except MedplugError:
+        return []
 
 
 def _values(key: str, plugins: Plugins) -> list[str]:

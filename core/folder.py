@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from medplug.core.plan import Plan
 
 UNFINISHED = ".partial"
 _STATE = "state.json"
+_BARE = re.compile(r"[\w./](?:[\w ./+-]*[\w./])?")
+"""Text that YAML reads as it stands; any other is quoted."""
 
 
 class RunFolder:
@@ -25,13 +30,14 @@ class RunFolder:
     def __init__(self, path: Path, *, resumed: bool) -> None:
         self.path, self.resumed = path, resumed
         self.work = path.with_name(path.name + UNFINISHED)
+        self._made: list[Path] = []
 
     @classmethod
     def open(cls, plan: Plan, *, resume: bool, fingerprint: str) -> RunFolder:
         """Make the unfinished folder, or with `resume` find the one this very run left."""
         path = plan.run.output
         if path is None:
-            path = _unfinished_of(plan, fingerprint) if resume else Path("runs") / f"{plan.task.name}-{_now()}"
+            path = _unfinished_of(plan, fingerprint) if resume else _unused(Path("runs") / f"{plan.task.name}-{_now()}")
         path = path.expanduser()
         if path.exists():
             raise UsageError(f"output {path} exists already; choose another output=, or remove it")
@@ -48,6 +54,7 @@ class RunFolder:
                     f"{self.work} was begun with other keys or other data; give the same ones to go on, or remove it"
                 )
             return
+        self._made = [parent for parent in self.work.parents if not parent.exists()]
         try:
             self.work.mkdir(parents=True)
             self.write_json(_STATE, {"fingerprint": fingerprint})
@@ -92,8 +99,8 @@ class RunFolder:
         """Leave nothing behind, unless there is a checkpoint to go on from."""
         if not any(self.checkpoints.glob("checkpoint-*")):
             shutil.rmtree(self.work, ignore_errors=True)
-            for parent in list(self.work.parents)[:1]:
-                if parent.name == "runs" and parent.is_dir() and not any(parent.iterdir()):
+            with suppress(OSError):  # another run has moved in
+                for parent in self._made:
                     parent.rmdir()
 
 
@@ -125,6 +132,12 @@ def fingerprint(plan: Plan, tables: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps([keys, sorted(tables)], default=str).encode()).hexdigest()
 
 
+def _unused(path: Path) -> Path:
+    """That path, or the next one of that name: runs begun in the same second stand side by side."""
+    names = (path.with_name(f"{path.name}{f'-{n}' if n > 1 else ''}") for n in count(1))
+    return next(p for p in names if not p.exists() and not p.with_name(p.name + UNFINISHED).exists())
+
+
 def _now() -> str:
     return datetime.now().strftime("%Y%m%d-%H%M%S")
 
@@ -142,11 +155,6 @@ def config_yaml(plan: Plan) -> str:
     """The resolved configuration, each key with its origin; it can be given back with ``--config``."""
     lines = ["# every key of this run, and where its value came from"]
     for key, value, origin in plan.keys():
-        text = value if isinstance(value, str) and _plain(value) else json.dumps(value, ensure_ascii=False)
-        lines.append(f"{key}: {text}  # {origin}")
+        bare = isinstance(value, str) and _BARE.fullmatch(value) and value != "null"
+        lines.append(f"{key}: {value if bare else json.dumps(value, ensure_ascii=False)}  # {origin}")
     return "\n".join(lines) + "\n"
-
-
-def _plain(text: str) -> bool:
-    """Whether a text can stand bare in YAML."""
-    return bool(text) and text == text.strip() and not set(text) & set(":#[]{}\"'&*!|>%@`,\n\t?") and text != "null"

@@ -46,24 +46,26 @@ def _wrong_word(words: list[str], position: int) -> str:
     name, _, value = word.partition("=")
     if not value:
         value = words[position + 1] if position + 1 < len(words) and "=" not in words[position + 1] else "VALUE"
-    key = _key_meant(name.lstrip("-").replace("-", "_"))
+    plain = name.lstrip("-").replace("-", "_")
+    key = _key_meant(plain)
     if word.startswith("-"):
-        form = f"{key or 'KEY'}={value}"
+        form = f"{key}={value}" if key else f"SECTION.{plain}={value} (medplug show TASK lists the keys)"
         return f"{name} is not an option of this command: keys are written key=value, as in {form}"
     form = f"{key}={value}" if key else "task=text_diagnosis"
     return f"cannot read {word!r}: write key=value, as in {form}"
 
 
 def _key_meant(name: str) -> str | None:
-    """The key that a word stands for: itself where it is one, else the one option of that name in any section."""
+    """The key a word stands for: itself where it is one, else the one option that every task has of that name."""
     from medplug.core.config import DataConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
 
     if "." in name or name in (*SELECTORS, "recipe", *RunConfig.model_fields):
         return name
     models = {"data": DataConfig, "train": TrainConfig, "report": ReportConfig, "selection": SelectionConfig}
-    keys = {option: f"{section}.{option}" for section, model in models.items() for option in model.model_fields}
-    close = get_close_matches(name, keys, n=1, cutoff=0.8)
-    return keys[close[0]] if close else None
+    keys = [f"{section}.{option}" for section, model in models.items() for option in model.model_fields]
+    close = get_close_matches(name, [key.partition(".")[2] for key in keys], n=1, cutoff=0.8)
+    meant = [key for key in keys if key.partition(".")[2] in close]
+    return meant[0] if len(meant) == 1 else None
 
 
 def parse_value(text: str, key: str) -> Any:

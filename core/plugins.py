@@ -137,8 +137,8 @@ class Plugins:
             distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
             try:
                 self._add(point.name, distribution, point.load())
-            except Exception as error:  # noqa: BLE001 - a stranger's import may raise anything
-                self.failures.append(Failure(point.name, distribution, f"{type(error).__name__}: {error}"))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
+                self.failures.append(Failure(point.name, distribution, _reason(error)))
         self._registry = registry.load(self._registries, self._user_registry)
 
     def _allowed(self) -> Iterator[EntryPoint]:
@@ -152,15 +152,17 @@ class Plugins:
     def _add(self, name: str, distribution: str, plugin: Any) -> None:
         """Register one plugin and take its specs; on any fault nothing of it stays."""
         _check_api(plugin)
-        self._manager.register(plugin, name=f"{distribution}:{name}")
+        if self._manager.is_registered(plugin):
+            raise PluginError(f"is the very module that {self._manager.get_name(plugin)} gives; state it once")
         try:
+            self._manager.register(plugin, name=f"{distribution}:{name}")
             self._manager.check_pending()
             specs = {kind: _specs(self._manager, plugin, kind) for kind in KINDS}
             file = next(iter(_answers(self._manager, plugin, "medplug_registry")), None)
             if file is not None:
-                registry.load([*self._registries, (name, file)], self._user_registry)
+                self._check_registry(name, file, specs)
             self._claim(distribution, specs)
-        except Exception:
+        except BaseException:
             self._manager.unregister(plugin)
             raise
         if file is not None:
@@ -168,10 +170,19 @@ class Plugins:
         gives = tuple(f"{kind} {spec.name}" for kind, given in specs.items() for spec in given)
         self.loaded.append(Loaded(name, distribution, gives))
 
+    def _check_registry(self, name: str, file: Path, specs: Mapping[str, list[Spec]]) -> None:
+        registry.load([*self._registries, (name, file)], self._user_registry)
+        builders = {*self.known("backbone"), *(spec.name for spec in specs["backbone"])}
+        twice = sorted(builders & set(registry.read(file).backbones))
+        if twice:
+            raise RegistryError(f"plugin {name}, {file}: backbones already named elsewhere: {', '.join(twice)}")
+
     def _claim(self, distribution: str, specs: Mapping[str, list[Spec]]) -> None:
         taken = self._catalogue
         for kind, given in specs.items():
             for spec in given:
+                if [other.name for other in given].count(spec.name) > 1:
+                    raise PluginError(f"gives the {kind} {spec.name!r} twice")
                 if spec.name in taken.specs[kind]:
                     first = taken.owners[kind, spec.name]
                     if first != "medplug":
@@ -181,6 +192,12 @@ class Plugins:
             for spec in given:
                 taken.specs[kind][spec.name] = spec
                 taken.owners[kind, spec.name] = distribution
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
 def _check_api(plugin: Any) -> None:

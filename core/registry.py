@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medplug.core.errors import RegistryError, did_you_mean
@@ -99,18 +100,31 @@ class Registry(Entry):
         )
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a name given twice, where YAML would silently keep the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for name, _ in node.value:
+            if str(name.value) in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name.value} is given twice", problem_mark=name.start_mark)
+            seen.add(str(name.value))
+        return super().construct_mapping(node, deep)
+
+
 def read(path: Path, *, trusted: bool = False) -> Registry:
     """Read one registry file; only the built-in one (`trusted`) may list plugins."""
-    import yaml
-
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
         registry = Registry.model_validate(tree)
     except OSError as error:
         raise RegistryError(f"registry {path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except UnicodeDecodeError:
+        raise RegistryError(f"registry {path}: not UTF-8 text") from None
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise RegistryError(f"registry {path}: not YAML{f' at line {mark.line + 1}' if mark else ''}") from None
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise RegistryError(f"registry {path}: not YAML{where}: {getattr(error, 'problem', error)}") from None
     except ValidationError as error:
         raise RegistryError(f"registry {path}:\n" + "\n".join(_told(error))) from None
     if registry.plugins.built_in and not trusted:
@@ -119,15 +133,20 @@ def read(path: Path, *, trusted: bool = False) -> Registry:
 
 
 def _told(error: ValidationError) -> Iterable[str]:
+    models = {"backbones": NamedBackbone, "recipes": Recipe, "plugins": PluginList}
     for item in error.errors(include_url=False):
-        place = ".".join(str(part) for part in item["loc"])
-        yield f"  {place}: {item['msg'].removeprefix('Value error, ')}"
+        place = [str(part) for part in item["loc"]] or ["the file"]
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            fields = (models[place[0]] if len(place) > 1 else Registry).model_fields
+            message = f"not a field{did_you_mean(place[-1], fields)} (valid: {', '.join(fields)})"
+        yield f"  {'.'.join(place)}: {message}"
 
 
 def _anchored(registry: Registry, folder: Path) -> Registry:
     """Make relative model folders relative to the registry file, not to where the command runs."""
     backbones = {
-        name: entry.model_copy(update={"path": folder / entry.path}) if entry.path else entry
+        name: entry.model_copy(update={"path": folder / entry.path.expanduser()}) if entry.path else entry
         for name, entry in registry.backbones.items()
     }
     return registry.model_copy(update={"backbones": backbones})

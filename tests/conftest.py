@@ -55,7 +55,16 @@ def _word_pieces() -> Any:
     from transformers import PreTrainedTokenizerFast
 
     letters = string.ascii_lowercase + string.digits
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS.split(), *".,;:", *letters, *(f"##{letter}" for letter in letters)]
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *WORDS.split(),
+        *".,;:",
+        *letters,
+        *(f"##{letter}" for letter in letters),
+    ]
     pieces = list(dict.fromkeys(pieces))
     tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()

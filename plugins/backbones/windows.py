@@ -39,7 +39,10 @@ def cut_windows(
     if cut:
         count = most
         kept = kept[: room + (most - 1) * step]
-    length = -(-(len(kept) + (count - 1) * overlap) // count)
-    starts = [i * (length - overlap) for i in range(count)]
-    parts = [np.array([*prefix, *kept[s : s + length], *suffix], dtype=np.int32) for s in starts]
+    length, longer = divmod(len(kept) + (count - 1) * overlap, count)  # the first `longer` windows hold one id more
+    parts, start = [], 0
+    for i in range(count):
+        stop = start + length + (i < longer)
+        parts.append(np.array([*prefix, *kept[start:stop], *suffix], dtype=np.int32))
+        start = stop - overlap
     return Windows(tuple(parts), len(ids), cut)

@@ -31,7 +31,7 @@ def cut(length: int, room: int, overlap: int, most: int) -> tuple[Windows, list[
     return windows, bodies
 
 
-def test_windows_hold_the_text_in_order_and_neighbours_share_the_overlap():
+def test_windows_hold_the_text_in_order_and_neighbours_share_the_overlap() -> None:
     for length, room, overlap, most in cases():
         windows, bodies = cut(length, room, overlap, most)
         joined = bodies[0] + [token for body in bodies[1:] for token in body[overlap:]]
@@ -41,13 +41,13 @@ def test_windows_hold_the_text_in_order_and_neighbours_share_the_overlap():
             assert body[len(body) - overlap :] == following[:overlap]
 
 
-def test_no_window_is_longer_than_the_room_and_they_differ_by_one_token_at_most():
+def test_no_window_is_longer_than_the_room_and_they_differ_by_one_token_at_most() -> None:
     for length, room, overlap, most in cases():
         sizes = [len(body) for body in cut(length, room, overlap, most)[1]]
         assert max(sizes) <= room and max(sizes) - min(sizes) <= 1
 
 
-def test_there_are_as_few_windows_as_can_be_and_never_more_than_the_most():
+def test_there_are_as_few_windows_as_can_be_and_never_more_than_the_most() -> None:
     for length, room, overlap, most in cases():
         windows, bodies = cut(length, room, overlap, most)
         held_by_one_less = room + (len(bodies) - 2) * (room - overlap)
@@ -58,10 +58,10 @@ def test_there_are_as_few_windows_as_can_be_and_never_more_than_the_most():
 
 
 @pytest.mark.parametrize(("length", "windows"), [(0, 1), (1, 1), (10, 1), (11, 2), (18, 2), (19, 3)])
-def test_a_text_that_fits_is_one_window_and_one_token_more_makes_two(length, windows):
+def test_a_text_that_fits_is_one_window_and_one_token_more_makes_two(length: int, windows: int) -> None:
     assert len(cut(length, 10, 2, 1000)[1]) == windows
 
 
-def test_the_size_is_what_is_computed_padding_counted():
+def test_the_size_is_what_is_computed_padding_counted() -> None:
     windows, bodies = cut(19, 10, 2, 1000)
     assert windows.size == len(bodies) * (max(map(len, bodies)) + 3)
