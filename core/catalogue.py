@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from medplug.core.choice import scratch
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
 from medplug.core.plan import Plan
@@ -36,12 +37,12 @@ def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
 
 
 def _backbones(plugins: Plugins) -> tuple[Row, list[Row]]:
-    scratch = [s for s in plugins.all("backbone") if isinstance(s, BackboneSpec) and not s.pretrained]
+    plugins.ask_third_parties()
     rows: list[Row] = [
         (name, b.modality, str(b.width or "?"), _source(b), _revision(b), b.licence, b.use)
         for name, b in plugins.registry.backbones.items()
     ]
-    rows += [(s.name, s.modality, "set", "from scratch", "-", "-", s.summary) for s in scratch]
+    rows += [(s.name, s.modality, "set", "from scratch", "-", "-", s.summary) for s in scratch(plugins)]
     return ("backbone", "modality", "width", "source", "revision", "licence", "use"), rows
 
 
@@ -118,8 +119,9 @@ def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 def preview(plan: Plan) -> str:
     """The resolved run and what it would read, train and write."""
-    width = max(len(key) for key, _, _ in plan.keys())
-    lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in plan.keys()]
+    keys = plan.keys()
+    width = max(len(key) for key, _, _ in keys)
+    lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in keys]
     tables = [str(getattr(plan.data, name)) for name in ("train", "validation", "test") if _given(plan, name)]
     fits = [spec for spec, _ in plan.adapters if "fit" in spec.answers]
     how = (

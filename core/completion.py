@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from medplug.core.choice import scratch
 from medplug.core.errors import MedplugError
 from medplug.core.plan import task_keys
 from medplug.core.plugins import Plugins
@@ -40,10 +41,9 @@ def _keys(chosen: dict[str, str], plugins: Plugins) -> list[str]:
 
 def _values(key: str, plugins: Plugins) -> list[str]:
     registry = plugins.registry
-    scratch = [name for name, spec in plugins.known("backbone").items() if not getattr(spec, "pretrained", False)]
     names = {
         "task": list(plugins.known("task")),
-        "backbone": [*registry.backbones, *scratch],
+        "backbone": [*registry.backbones, *(spec.name for spec in scratch(plugins))],
         "adapter": list(plugins.known("adapter")),
         "recipe": list(registry.recipes),
         "device": ["auto", "cpu", "cuda", "mps"],

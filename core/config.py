@@ -83,7 +83,10 @@ class TrainConfig(Section):
     clip: float = Field(1.0, gt=0, description="the largest gradient norm")
     patience: PositiveInt = Field(3, description="epochs without a better validation score before stopping")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="the share of a label spread over all classes")
-    class_weights: Literal["none", "balanced"] = Field("none", description="weigh classes by their rarity")
+    class_weights: Literal["auto", "none", "balanced"] = Field(
+        "auto",
+        description="weigh classes by their rarity (auto: a fitted head tries both on validation, training does not)",
+    )
     tokens: PositiveInt | None = Field(
         None, description="the most tokens computed at once, padding counted (default: by device)"
     )

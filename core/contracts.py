@@ -193,7 +193,8 @@ class LinearHead:
 class FitData:
     """What a closed-form adapter fits on: features ``[rows, width]``, encoded labels and how to choose.
 
-    `metric` is the name of the metric that `validation` is scored by.
+    `metric` is the name of the metric that validation is scored by, `weightings`
+    the named weights of the classes ``[classes]`` (None: equal) to choose from.
     """
 
     features: NDArray[np.float32]
@@ -202,7 +203,7 @@ class FitData:
     validation_labels: NDArray[Any]
     target: Target
     metric: str
-    class_weights: NDArray[np.float64] | None
+    weightings: Mapping[str, NDArray[np.float64] | None]
     seed: int
 
 

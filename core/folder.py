@@ -128,7 +128,8 @@ class Events:
 
 def fingerprint(plan: Plan, tables: Iterable[str]) -> str:
     """What makes two runs the same: their keys (but for the output) and their data."""
-    keys = [(key, value) for key, value, _ in plan.keys() if key not in ("output", "train.keep_checkpoints")]
+    rows = plan.keys()
+    keys = [(key, value) for key, value, _ in rows if key not in ("output", "train.keep_checkpoints")]
     return hashlib.sha256(json.dumps([keys, sorted(tables)], default=str).encode()).hexdigest()
 
 
@@ -153,8 +154,8 @@ def _unfinished_of(plan: Plan, fingerprint: str) -> Path:
 
 def config_yaml(plan: Plan) -> str:
     """The resolved configuration, each key with its origin; it can be given back with ``--config``."""
-    lines = ["# every key of this run, and where its value came from"]
-    for key, value, origin in plan.keys():
+    lines, rows = ["# every key of this run, and where its value came from"], plan.keys()
+    for key, value, origin in rows:
         bare = isinstance(value, str) and _BARE.fullmatch(value) and value != "null"
         lines.append(f"{key}: {value if bare else json.dumps(value, ensure_ascii=False)}  # {origin}")
     return "\n".join(lines) + "\n"

@@ -57,11 +57,12 @@ def _wrong_word(words: list[str], position: int) -> str:
 
 def _key_meant(name: str) -> str | None:
     """The key a word stands for: itself where it is one, else the one option that every task has of that name."""
-    from medplug.core.config import DataConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+    from medplug.core.config import DataConfig, ReportConfig, RunConfig, Section, SelectionConfig, TrainConfig
 
     if "." in name or name in (*SELECTORS, "recipe", *RunConfig.model_fields):
         return name
-    models = {"data": DataConfig, "train": TrainConfig, "report": ReportConfig, "selection": SelectionConfig}
+    models: dict[str, type[Section]] = {"data": DataConfig, "train": TrainConfig}
+    models |= {"report": ReportConfig, "selection": SelectionConfig}
     keys = [f"{section}.{option}" for section, model in models.items() for option in model.model_fields]
     close = get_close_matches(name, [key.partition(".")[2] for key in keys], n=1, cutoff=0.8)
     meant = [key for key in keys if key.partition(".")[2] in close]

@@ -16,7 +16,7 @@ from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.training.train import Trained
-from medplug.core.training.weights import class_weights
+from medplug.core.training.weights import weightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         _rows(dataset, "test"),
         target,
         metric,
-        class_weights(dataset.labels["train"], target, plan.train.class_weights),
+        weightings(dataset.labels["train"], target, plan.train.class_weights),
         plan.run.seed,
     )
     names = task.metrics(target)

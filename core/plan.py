@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from medplug.core.choice import BackboneChoice, choose_backbone
 from medplug.core.config import DataConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
-from medplug.core.errors import ConfigError, UnknownNameError, did_you_mean
-from medplug.core.grammar import SECTIONS, SELECTORS, Flat
+from medplug.core.errors import ConfigError, did_you_mean
+from medplug.core.grammar import SECTIONS, SELECTORS, Flat, flatten, written
 from medplug.core.plugins import Plugins
-from medplug.core.registry import Source
-from medplug.core.specs import AdapterSpec, BackboneSpec, Modality, TaskSpec, resolve
+from medplug.core.specs import AdapterSpec, TaskSpec, resolve
 
-
-@dataclass(frozen=True, slots=True)
-class BackboneChoice:
-    """A backbone as chosen: the name given, who builds it, and where its weights come from (None: from scratch)."""
-
-    name: str
-    spec: BackboneSpec
-    source: Source | None
-    defaults: Mapping[str, Any]
+Keys = Mapping[str, tuple[Any, str]]
+"""Dotted key -> its value and origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +63,16 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
     if "task" not in asked:
         names = ", ".join(spec.name for spec in plugins.all("task"))
         raise ConfigError(f"no task is given; write task=NAME (known: {names})")
-    task = plugins.task(_text("task", asked["task"][0]))
-    chosen = [_recipe(plugins, _text("recipe", asked["recipe"][0]))] if "recipe" in asked else []
+    task = plugins.task(_text("task", asked))
+    if "recipe" in asked:
+        given.insert(0, _recipe(plugins, _text("recipe", asked)))
     basis = [_recipe(plugins, task.recipe)] if task.recipe else []
-    backbone = _backbone(_merge([*basis, *chosen, *given]), task, plugins)
+    backbone = choose_backbone(_text("backbone", _merge([*basis, *given])), task, plugins)
     basis += [_recipe(plugins, backbone.spec.recipe)] if backbone.spec.recipe else []
     basis += [("registry", {f"backbone.{key}": value for key, value in backbone.defaults.items()})]
-    adapters = _adapters(_merge([*basis, *chosen, *given]), plugins)
+    adapters = _adapters(_text("adapter", _merge([*basis, *given])), plugins)
     basis += [_recipe(plugins, spec.recipe) for spec in adapters if spec.recipe]
-    keys = _merge([*basis, *chosen, *given])
+    keys = _merge([*basis, *given])
     models = _models(task, backbone, adapters)
     _refuse_unknown(keys, models)
     if "fusion" in keys and keys["fusion"][0] is not None:
@@ -99,68 +92,29 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
     return plan
 
 
-def _merge(layers: Iterable[tuple[str, Flat]]) -> dict[str, tuple[Any, str]]:
+def _merge(layers: Iterable[tuple[str, Flat]]) -> Keys:
     return {key: (value, origin) for origin, keys in layers for key, value in keys.items()}
 
 
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{key} takes a name, as in {key}=NAME")
-    return value
+def _text(key: str, keys: Keys) -> str:
+    value, origin = keys.get(key, (None, ""))
+    if isinstance(value, str) and value:
+        return value
+    got = f"; {origin} gives {_shown(value) or 'nothing'}" if origin else ""
+    where = f" (see them with: medplug list {key}s)" if key in SELECTORS else ""
+    raise ConfigError(f"{key} takes a name, as in {key}=NAME{got}{where}")
 
 
 def _recipe(plugins: Plugins, name: str) -> tuple[str, Flat]:
     if name not in plugins.registry.recipes:
         plugins.ask_third_parties()
-    return f"recipe {name}", dict(plugins.registry.recipe(name).keys)
+    return f"recipe {name}", flatten(plugins.registry.recipe(name).keys)
 
 
-def _backbone(keys: Mapping[str, tuple[Any, str]], task: TaskSpec, plugins: Plugins) -> BackboneChoice:
-    name = _text("backbone", keys.get("backbone", (None,))[0])
-    (modality,) = task.modalities
-    if _is_folder(name):
-        return BackboneChoice(name, _loader(modality, plugins), Source(path=Path(name).expanduser()), {})
-    if name not in plugins.registry.backbones and name not in plugins.known("backbone"):
-        plugins.ask_third_parties()
-    if (entry := plugins.registry.backbones.get(name)) is not None:
-        spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins)
-        _check_modality(name, entry.modality, task)
-        return BackboneChoice(name, spec, entry, entry.options)
-    if name.count("/") == 1 and not name.endswith("/"):
-        return BackboneChoice(name, _loader(modality, plugins), Source(hub=name), {})
-    choices = {spec.name for spec in plugins.known("backbone").values() if not spec.pretrained}  # type: ignore[attr-defined]
-    if name not in choices:
-        known = {*plugins.registry.backbones, *choices}
-        raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
-    spec = plugins.backbone(name)
-    _check_modality(name, spec.modality, task)
-    return BackboneChoice(name, spec, None, {})
-
-
-def _is_folder(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or (":" not in name and Path(name).is_dir())
-
-
-def _check_modality(name: str, modality: Modality, task: TaskSpec) -> None:
-    if modality not in task.modalities:
-        wanted = " or ".join(task.modalities)
-        raise ConfigError(f"backbone={name} encodes {modality}; the task {task.name} needs {wanted}")
-
-
-def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:
-    """The backbone that loads pretrained weights of a modality."""
-    for kind in (plugins.known, plugins.all):
-        specs = kind("backbone")
-        for spec in specs.values() if isinstance(specs, dict) else specs:
-            if isinstance(spec, BackboneSpec) and spec.pretrained and spec.modality == modality:
-                return spec
-    raise ConfigError(f"no installed backbone loads pretrained weights for {modality}")
-
-
-def _adapters(keys: Mapping[str, tuple[Any, str]], plugins: Plugins) -> list[AdapterSpec]:
-    names = _text("adapter", keys.get("adapter", (None,))[0]).split("+")
+def _adapters(joined: str, plugins: Plugins) -> list[AdapterSpec]:
+    names = joined.split("+")
     if len(set(names)) < len(names) or not all(names):
-        raise ConfigError(f"adapter={'+'.join(names)}: name each adapter once, joined by +")
+        raise ConfigError(f"adapter={joined}: name each adapter once, joined by +, as in adapter=NAME+NAME")
     return [plugins.adapter(name) for name in names]
 
 
@@ -181,58 +135,70 @@ def valid_keys(models: Mapping[str, type[BaseModel]]) -> list[str]:
     return [*SELECTORS, "recipe", *fields]
 
 
-def task_keys(name: str, plugins: Plugins) -> Iterator[tuple[str, str]]:
-    """The keys of a task with its default backbone and adapters, with their descriptions (for completion)."""
-    plan = make_plan([("", {"task": name})], plugins)
+def task_keys(chosen: Flat, plugins: Plugins) -> Iterator[tuple[str, str]]:
+    """The keys of a task with the backbone and adapters `chosen`, with their descriptions (for completion)."""
+    plan = make_plan([("", chosen)], plugins)
     models = _models(plan.task, plan.backbone, [spec for spec, _ in plan.adapters])
     for prefix, model in models.items():
         for field, info in model.model_fields.items():
             yield prefix + field, info.description or ""
 
 
-def _refuse_unknown(keys: Mapping[str, Any], models: Mapping[str, type[BaseModel]]) -> None:
+def _refuse_unknown(keys: Keys, models: Mapping[str, type[BaseModel]]) -> None:
     valid = valid_keys(models)
-    for key in keys:
+    for key, (_, origin) in keys.items():
         if key not in valid:
-            raise ConfigError(_unknown_key(key, valid, [*models]))
+            where = "" if origin in ("command line", "argument") else f"{origin}: "
+            raise ConfigError(where + _unknown_key(key, valid, [*models]))
 
 
 def _unknown_key(key: str, valid: list[str], prefixes: list[str]) -> str:
-    prefix = next((p for p in sorted(prefixes, key=len, reverse=True) if p and key.startswith(p)), None)
-    if key.startswith("adapter.") and prefix is None:
-        chosen = [p.split(".")[1] for p in prefixes if p.startswith("adapter.")]
-        return f"{key}: options are written adapter.NAME.option, and the adapters chosen are {', '.join(chosen)}"
+    prefix = next((p for p in prefixes if p and f"{key}.".startswith(p)), None)
+    if prefix is None and key.startswith("adapter."):
+        chosen = ", ".join(p.split(".")[1] for p in prefixes if p.startswith("adapter."))
+        return f"{key}: options are written adapter.NAME.option=VALUE, and the adapters chosen are {chosen}"
+    listed = ", ".join(name.removeprefix(prefix or "") for name in valid if prefix and name.startswith(prefix))
+    if key == (prefix or "")[:-1]:
+        return f"{key} is a group of options; write {key}.OPTION=VALUE (valid: {listed or 'it has none'})"
+    ends = [name for name in valid if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    hint = f"; did you mean {' or '.join(ends)}?" if ends else did_you_mean(key, valid)
     if prefix is None:
-        ends = [name for name in valid if name.rpartition(".")[2] == key.rpartition(".")[2]]
-        hint = f"; did you mean {' or '.join(ends)}?" if ends else did_you_mean(key, valid)
-        heads = sorted({name.split(".")[0] for name in valid})
-        return f"{key} is not a key{hint} (keys begin with: {', '.join(heads)})"
-    names = [name.removeprefix(prefix) for name in valid if name.startswith(prefix)]
-    hint = did_you_mean(key, [prefix + name for name in names])
-    listed = ", ".join(names) or "it has none"
-    return f"{key} is not an option of {prefix[:-1]}{hint} (valid: {listed})"
+        heads = ", ".join(dict.fromkeys(name.partition(".")[0] for name in valid))
+        return f"{key} is not a key{hint} (keys begin with: {heads})"
+    return f"{key} is not an option of {prefix[:-1]}{hint} (valid: {listed or 'it has none'})"
 
 
-def _validated(prefix: str, model: type[BaseModel], keys: Mapping[str, tuple[Any, str]]) -> BaseModel:
+def _validated(prefix: str, model: type[BaseModel], keys: Keys) -> BaseModel:
     values = {name: keys[prefix + name][0] for name in model.model_fields if prefix + name in keys}
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_told(error, prefix, keys))) from None
+        raise ConfigError("\n".join(_told(error, prefix, model, keys))) from None
 
 
-def _told(error: ValidationError, prefix: str, keys: Mapping[str, tuple[Any, str]]) -> Iterator[str]:
-    """Say each fault once, naming the key, what was got and where from."""
-    seen: set[str] = set()
+def _told(error: ValidationError, prefix: str, model: type[BaseModel], keys: Keys) -> Iterator[str]:
+    """Say each fault once, naming the key, what was got, where from, and what it is for."""
+    faults: dict[str, list[str]] = {}
     for item in error.errors(include_url=False, include_context=False):
-        field = str(item["loc"][0]) if item["loc"] else ""
-        key, message = prefix + field, item["msg"].removeprefix("Value error, ")
+        field, message = str(item["loc"][0]) if item["loc"] else "", item["msg"].removeprefix("Value error, ")
+        faults.setdefault(field, []).append(f"{message[0].lower()}{message[1:]}" if field else message)
+    for field, messages in faults.items():
         if not field:
-            yield message
-        elif key not in seen:
-            value, origin = keys.get(key, (None, "default"))
-            yield f"{key}={value} ({origin}): {message[0].lower()}{message[1:]}"
-        seen.add(key)
+            yield from messages
+            continue
+        value, origin = keys.get(prefix + field, (None, "default"))
+        told = "; or ".join(dict.fromkeys(messages))
+        yield f"{prefix}{field}={_shown(value)} ({origin}): {told} ({model.model_fields[field].description})"
+
+
+def _shown(value: Any) -> str:
+    """A value as an error may show it: never a table, which holds rows."""
+    if isinstance(value, list | tuple) and all(isinstance(item, int | float) for item in value):
+        return written(list(value))
+    if value is not None and not isinstance(value, str | int | float):
+        return f"<{type(value).__name__}>"
+    text = written(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _check_sense(plan: Plan) -> None:

@@ -163,7 +163,8 @@ class Plugins:
                 self._check_registry(name, file, specs)
             self._claim(distribution, specs)
         except BaseException:
-            self._manager.unregister(plugin)
+            if self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
             raise
         if file is not None:
             self._registries.append((name, file))

@@ -88,7 +88,7 @@ class Registry(Entry):
         return self.recipes[name]
 
     def merged(self, other: Registry, *, replace: bool, where: str) -> Registry:
-        """This catalogue with another's entries added; without `replace` a name may stand once only."""
+        """Add another's entries; without `replace` a name may stand once only."""
         for kind in ("backbones", "recipes"):
             twice = sorted(set(getattr(self, kind)) & set(getattr(other, kind)))
             if twice and not replace:
@@ -133,7 +133,7 @@ def read(path: Path, *, trusted: bool = False) -> Registry:
 
 
 def _told(error: ValidationError) -> Iterable[str]:
-    models = {"backbones": NamedBackbone, "recipes": Recipe, "plugins": PluginList}
+    models: dict[str, type[Entry]] = {"backbones": NamedBackbone, "recipes": Recipe, "plugins": PluginList}
     for item in error.errors(include_url=False):
         place = [str(part) for part in item["loc"]] or ["the file"]
         message = item["msg"].removeprefix("Value error, ")

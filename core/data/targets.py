@@ -63,7 +63,8 @@ class Target:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half."""
         if self.kind == "multilabel":
             return (probabilities >= 0.5).astype(np.int64)
-        return probabilities.argmax(axis=1).astype(np.int64)
+        likeliest: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
+        return likeliest
 
     def decode(self, decisions: NDArray[np.int64]) -> list[Any]:
         """Class names of encoded decisions (for multilabel a tuple of names a row)."""

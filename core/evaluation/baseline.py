@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from medplug.core.contracts import PlainFeatures
+from medplug.core.contracts import LinearHead, PlainFeatures
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.linear import fit_logistic, head_probabilities, majority
+from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.statistic import Labels, Probabilities
 
 
@@ -37,7 +37,7 @@ def plain_baseline(
     test_rows: Sequence[Any],
     target: Target,
     metric: str,
-    class_weights: NDArray[np.float64] | None,
+    weightings: Mapping[str, NDArray[np.float64] | None],
     seed: int,
 ) -> Baseline:
     """Fit the baseline on raw training rows, choose it on validation by `metric`, and predict the test rows.
@@ -47,16 +47,21 @@ def plain_baseline(
     as it is, since centring would fill it.
     """
     matrix = plain_features.fit_transform(train_rows)
-    head = fit_logistic(
-        matrix,
-        train_labels,
-        plain_features.transform(validation_rows),
-        validation_labels,
-        target,
-        metric=metric,
-        class_weights=class_weights,
-        standardise=not sparse.issparse(matrix),
-        seed=seed,
-    )
+    validation = plain_features.transform(validation_rows)
+
+    def fit(class_weights: NDArray[np.float64] | None) -> LinearHead:
+        return fit_logistic(
+            matrix,
+            train_labels,
+            validation,
+            validation_labels,
+            target,
+            metric=metric,
+            class_weights=class_weights,
+            standardise=not sparse.issparse(matrix),
+            seed=seed,
+        )
+
+    head = choose_weighting(weightings, fit)
     linear = head_probabilities(head, plain_features.transform(test_rows), target)
     return Baseline(majority(train_labels, target, len(test_rows)), linear, head.notes)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.evaluation.scores import point
 from medplug.core.evaluation.statistic import Labels, Probabilities, membership
+
+Choice = TypeVar("Choice")
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 4))
 """scikit-learn's C: the inverse of the regularisation, so the first is the strongest."""
@@ -121,6 +123,20 @@ def fit_logistic(
     return LinearHead(heads[strength].weight, heads[strength].bias, notes)
 
 
+def choose_weighting(
+    weightings: Mapping[str, NDArray[np.float64] | None], fit: Callable[[NDArray[np.float64] | None], LinearHead]
+) -> LinearHead:
+    """The best of `fit` under each named weighting of the classes, by the validation score in its notes.
+
+    The first of equal ones wins.
+    """
+    heads = {name: fit(weights) for name, weights in weightings.items()}
+    scores = {name: next(iter(head.notes["validation"].items())) for name, head in heads.items()}
+    metric = next(iter(scores.values()))[0]
+    best = _best({name: score for name, (_, score) in scores.items()}, metric)
+    return LinearHead(heads[best].weight, heads[best].bias, {"class weights": best, **heads[best].notes})
+
+
 def head_probabilities(head: LinearHead, features: Any, target: Target) -> Probabilities:
     """The probabilities ``[rows, classes]`` that a head gives on features ``[rows, width]``, dense or sparse."""
     return target.probabilities(np.asarray(features @ head.weight.T) + head.bias)
@@ -209,8 +225,8 @@ def _scores(
     return metric, scores
 
 
-def _best(tried: dict[float, float], metric: str) -> float:
-    """The strength of the best score, the first (strongest regularisation) of equal ones."""
+def _best(tried: dict[Choice, float], metric: str) -> Choice:
+    """What has the best score, the first (of strengths: the strongest regularisation) of equal ones."""
     sign = 1.0 if GREATER_IS_BETTER[metric] else -1.0
     return max(tried, key=lambda c: -np.inf if np.isnan(tried[c]) else sign * tried[c])
 

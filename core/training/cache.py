@@ -1,7 +1,7 @@
 """Features of a frozen backbone, each distinct input encoded once.
 
 Entries are found by the content's hash; the file is named by the backbone's own
-hash (weights, architecture, arithmetic), so nothing stale can be read. Features
+hash (weights, architecture, code, arithmetic), so nothing stale can be read. Features
 derive from patients' rows: they stay in the run's folder unless the user names
 a folder (``train.cache``).
 """
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug import __version__
 from medplug.core.contracts import Backbone
 
 Encode = Callable[[list[Any]], NDArray[np.float32]]
@@ -36,9 +37,10 @@ def content_key(value: Any) -> bytes:
 
 
 def backbone_key(backbone: Backbone, arithmetic: str) -> str:
-    """A name for this very encoder: its weights, its architecture and its arithmetic."""
+    """A name for this very encoder: its weights, its architecture, the code that computes it and its arithmetic."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([arithmetic, backbone.assets()], sort_keys=True).encode())
+    code = [__version__, type(backbone).__module__, type(backbone).__qualname__]
+    digest.update(json.dumps([code, arithmetic, backbone.assets()], sort_keys=True).encode())
     for name, tensor in sorted(backbone.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{name}{array.dtype}{tuple(array.shape)}".encode())
@@ -59,6 +61,7 @@ class FeatureCache:
         self._file = folder / f"{key}.safetensors" if folder else None
         self._position: dict[bytes, int] = {}
         self._features: NDArray[np.float32] | None = None
+        self._saved = 0
         if self._file is not None and self._file.exists():
             self._read(self._file)
 
@@ -80,14 +83,19 @@ class FeatureCache:
         self._features = features if self._features is None else np.concatenate([self._features, features])
 
     def _read(self, file: Path) -> None:
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        stored = load_file(file)
+        try:
+            stored = load_file(file)
+        except SafetensorError:  # damaged: encoded anew, and replaced by `save`
+            return
         self._add([key.tobytes() for key in stored["keys"]], stored["features"])
+        self._saved = len(self)
 
     def save(self) -> None:
-        """Write the file anew and move it into place, if the cache has one."""
-        if self._file is None or self._features is None:
+        """Write the file anew and move it into place, if the cache has one and holds more than it."""
+        if self._file is None or self._features is None or self._saved == len(self):
             return
         from safetensors.numpy import save_file
 
@@ -96,3 +104,4 @@ class FeatureCache:
         unfinished = self._file.with_suffix(f".{os.getpid()}.partial")
         save_file({"keys": keys.copy(), "features": self._features}, unfinished)
         os.replace(unfinished, self._file)
+        self._saved = len(self)

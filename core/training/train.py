@@ -21,7 +21,7 @@ from medplug.core.plan import Plan
 from medplug.core.training.cache import FeatureCache, backbone_key
 from medplug.core.training.compute import Compute, Report, infer
 from medplug.core.training.quiet import quiet
-from medplug.core.training.weights import class_weights
+from medplug.core.training.weights import balanced_weights, weightings
 
 Stage = Callable[[str], Report]
 """Called with a stage's name; gives what reports its progress."""
@@ -64,10 +64,6 @@ def _values(dataset: Dataset, split: str) -> list[Any]:
     return values
 
 
-def _weights(dataset: Dataset, plan: Plan) -> NDArray[np.float64] | None:
-    return class_weights(dataset.labels["train"], dataset.target, plan.train.class_weights)
-
-
 def _fit(
     model: Model,
     adapter: Adapter,
@@ -106,7 +102,7 @@ def _fit(
         dataset.labels["validation"],
         dataset.target,
         metric,
-        _weights(dataset, plan),
+        weightings(dataset.labels["train"], dataset.target, plan.train.class_weights),
         plan.run.seed,
     )
     stage("fitting the head")(0, 1)
@@ -134,7 +130,8 @@ def _train(
     backbone, target = model.backbone, dataset.target
     stage("preparing")(0, 1)
     items = {split: backbone.prepare(_values(dataset, split)) for split in dataset.splits}
-    weights = _weights(dataset, plan)
+    balanced = plan.train.class_weights == "balanced"
+    weights = balanced_weights(dataset.labels["train"], target) if balanced else None
     loss = Loss(
         target, None if weights is None else torch.tensor(weights, dtype=torch.float32), plan.train.label_smoothing
     )

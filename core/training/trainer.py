@@ -169,6 +169,7 @@ def _arguments(
         logging_strategy="epoch",
         save_total_limit=1,
         load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,  # a resumed run keeps count of its patience
         metric_for_best_model=metric,
         greater_is_better=greater,
         bf16=compute.dtype is torch.bfloat16,

@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 
 from medplug.core.data.targets import Target
 
+Rule = Literal["auto", "none", "balanced"]
+Weights = NDArray[np.float64]
 
-def class_weights(
-    labels: NDArray[np.int64], target: Target, rule: Literal["none", "balanced"]
-) -> NDArray[np.float64] | None:
-    """One weight a class, or None for `none`.
 
-    `balanced` is rows / (classes x count), as scikit-learn has it; for multilabel
-    the weight of a label's presence is absent / present, at most 100.
+def weightings(labels: NDArray[np.int64], target: Target, rule: Rule) -> dict[str, Weights | None]:
+    """The weightings that a closed-form fit may choose from on validation: under `auto` both, else the one named."""
+    known = {"none": None, "balanced": balanced_weights(labels, target)}
+    return known if rule == "auto" else {rule: known[rule]}
+
+
+def balanced_weights(labels: NDArray[np.int64], target: Target) -> Weights:
+    """One weight a class: rows / (classes x count), as scikit-learn has it.
+
+    For multilabel the weight of a label's presence is absent / present, at most 100.
     """
-    if rule == "none":
-        return None
     if target.kind == "multilabel":
         present = labels.sum(axis=0)
         ratio: NDArray[np.float64] = np.clip((len(labels) - present) / np.maximum(present, 1), 1e-2, 100.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from medplug.core.contracts import Adapter, FitData, LinearHead
-from medplug.core.evaluation.linear import fit_logistic
+from medplug.core.evaluation.linear import choose_weighting, fit_logistic
 
 
 class LinearProbe(Adapter):
@@ -17,15 +19,19 @@ class LinearProbe(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
-        return fit_logistic(
-            data.features,
-            data.labels,
-            data.validation_features,
-            data.validation_labels,
-            data.target,
-            metric=data.metric,
-            class_weights=data.class_weights,
-            strengths=self.options.strengths,
-            standardise=self.options.standardise,
-            seed=data.seed,
-        )
+
+        def fit(class_weights: NDArray[np.float64] | None) -> LinearHead:
+            return fit_logistic(
+                data.features,
+                data.labels,
+                data.validation_features,
+                data.validation_labels,
+                data.target,
+                metric=data.metric,
+                class_weights=class_weights,
+                strengths=self.options.strengths,
+                standardise=self.options.standardise,
+                seed=data.seed,
+            )
+
+        return choose_weighting(data.weightings, fit)

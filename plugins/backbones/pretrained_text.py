@@ -61,7 +61,8 @@ class PretrainedText(Backbone):
 
         with quiet():
             config = AutoConfig.for_model(**assets["config"])
-            model = _without_pooler(AutoModel.from_config(config))  # type: ignore[no-untyped-call]
+            made = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+            model = _without_pooler(made)
         return cls(model, assets, {})
 
     def assets(self) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class PretrainedText(Backbone):
         return (tokens * weight).sum(1) / weight.sum(1)
 
     def _pool_windows(self, windows: Tensor, lengths: Tensor, real: Tensor) -> Tensor:
-        """``[batch, most, width]`` to ``[batch, width]``: a mean (by length, where tokens are averaged) or a maximum."""
+        """Windows ``[batch, most, width]`` to rows: a mean (by length, where tokens are averaged) or a maximum."""
         if self.options.over_windows == "max":
             return windows.masked_fill(~real.unsqueeze(-1), float("-inf")).amax(1)
         weight = (lengths if self._assets["pooling"] == "mean" else real).to(windows.dtype).unsqueeze(-1)
@@ -152,6 +153,7 @@ class PretrainedText(Backbone):
 
 
 def _load(folder: Path, options: PretrainedTextOptions) -> Any:
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
 
     try:
@@ -168,7 +170,7 @@ def _load(folder: Path, options: PretrainedTextOptions) -> Any:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [""])[0]
         raise BackboneError(f"backbone folder {folder}: transformers cannot read it: {first}") from None
     model = _without_pooler(model)
@@ -199,12 +201,14 @@ def _describe(folder: Path, model: Any, options: PretrainedTextOptions) -> dict[
         first = (str(error).strip().splitlines() or [""])[0]
         problem = f"no usable tokenizer (tokenizer.json or a vocabulary): {first}"
         raise BackboneError(f"backbone folder {folder}: {problem}") from None
+    if set(fast.get_vocab()) <= {*tokenizer.all_special_tokens, "\u2581"}:  # what transformers makes of no file at all
+        raise BackboneError(
+            f"backbone folder {folder}: no usable tokenizer: its vocabulary is empty; "
+            "copy tokenizer.json (or the vocabulary files) of the model into it"
+        )
     prefix, suffix = _specials(fast)
-    positions = int(getattr(model.config, "max_position_embeddings", options.window))
+    window = min(options.window, _positions(model, options.window))
     padding = getattr(model.config, "pad_token_id", None)
-    if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= 2  # these number positions from padding_idx + 1
-    window = min(options.window, positions)
     if window < len(prefix) + len(suffix) + 2:
         raise BackboneError(f"backbone.window={options.window} leaves no room for text beside the special tokens")
     return {
@@ -217,6 +221,15 @@ def _describe(folder: Path, model: Any, options: PretrainedTextOptions) -> dict[
         "pooling": _pooling(options.pooling, model),
         "options": options.model_dump(mode="json"),
     }
+
+
+def _positions(model: Any, unbounded: int) -> int:
+    """The most tokens that the model can read at once."""
+    positions = int(getattr(model.config, "max_position_embeddings", unbounded))
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            positions -= module.padding_idx + 1  # RoBERTa and kin number positions from there
+    return positions
 
 
 def _specials(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -56,13 +56,17 @@ def _package(target: str) -> Path | None:
 
 def _hub(source: Source) -> tuple[Path, dict[str, str]]:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     assert source.hub is not None
     folder: str | None = None
     try:
         folder = snapshot_download(source.hub, revision=source.revision, local_files_only=True)
         _folder(Path(folder))
+    except HFValidationError:
+        raise BackboneError(
+            f"{source.hub} is no name the hub can have; write owner/name, or ./FOLDER for a local folder"
+        ) from None
     except (LocalEntryNotFoundError, BackboneError):
         try:
             folder = snapshot_download(

@@ -23,7 +23,16 @@ def fitted(features, metric="macro_f1", train=None, test=None):
     validation_rows, validation_labels = notes_of(60, 1)
     test_rows = test or notes_of(60, 2)[0]
     return plain_baseline(
-        features, train_rows, train_labels, validation_rows, validation_labels, test_rows, TARGET, metric, None, 0
+        features,
+        train_rows,
+        train_labels,
+        validation_rows,
+        validation_labels,
+        test_rows,
+        TARGET,
+        metric,
+        {"none": None},
+        0,
     )
 
 

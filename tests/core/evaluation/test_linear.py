@@ -8,10 +8,11 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
+from medplug.core.contracts import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 from medplug.core.evaluation import linear
-from medplug.core.evaluation.linear import fit_logistic, head_probabilities, majority
+from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.scores import point
 
 BINARY = Target("binary", ("no", "yes"))
@@ -216,3 +217,14 @@ def test_no_constant_prediction_has_a_lower_log_loss_than_the_majority_on_its_ow
     best = point(THREE, labels, majority(labels, THREE, len(labels)), "log_loss")
     for other in np.random.default_rng(0).dirichlet(np.ones(3), size=50):
         assert best <= point(THREE, labels, np.tile(other, (len(labels), 1)), "log_loss")
+
+
+def test_the_weighting_that_is_best_on_validation_is_kept_and_named():
+    weightings = {"none": None, "balanced": np.array([1.0, 3.0])}
+
+    def fit(weights):
+        score = 0.4 if weights is None else 0.6
+        return LinearHead(np.full((1, 1), score), np.zeros(1), {"validation": {"f1": score}})
+
+    assert choose_weighting(weightings, fit).notes["class weights"] == "balanced"
+    assert choose_weighting(weightings, lambda weights: fit(None)).notes["class weights"] == "none"
