@@ -19,9 +19,10 @@ class Model(nn.Module):
         self.head = nn.Linear(backbone.width, target.outputs)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits ``[batch, outputs]``."""
+        """Logits ``[batch, outputs]``; the head computes in float32, whatever the backbone's arithmetic."""
         features: Features = self.backbone(inputs)
-        logits: Tensor = self.head(features.pooled)
+        with torch.autocast(features.pooled.device.type, enabled=False):
+            logits: Tensor = self.head(features.pooled.float())
         return logits
 
     def set_head(self, head: LinearHead) -> None:

@@ -22,6 +22,7 @@ from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor, prediction_frame
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.page import write_report
+from medplug.core.report.words import verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
@@ -177,11 +178,13 @@ def _write(
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
     _rejected(dataset, folder)
     folder.write_text("config.yaml", config_yaml(plan))
-    folder.write_json("metrics.json", judged.scores)
     clock.stop()
     manifest = make_manifest(plan, plugins, dataset.facts, compute, model.backbone.provenance(), clock.seconds)
     folder.write_json("manifest.json", manifest)
-    write_report(folder.work, judged.evidence(plan, dataset, trained, manifest))
+    evidence = judged.evidence(plan, dataset, trained, manifest)
+    judged.scores["verdict"] = verdict(evidence).headline
+    folder.write_json("metrics.json", judged.scores)
+    write_report(folder.work, evidence)
     clock.events.write("finished")
     folder.finish(keep_checkpoints=plan.train.keep_checkpoints)
     return judged

@@ -17,6 +17,7 @@ from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.specs import resolve
 from medplug.core.training.compute import compute_for
+from medplug.core.training.seeds import seeded
 
 FORMAT = 1
 
@@ -55,11 +56,12 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
     task = _task(described["task"], plugins)
     spec = plugins.backbone(described["backbone"]["builder"])
     factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
-    model = Model(factory.restore(described["backbone"]["assets"]), target)
-    for entry in described["adapters"]:
-        adapter = plugins.adapter(entry["name"])
-        options = resolve(adapter.config, owner=adapter.name).model_validate(entry["options"])
-        resolve(adapter.factory, owner=adapter.name)(options).prepare(model)
+    with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
+        model = Model(factory.restore(described["backbone"]["assets"]), target)
+        for entry in described["adapters"]:
+            adapter = plugins.adapter(entry["name"])
+            options = resolve(adapter.config, owner=adapter.name).model_validate(entry["options"])
+            resolve(adapter.factory, owner=adapter.name)(options).prepare(model)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run)
     return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute)

@@ -15,6 +15,10 @@ from rich.table import Table
 from medplug.core import progress
 
 
+_WIDE = 96
+"""Fewer columns of text than this cannot hold the difference beside the two models."""
+
+
 @contextmanager
 def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
     """A progress display on `stream`, or None where it is not a terminal."""
@@ -36,8 +40,10 @@ def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
             if sign.facts:
                 numbers = "  ".join(f"{name} {value:.4g}" for name, value in sign.facts.items())
                 console.print(numbers, highlight=False)
+            elif sign.total:
+                bars.update(bar, description=sign.stage, completed=sign.done, total=sign.total)
             else:
-                bars.update(bar, description=sign.stage, completed=sign.done, total=sign.total or None)
+                bars.reset(bar, description=sign.stage, total=None)
 
         yield watch
 
@@ -46,19 +52,20 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     """The end of a run: its numbers beside the baseline's, and where everything is."""
     show_scores(scores)
     console = _console()
+    console.print(scores["verdict"], highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
 
 
 def show_scores(scores: dict[str, Any]) -> None:
     """One row a metric, with its 95 % interval."""
-    baseline = scores.get("baseline", {}).get("linear", {})
-    header = ("metric", "model", *(("plain baseline", "difference") if baseline else ()))
-    rows = []
-    for name, found in scores["metrics"].items():
-        more = (interval(baseline[name]), interval(scores["difference"][name])) if baseline else ()
-        rows.append((name, interval(found), *more))
-    show_table(header, rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows)")
+    columns = {"model": scores["metrics"]}
+    if "baseline" in scores:
+        columns |= {"plain baseline": scores["baseline"]["linear"], "difference": scores["difference"]}
+    if _console().width < _WIDE:
+        columns.pop("difference", None)
+    rows = [(name, *(interval(column[name]) for column in columns.values())) for name in scores["metrics"]]
+    show_table(("metric", *columns), rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows)")
 
 
 def interval(found: dict[str, Any]) -> str:

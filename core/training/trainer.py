@@ -44,12 +44,13 @@ class Rows(Dataset[tuple[Any, Any]]):
 
 
 class Collate:
-    """Turns drawn rows into micro-batches of similar length, at most `tokens` each, padding counted."""
+    """Makes micro-batches of similar length, at most `tokens` each, padding counted."""
 
     def __init__(self, backbone: Backbone, tokens: int) -> None:
         self.backbone, self.tokens = backbone, tokens
 
     def __call__(self, rows: Sequence[tuple[Any, Any]]) -> list[dict[str, Any]]:
+        """Cut drawn rows into micro-batches, each with its share of the rows."""
         sizes = [self.backbone.size(item) for item, _ in rows]
         return [
             {

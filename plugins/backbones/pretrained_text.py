@@ -158,6 +158,11 @@ def _load(folder: Path, options: PretrainedTextOptions) -> Any:
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if getattr(config, "is_encoder_decoder", False):
+            raise BackboneError(
+                f"backbone folder {folder}: {config.model_type} is an encoder with a decoder, which medplug does not "
+                "read; name an encoder (such as BERT) or a decoder (such as GPT2): medplug list backbones"
+            )
         for name in _ATTENTION_DROPOUT:
             if hasattr(config, name):
                 setattr(config, name, options.attention_dropout)

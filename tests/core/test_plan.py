@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -120,9 +119,10 @@ def test_an_unknown_key_of_a_file_or_recipe_says_where_it_stands(plugins: Plugin
     assert refused(wrong, TASK, "recipe=ward").startswith("recipe ward: train.epoch is not an option")
 
 
-@pytest.mark.parametrize("text", string.ascii_lowercase[:3])
-def test_options_of_an_adapter_that_was_not_chosen_are_refused(plugins: Plugins, text: str) -> None:
-    said = refused(plugins, TASK, f"adapter.finetune.{text}=1")
+@pytest.mark.parametrize("key", ["adapter.finetune.freeze_embeddings", "adapter.finetune", "adapter.rank"])
+def test_options_of_an_adapter_that_was_not_chosen_are_refused(plugins: Plugins, key: str) -> None:
+    said = refused(plugins, TASK, f"{key}=1")
+    assert said.startswith(key)
     assert "adapter.NAME.option=VALUE" in said
     assert said.endswith("the adapters chosen are linear_probe")
 
@@ -279,16 +279,12 @@ def test_fusion_of_one_modality_is_refused(plugins: Plugins) -> None:
         ("backbone.pooling=max", "backbone.pooling=max (command line)"),
         ("backbone.overlap=200", "backbone.overlap=200 is more than half of backbone.window=256"),
         ("adapter.linear_probe.strengths=[0]", "adapter.linear_probe.strengths=[0] (command line)"),
-        ("task.positive=" + "x" * 500, ""),
         ("report.resamples=" + "x" * 500, "report.resamples=xxx"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_key_and_origin_and_what_is_allowed(
     plugins: Plugins, word: str, told: str
 ) -> None:
-    if not told:
-        assert planned(plugins, TASK, word)
-        return
     said = refused(plugins, TASK, word)
     assert told in said
     assert len(said) < 500

@@ -23,7 +23,7 @@ from medplug.core.training.compute import Compute
 from medplug.core.training.quiet import quiet
 from medplug.core.training.seeds import seeded
 from medplug.core.training.trainer import Collate, Rows, TransferTrainer, _arguments, train_by_gradient
-from medplug.core.training.weights import class_weights
+from medplug.core.training.weights import balanced_weights, weightings
 
 TARGETS = {
     "binary": Target("binary", ("no", "yes")),
@@ -354,17 +354,23 @@ def test_balanced_weights_are_those_of_scikit_learn(kind: str) -> None:
     target = TARGETS[kind]
     labels = np.random.default_rng(0).choice(len(target.classes), 200, p=[0.7, 0.3, 0.0][: len(target.classes)])
     labels[:5] = len(target.classes) - 1
-    found = class_weights(labels, target, "balanced")
+    found = balanced_weights(labels, target)
     np.testing.assert_allclose(found, compute_class_weight("balanced", classes=np.unique(labels), y=labels))
 
 
 def test_balanced_weights_of_labels_give_presence_the_weight_of_absence() -> None:
     labels = np.zeros((1000, 3), dtype=np.int64)
     labels[:500, 0] = labels[:100, 1] = labels[:1, 2] = 1
-    assert class_weights(labels, TARGETS["multilabel"], "balanced") == pytest.approx([1.0, 9.0, 100.0])
+    assert balanced_weights(labels, TARGETS["multilabel"]) == pytest.approx([1.0, 9.0, 100.0])
 
 
-def test_a_class_without_rows_weighs_nothing_and_no_rule_gives_no_weights() -> None:
+def test_a_class_without_rows_weighs_nothing() -> None:
+    assert balanced_weights(np.array([0, 0, 1, 0]), TARGETS["multiclass"]) == pytest.approx([4 / 9, 4 / 3, 0.0])
+
+
+def test_the_rule_says_which_weightings_a_fit_may_choose_from() -> None:
     labels = np.array([0, 0, 1, 0])
-    assert class_weights(labels, TARGETS["multiclass"], "balanced") == pytest.approx([4 / 9, 4 / 3, 0.0])
-    assert class_weights(labels, TARGETS["multiclass"], "none") is None
+    assert weightings(labels, TARGETS["binary"], "none") == {"none": None}
+    for rule, names in (("balanced", ["balanced"]), ("auto", ["none", "balanced"])):
+        found = weightings(labels, TARGETS["binary"], rule)  # type: ignore[arg-type]
+        assert list(found) == names and found["balanced"] == pytest.approx([2 / 3, 2.0])

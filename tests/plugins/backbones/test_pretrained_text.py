@@ -283,6 +283,12 @@ def test_a_folder_without_a_tokenizer_is_refused(broken: Path) -> None:
     refused(Source(path=broken), "no usable tokenizer")
 
 
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_an_encoder_with_a_decoder_is_refused_before_anything_is_computed(kind: str, broken: Path) -> None:
+    (broken / "config.json").write_text(json.dumps({"model_type": kind, "is_encoder_decoder": True}))
+    refused(Source(path=broken), f"{kind} is an encoder with a decoder", "medplug list backbones")
+
+
 def test_a_window_too_small_for_any_text_is_refused(tiny_bert: Path) -> None:
     with pytest.raises(BackboneError, match="backbone.window=3 leaves no room"):
         load(tiny_bert, window=3, overlap=0)

@@ -1,0 +1,60 @@
+"""Nothing heavy is imported before it must be: naming, listing and planning stay light and quick."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "transformers", "polars", "sklearn", "scipy", "numpy", "matplotlib", "peft", "timm", "jinja2", "PIL")
+LIGHT = {
+    "import medplug": "import medplug; medplug.hookimpl; medplug.MedplugError",
+    "the command line": "import medplug.cli",
+    "help": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert 'task=NAME' in CliRunner().invoke(cli, ['run', '-h']).output",
+    "list": "from medplug.core.catalogue import listing; from medplug.core.plugins import Plugins\n"
+    "for kind in ('tasks', 'backbones', 'adapters', 'fusions'): listing(kind, Plugins(found=()))",
+    "show": "from medplug.core.catalogue import describe; from medplug.core.plugins import Plugins\n"
+    "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune'): describe(name, Plugins(found=()))",
+    "plan": "from medplug.core.api import plan_for; from medplug.core.catalogue import preview\n"
+    "from medplug.core.plugins import Plugins\n"
+    "preview(plan_for(Plugins(found=()), {'task': 'text_diagnosis', 'backbone': 'text_cnn'}))",
+    "complete": "from medplug.core.completion import complete; assert complete('train.ep', ['task=text_diagnosis'])",
+}
+
+
+def fresh(code: str) -> str:
+    """Run code in a Python of its own; what it printed."""
+    environment = {**os.environ, "MEDPLUG_PLUGINS": ""}
+    environment.pop("MEDPLUG_REGISTRY", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("what", LIGHT)
+def test_nothing_heavy_is_imported(what: str) -> None:
+    said = fresh(f"{LIGHT[what]}\nimport sys\nprint('heavy:', *[n for n in {HEAVY} if n in sys.modules])")
+    assert said.splitlines()[-1] == "heavy:"
+
+
+def test_importing_medplug_imports_none_of_its_parts() -> None:
+    said = fresh("import medplug, sys; print([n for n in sys.modules if n.startswith('medplug.')])")
+    assert said.strip() == "[]"
+
+
+def test_an_unknown_public_name_is_refused() -> None:
+    import medplug
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = medplug.nothing
+    assert set(medplug.__all__) <= set(dir(medplug))
+
+
+def test_the_command_line_starts_at_once() -> None:
+    began = time.perf_counter()
+    fresh("import medplug.cli")
+    assert time.perf_counter() - began < 3
