@@ -119,7 +119,7 @@ def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 def preview(plan: Plan) -> str:
     """The resolved run and what it would read, train and write."""
-    keys = plan.keys()
+    keys = plan.settings()
     width = max(len(key) for key, _, _ in keys)
     lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in keys]
     tables = [str(getattr(plan.data, name)) for name in ("train", "validation", "test") if _given(plan, name)]

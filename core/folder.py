@@ -128,7 +128,7 @@ class Events:
 
 def fingerprint(plan: Plan, tables: Iterable[str]) -> str:
     """What makes two runs the same: their keys (but for the output) and their data."""
-    rows = plan.keys()
+    rows = plan.settings()
     keys = [(key, value) for key, value, _ in rows if key not in ("output", "train.keep_checkpoints")]
     return hashlib.sha256(json.dumps([keys, sorted(tables)], default=str).encode()).hexdigest()
 
@@ -154,7 +154,7 @@ def _unfinished_of(plan: Plan, fingerprint: str) -> Path:
 
 def config_yaml(plan: Plan) -> str:
     """The resolved configuration, each key with its origin; it can be given back with ``--config``."""
-    lines, rows = ["# every key of this run, and where its value came from"], plan.keys()
+    lines, rows = ["# every key of this run, and where its value came from"], plan.settings()
     for key, value, origin in rows:
         bare = isinstance(value, str) and _BARE.fullmatch(value) and value != "null"
         lines.append(f"{key}: {value if bare else json.dumps(value, ensure_ascii=False)}  # {origin}")

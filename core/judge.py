@@ -35,7 +35,7 @@ class Judged:
         return Evidence(
             title=plan.report.title or f"{plan.task.name} with {plan.backbone.name}",
             task=plan.task.name,
-            keys=plan.keys(),
+            keys=plan.settings(),
             target=dataset.target,
             splits={name: _split_facts(examples, dataset.target) for name, examples in dataset.splits.items()},
             facts=dataset.facts,

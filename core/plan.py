@@ -39,7 +39,7 @@ class Plan:
     selection: SelectionConfig
     origins: Mapping[str, str]
 
-    def keys(self) -> list[tuple[str, Any, str]]:
+    def settings(self) -> list[tuple[str, Any, str]]:
         """Every key with its value (as JSON data) and its origin, in reading order."""
         rows: list[tuple[str, Any]] = [("task", self.task.name), *_dump("task.", self.task_options)]
         rows += [("backbone", self.backbone.name), *_dump("backbone.", self.backbone_options)]

@@ -87,5 +87,5 @@ def resolve(target: str, *, owner: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a plugin's module may raise anything
         raise PluginError(f"{owner}: cannot load {target!r}: {type(error).__name__}: {error}") from error

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from medplug.core import progress
 
-
 _WIDE = 96
 """Fewer columns of text than this cannot hold the difference beside the two models."""
 

@@ -14,7 +14,20 @@ from typing import Any
 
 import pytest
 
-WORDS = "fever cough chest wrist fracture fall headache nausea light rash itch swelling".split()
+WORDS = [
+    "fever",
+    "cough",
+    "chest",
+    "wrist",
+    "fracture",
+    "fall",
+    "headache",
+    "nausea",
+    "light",
+    "rash",
+    "itch",
+    "swelling",
+]
 KEYS = ("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn", "train.patience=9", "report.resamples=100")
 
 

@@ -104,11 +104,11 @@ def test_a_preview_shows_every_key_with_its_origin_as_it_is_typed() -> None:
     plan = planned(TASK, "train.epochs=9")
     lines = [line.split("  (")[0] for line in preview(plan).splitlines()]
     typed = {line.partition("=")[0].strip(): line.partition("=")[2].strip() for line in lines if " = " in line}
-    assert list(typed) == [key for key, _, _ in plan.keys()]  # noqa: SIM118 - a plan, not a mapping
+    assert list(typed) == [key for key, _, _ in plan.settings()]
     assert (typed["train.epochs"], typed["data.train"], typed["data.split"]) == ("9", "null", "[0.7, 0.1, 0.2]")
     assert "train.epochs" in preview(plan)
     again = planned(*(f"{key}={value}" for key, value in typed.items()))
-    assert [key[:2] for key in again.keys()] == [key[:2] for key in plan.keys()]  # noqa: SIM118
+    assert [key[:2] for key in again.settings()] == [key[:2] for key in plan.settings()]
 
 
 @pytest.mark.parametrize(

@@ -205,8 +205,8 @@ def test_any_text_survives_the_configuration_file(plugins: Plugins, tmp_path: Pa
 def test_the_written_configuration_gives_the_same_run_again(plugins: Plugins, tmp_path: Path, keys: Flat) -> None:
     plan = make_plan([("argument", flatten({"task": "text_diagnosis", **keys}))], plugins)
     repeated = again(plugins, tmp_path, keys)
-    assert [key[:2] for key in repeated.keys()] == [key[:2] for key in plan.keys()]  # noqa: SIM118 - plans
-    assert {origin for _, _, origin in repeated.keys()} == {"file config.yaml"}  # noqa: SIM118
+    assert [key[:2] for key in repeated.settings()] == [key[:2] for key in plan.settings()]
+    assert {origin for _, _, origin in repeated.settings()} == {"file config.yaml"}
     assert fingerprint(repeated, []) == fingerprint(plan, [])
 
 

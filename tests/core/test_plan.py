@@ -41,7 +41,7 @@ def test_arguments_win_over_the_file_over_recipes_over_defaults(tmp_path: Path) 
     plugins = own_registry(tmp_path, WARD)
     words = (TASK, "backbone=text_cnn", "recipe=ward", "train.epochs=9")
     plan = planned(plugins, *words, file={"train.epochs": "8", "train.patience": "8"})
-    told = {key: (value, origin) for key, value, origin in plan.keys()}  # noqa: SIM118 - a plan, not a mapping
+    told = {key: (value, origin) for key, value, origin in plan.settings()}
     assert told["train.epochs"] == (9, "command line")
     assert told["train.patience"] == (8, "file keys.yaml")
     assert told["train.clip"] == (6.0, "recipe ward")
@@ -76,7 +76,7 @@ def test_the_fields_decide_the_types(plugins: Plugins) -> None:
 
 
 def test_the_keys_are_told_in_reading_order_with_every_option(plugins: Plugins) -> None:
-    keys = [key for key, _, _ in planned(plugins, TASK, "output=here").keys()]  # noqa: SIM118 - a plan
+    keys = [key for key, _, _ in planned(plugins, TASK, "output=here").settings()]
     assert len(set(keys)) == len(keys)
     heads = list(dict.fromkeys(key.partition(".")[0] for key in keys))
     assert heads[:3] == ["task", "backbone", "adapter"]
@@ -319,7 +319,7 @@ def test_a_table_in_memory_is_planned_and_named_without_its_rows(plugins: Plugin
     table = {"text": ["Jane Roe, cough"], "label": ["a"]}
     plan = make_plan([("argument", flatten({"task": "text_diagnosis", "data": {"train": table}}))], plugins)
     assert plan.data.train == table
-    assert ("data.train", "<table in memory>", "argument") in plan.keys()  # noqa: SIM118 - a plan
+    assert ("data.train", "<table in memory>", "argument") in plan.settings()
 
 
 def test_completion_keys_follow_the_backbone_and_adapter_chosen(plugins: Plugins) -> None:
