@@ -14,20 +14,7 @@ from typing import Any
 
 import pytest
 
-WORDS = [
-    "fever",
-    "cough",
-    "chest",
-    "wrist",
-    "fracture",
-    "fall",
-    "headache",
-    "nausea",
-    "light",
-    "rash",
-    "itch",
-    "swelling",
-]
+WORDS = ["fever", "cough", "chest", "wrist", "fracture", "fall", "headache", "nausea", "light", "rash", "itch", "lump"]
 KEYS = ("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn", "train.patience=9", "report.resamples=100")
 
 

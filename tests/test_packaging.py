@@ -42,7 +42,8 @@ def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(built: Path
 
 def test_the_sdist_can_build_the_wheel_again(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         "pyproject.toml",
         "LICENSE",

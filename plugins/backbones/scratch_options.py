@@ -24,7 +24,7 @@ class ScratchTextOptions(Section):
     embedding: PositiveInt = Field(200, description="the width of the embedding")
     embedding_dropout: float = Field(0.2, ge=0, lt=1, description="dropout on the embeddings while training")
     unit_dropout: float = Field(
-        0.1, ge=0, lt=1, description="the share of tokens made unknown while training, so that no one word decides"
+        0.3, ge=0, lt=1, description="the share of tokens made unknown while training, so that no one word decides"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout on the pooled features while training")
 
