@@ -28,7 +28,7 @@ from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
-from medplug.core.training.train import Trained, train
+from medplug.core.training.train import Job, Trained, train
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,22 +99,10 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = _model(plan, dataset, compute)
-        trained = train(
-            model,
-            adapters,
-            dataset,
-            plan,
-            metric,
-            compute,
-            folder.checkpoints,
-            resume=folder.resumed,
-            stage=clock.stage,
-            epoch=clock.epoch,
-        )
+        job = Job(plan, dataset, metric, compute, folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
+        trained = train(model, adapters, job)
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, compute)
-        judged = compute.processes.agree(
-            lambda: _write(folder, plan, plugins, task, dataset, model, trained, metric, compute, clock)
-        )
+        judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
     return Run(folder.path, judged.scores, predictor)
 
 
@@ -159,27 +147,19 @@ def _model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[
 
 
 def _write(
-    folder: RunFolder,
-    plan: Plan,
-    plugins: Plugins,
-    task: Task,
-    dataset: Dataset,
-    model: Model,
-    trained: Trained,
-    metric: str,
-    compute: Compute,
-    clock: _Clock,
+    folder: RunFolder, plugins: Plugins, predictor: Predictor, trained: Trained, job: Job, clock: _Clock
 ) -> Judged:
     """Judge the model on the test split and write the folder; on the main process only."""
+    plan, dataset, task, model = job.plan, job.dataset, predictor.task, predictor.model
     clock.stage("baseline and intervals")
-    judged = judge(task, dataset, trained, plan, metric)
+    judged = judge(task, dataset, trained, plan, job.metric)
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins)
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
     _rejected(dataset, folder)
     folder.write_text("config.yaml", config_yaml(plan))
     clock.stop()
-    manifest = make_manifest(plan, plugins, dataset.facts, compute, model.backbone.provenance(), clock.seconds)
+    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model.backbone.provenance(), clock.seconds)
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline

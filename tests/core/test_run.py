@@ -19,6 +19,7 @@ import torch
 import medplug
 from medplug import Progress
 from medplug.core.errors import BackboneError, DataError, MedplugError, RowsError
+from medplug.core.training import frozen
 from medplug.core.training import train as training
 from medplug.core.training import trainer
 
@@ -360,9 +361,9 @@ def test_a_limit_bounds_the_rows_to_learn_from_and_leaves_the_test_rows(
     seen: list[dict[str, list[str]]] = []
     whole = training.train
 
-    def watched(model: Any, adapters: Any, dataset: Any, *rest: Any, **named: Any) -> Any:
-        seen.append({split: list(examples.labels) for split, examples in dataset.splits.items()})
-        return whole(model, adapters, dataset, *rest, **named)
+    def watched(model: Any, adapters: Any, job: training.Job) -> Any:
+        seen.append({split: list(examples.labels or []) for split, examples in job.dataset.splits.items()})
+        return whole(model, adapters, job)
 
     monkeypatch.setattr("medplug.core.run.train", watched)
     run = go(tmp_path / "run", {"train": table(), "limit": 2})
@@ -398,13 +399,13 @@ def test_bad_rows_are_set_aside_written_down_and_counted(go: Go, tmp_path: Path)
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many items each encoding pass computed."""
     counts: list[int] = []
-    infer = training.infer
+    infer = frozen.infer
 
     def counted(function: Any, backbone: Any, items: Any, *rest: Any) -> Any:
         counts.append(len(items))
         return infer(function, backbone, items, *rest)
 
-    monkeypatch.setattr(training, "infer", counted)
+    monkeypatch.setattr(frozen, "infer", counted)
     return counts
 
 
