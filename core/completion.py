@@ -11,11 +11,31 @@ from medplug.core.plugins import Plugins
 
 
 def complete(incomplete: str, given: Iterable[str]) -> list[str]:
-    """What the word begun may become; an empty list where nothing can be said."""
+    """What the word begun may become; an empty list where nothing can be said.
+
+    bash hands ``task=te`` over as three words and wants only the last one
+    completed; zsh and fish hand over one.
+    """
+    *before, whole = _joined([*given, incomplete])
+    if not whole and before and "=" not in before[-1]:
+        *before, whole = *before[:-1], f"{before[-1]}="  # click hides a lone "=" from bash
+    done = whole.partition("=")[0] + "=" if whole != incomplete else ""
     try:
-        return _complete(incomplete, dict(word.partition("=")[::2] for word in given), Plugins())
+        found = _complete(whole, dict(word.partition("=")[::2] for word in before), Plugins())
     except MedplugError:
         return []
+    return [name.removeprefix(done) for name in found]
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Put together again what a shell cut at ``=``."""
+    joined: list[str] = []
+    for word in words:
+        if joined and (word == "=" or joined[-1].endswith("=")) and "=" not in word[1:]:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:

@@ -163,3 +163,20 @@ def test_the_shell_completes_a_third_partys_name_when_no_built_in_fits(install: 
 def test_completion_is_silent_where_the_registry_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDPLUG_REGISTRY", "/nowhere/registry.yaml")
     assert complete("reci", []) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "begun", "found"),
+    [
+        ((), "task=te", ["task=text_diagnosis"]),
+        (("task", "="), "te", ["text_diagnosis"]),
+        (("task",), "=", ["text_diagnosis"]),
+        (("task",), "", ["text_diagnosis"]),
+        (("task", "=", "text_diagnosis"), "train.ep", ["train.epochs="]),
+        (("task", "=", "text_diagnosis", "backbone", "="), "text_c", ["text_cnn"]),
+    ],
+)
+def test_words_that_bash_cuts_at_the_equals_sign_are_completed(
+    given: tuple[str, ...], begun: str, found: list[str]
+) -> None:
+    assert complete(begun, given) == found
