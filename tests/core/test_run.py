@@ -19,9 +19,8 @@ import torch
 import medplug
 from medplug import Progress
 from medplug.core.errors import BackboneError, DataError, MedplugError, RowsError
-from medplug.core.training import frozen
+from medplug.core.training import frozen, trainer
 from medplug.core.training import train as training
-from medplug.core.training import trainer
 
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
