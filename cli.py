@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _KINDS = ("tasks", "backbones", "adapters", "fusions")
 _FILE = click.Path(path_type=Path)
+_device = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
+)
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 _registry = click.option(
     "--registry", type=_FILE, envvar="MEDPLUG_REGISTRY", help="A registry.yaml of your own (or MEDPLUG_REGISTRY)."
@@ -34,7 +37,7 @@ class Cli(click.Group):
         except MedplugError as error:
             if "--debug" in sys.argv:
                 raise
-            if os.environ.get("RANK", "0") == "0":
+            if _speaks():
                 click.echo(f"medplug: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
@@ -52,10 +55,16 @@ class Cli(click.Group):
             ctx.exit(1)
 
 
+def _speaks() -> bool:
+    """Whether this is the one of several processes that talks to the terminal."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _unexpected(error: Exception) -> str:
     """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if "medplug" in f.filename), "?")
+    here = str(Path(__file__).parent)
+    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if f.filename.startswith(here)), "?")
     return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"
 
 
@@ -96,9 +105,9 @@ def run(
     from medplug.core.run import execute
     from medplug.core.terminal import show_run, watching
 
-    with watching(sys.stderr) as watch:
+    with watching(sys.stderr, quiet=not _speaks()) as watch:
         done = execute(plan, plugins, resume=resume, watch=watch)
-    if os.environ.get("RANK", "0") == "0":
+    if _speaks():
         show_run(done.folder, done.metrics)
 
 
@@ -109,14 +118,18 @@ def run(
     "-o", "--output", type=_FILE, help="Where to write: .parquet, .csv or .jsonl (default: CSV to the screen)."
 )
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
-@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@_device
 @_debug
 def predict(folder: Path, table: Path, output: Path | None, on_error: str, device: str, debug: bool) -> None:
     """Predict the rows of a table with a finished run."""
     from medplug.core.api import load
-    from medplug.core.data.output import write_table
+    from medplug.core.data.output import check_output, write_table
+    from medplug.core.terminal import counting
 
-    frame, problems = load(folder, device=device).predict_with_problems(table, on_error=on_error)
+    check_output(output)
+    predictor = load(folder, device=device)
+    with counting(sys.stderr, "predicting") as report:
+        frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report)
     write_table(frame, output)
     if problems:
         click.echo(f"{len({p.row for p in problems})} row(s) set aside:", err=True)
@@ -130,15 +143,17 @@ def predict(folder: Path, table: Path, output: Path | None, on_error: str, devic
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("table", metavar="DATA", type=_FILE)
 @click.option("-o", "--output", type=_FILE, help="Write the scores as JSON here too.")
-@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@_device
 @_debug
 def evaluate(folder: Path, table: Path, output: Path | None, device: str, debug: bool) -> None:
     """Score a finished run on a labelled table."""
     from medplug.core.api import load
     from medplug.core.folder import write_json
-    from medplug.core.terminal import show_scores
+    from medplug.core.terminal import counting, show_scores
 
-    scores = load(folder, device=device).evaluate(table)
+    predictor = load(folder, device=device)
+    with counting(sys.stderr, "predicting") as report:
+        scores = predictor.evaluate(table, report=report)
     show_scores(scores)
     if output is not None:
         write_json(output, scores)

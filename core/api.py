@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core import grammar
-from medplug.core.config import RunConfig
-from medplug.core.plan import Plan, make_plan
+from medplug.core.plan import Plan, make_plan, run_config
 from medplug.core.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -51,4 +50,4 @@ def load(folder: str | PathLike[str], *, device: str = "auto") -> Predictor:
     """Load a finished run's model; then ``.predict(rows)`` and ``.evaluate(rows)``."""
     from medplug.core.saved import load_predictor
 
-    return load_predictor(Path(folder), Plugins(), RunConfig(device=device))
+    return load_predictor(Path(folder), Plugins(), run_config(device=device))

@@ -34,19 +34,22 @@ TableSource = Annotated[Any, BeforeValidator(_existing_kind), PlainSerializer(_n
 """A file's path or a table in memory (a polars or pandas frame, a mapping of columns)."""
 
 
+Column = Annotated[str, Field(min_length=1)]
+"""A column's name; an empty one is a shell variable that was not set."""
+
+
 class DataConfig(Section):
     """The ``data.*`` keys that every task has; a task's own model adds its column names."""
 
     train: TableSource = Field(None, description="the labelled table to learn from (default: the task's sample)")
     validation: TableSource = Field(None, description="the table to choose by (default: cut from data.train)")
     test: TableSource = Field(None, description="the table to report on (default: cut from data.train)")
-    root: Path | None = Field(None, description="the folder that relative file names in the tables start from")
-    group: str | None = Field(None, description="the column that says which patient a row belongs to")
-    site: str | None = Field(None, description="the column that says which hospital a row comes from")
+    group: Column | None = Field(None, description="the column that says which patient a row belongs to")
+    site: Column | None = Field(None, description="the column that says which hospital a row comes from")
     split: Literal["random", "group"] | tuple[float, float, float] = Field(
         (0.7, 0.1, 0.2), description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
     )
-    split_column: str | None = Field(None, description="the column that names each row's split")
+    split_column: Column | None = Field(None, description="the column that names each row's split")
     limit: PositiveInt | None = Field(
         None, description="the most labelled rows a class to learn from (as many again to choose by)"
     )
@@ -108,8 +111,17 @@ class ReportConfig(Section):
     """The ``report.*`` keys: what the report shows."""
 
     title: str | None = Field(None, description="the report's title")
+    intended_use: str = Field("", description="what the model is for (these statements are yours; empty: not stated)")
+    users: str = Field("", description="who will use it")
+    care_pathway: str = Field("", description="where in the care of a patient")
+    population: str = Field("", description="for which patients")
+    out_of_scope: str = Field("", description="settings it is not for")
+    data_source: str = Field("", description="where the data come from: dates, eligibility, consent")
+    outcome: str = Field("", description="how the outcome is defined and who annotated it")
+    limits: str = Field("", description="known limits and risks")
+    maintenance: str = Field("", description="who maintains it")
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
-    by: tuple[str, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
+    by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
 
 
 class RunConfig(Section):
@@ -117,7 +129,9 @@ class RunConfig(Section):
 
     output: Path | None = Field(None, description="the run folder (default: runs/<task>-<time>)")
     seed: int = Field(0, ge=0, lt=2**32, description="the seed of everything drawn at random")
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="where to compute (one GPU of several: CUDA_VISIBLE_DEVICES)"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="the arithmetic of training"
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -65,8 +64,12 @@ class Backbone(nn.Module, ABC):
     def assets(self) -> dict[str, Any]:
         """All that `restore` needs beside the weights, as JSON data."""
 
-    def learn(self, values: Sequence[Any], seed: int) -> None:
-        """Learn what must be learned from the raw training values (a vocabulary, a scale). Called once, first."""
+    def learn(self, values: Sequence[Any], groups: Sequence[str] | None = None) -> None:
+        """Learn what must be learned from the raw training values (a vocabulary, a scale). Called once, first.
+
+        `groups` says which patient each value belongs to: what one patient alone
+        has must not be kept, because it would be saved with the model.
+        """
 
     @abstractmethod
     def prepare(self, values: Sequence[Any]) -> list[Any]:
@@ -222,13 +225,3 @@ class Adapter:
     def fit(self, data: FitData) -> LinearHead:
         """Fit a head in place of gradient training."""
         raise TypeError(f"{type(self).__name__} does not answer 'fit'; its spec must not say that it does")
-
-
-def frozen(model: nn.Module) -> bool:
-    """Whether nothing in `model` is trainable."""
-    return not any(parameter.requires_grad for parameter in model.parameters())
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """The device that `model` computes on."""
-    return next((p.device for p in model.parameters()), torch.device("cpu"))

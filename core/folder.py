@@ -31,6 +31,7 @@ class RunFolder:
         self.path, self.resumed = path, resumed
         self.work = path.with_name(path.name + UNFINISHED)
         self._made: list[Path] = []
+        self._held: _Held | None = None
 
     @classmethod
     def open(cls, plan: Plan, *, resume: bool, fingerprint: str) -> RunFolder:
@@ -53,15 +54,28 @@ class RunFolder:
                 raise UsageError(
                     f"{self.work} was begun with other keys or other data; give the same ones to go on, or remove it"
                 )
+            self._lock()
             return
         self._made = [parent for parent in self.work.parents if not parent.exists()]
         try:
             self.work.mkdir(parents=True)
             self.write_json(_STATE, {"fingerprint": fingerprint})
+            self._lock()
         except OSError as error:
             raise UsageError(
                 f"output {self.path}: cannot be written ({error.strerror}); choose another place with output=FOLDER"
             ) from None
+
+    def _lock(self) -> None:
+        self._held = _Held(self.work / _STATE)
+
+    def _release(self) -> None:
+        if self._held is not None:
+            self._held.release()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # other processes learn where the folder is; the first one alone holds it
+        return {**self.__dict__, "_held": None}
 
     def _read_state(self) -> dict[str, Any]:
         try:
@@ -87,6 +101,7 @@ class RunFolder:
         """Move the whole folder into place."""
         if not keep_checkpoints:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self._release()
         (self.work / _STATE).unlink(missing_ok=True)
         try:
             os.rename(self.work, self.path)
@@ -95,13 +110,40 @@ class RunFolder:
                 f"the run is whole in {self.work}, but cannot be moved to {self.path}: {error.strerror}"
             ) from None
 
-    def abandon(self) -> None:
-        """Leave nothing behind, unless there is a checkpoint to go on from."""
-        if not any(self.checkpoints.glob("checkpoint-*")):
+    def abandon(self, *, keep_features: bool = False) -> None:
+        """Leave nothing behind, unless there is a checkpoint (or, if they are to be kept, features) to go on from."""
+        self._release()
+        kept = ["checkpoint-*", *(["*.safetensors"] if keep_features else [])]
+        if not any(file for pattern in kept for file in self.checkpoints.glob(pattern)):
             shutil.rmtree(self.work, ignore_errors=True)
             with suppress(OSError):  # another run has moved in
                 for parent in self._made:
                     parent.rmdir()
+
+
+class _Held:
+    """An unfinished folder in hand, so that no second process goes on with a run that is alive."""
+
+    def __init__(self, file: Path) -> None:
+        self._number: int | None = os.open(file, os.O_RDWR)
+        try:
+            import fcntl
+        except ImportError:  # there is none on Windows
+            return
+        try:
+            fcntl.flock(self._number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            raise UsageError(f"{file.parent} is being written by a run that is alive; wait for it or stop it") from None
+
+    def release(self) -> None:
+        """Let go of it; the system does the same for a process that dies."""
+        if self._number is not None:
+            os.close(self._number)
+        self._number = None
+
+    def __del__(self) -> None:
+        self.release()
 
 
 def write_json(file: Path, content: Any) -> None:
@@ -121,7 +163,8 @@ class Events:
     def write(self, event: str, **facts: Any) -> None:
         """Add one line."""
         if self._file is not None:
-            line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
+            known = {name: None if value != value else value for name, value in facts.items()}  # NaN is not JSON
+            line = json.dumps({"time": round(time.time(), 3), "event": event, **known}, ensure_ascii=False)
             with self._file.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
 

@@ -38,7 +38,7 @@ def parse_arguments(arguments: Iterable[str]) -> Flat:
         if key in values:
             raise ConfigError(f"{key} is given twice; give it once")
         values[key] = parse_value(text, key)
-    return _flatten(values)
+    return flatten(values)
 
 
 def _wrong_word(words: list[str], position: int) -> str:
@@ -113,7 +113,7 @@ def read_file(path: Path) -> Flat:
     if not isinstance(tree, yaml.MappingNode):
         raise ConfigError(f"--config {path}: holds no keys; write one `key: value` a line")
     try:
-        return _flatten(_from_yaml(tree))
+        return flatten(_from_yaml(tree))
     except ConfigError as error:
         raise ConfigError(f"--config {path}: {error}") from None
 
@@ -135,11 +135,7 @@ def _from_yaml(node: Any) -> Any:
 
 
 def flatten(tree: Mapping[str, Any]) -> Flat:
-    """Flatten Python arguments (``train={"epochs": 3}``) to dotted keys."""
-    return _flatten(tree)
-
-
-def _flatten(tree: Mapping[str, Any]) -> Flat:
+    """Flatten nested keys (``train={"epochs": 3}``) to dotted ones."""
     flat: Flat = {}
     for key, value in tree.items():
         for dotted, leaf in _leaves(key, value):

@@ -23,6 +23,10 @@ Keys = Mapping[str, tuple[Any, str]]
 """Dotted key -> its value and origin."""
 
 
+ASKED = {"prepare", "fit"}
+"""The questions of the adapter contract that training asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a run will do, resolved and typed; nothing has been read yet."""
@@ -176,6 +180,13 @@ def _validated(prefix: str, model: type[BaseModel], keys: Keys) -> BaseModel:
         raise ConfigError("\n".join(_told(error, prefix, model, keys))) from None
 
 
+def run_config(**keys: Any) -> RunConfig:
+    """The keys that stand alone, checked as a plan's are."""
+    checked = _validated("", RunConfig, {name: (value, "argument") for name, value in keys.items()})
+    assert isinstance(checked, RunConfig)
+    return checked
+
+
 def _told(error: ValidationError, prefix: str, model: type[BaseModel], keys: Keys) -> Iterator[str]:
     """Say each fault once, naming the key, what was got, where from, and what it is for."""
     faults: dict[str, list[str]] = {}
@@ -203,10 +214,15 @@ def _shown(value: Any) -> str:
 
 def _check_sense(plan: Plan) -> None:
     """Refuse what cannot work, before anything is read."""
-    if plan.backbone.source is None and not any("fit" not in spec.answers for spec, _ in plan.adapters):
+    fitting = [spec.name for spec, _ in plan.adapters if "fit" in spec.answers]
+    if fitting and plan.backbone.source is None:
         raise ConfigError(
-            f"backbone={plan.backbone.name} starts from random weights, so adapter={plan.adapters[0][0].name} "
+            f"backbone={plan.backbone.name} starts from random weights, so adapter={fitting[0]} "
             "would fit a head on noise; use adapter=finetune, or a pretrained backbone (medplug list backbones)"
         )
-    if sum("fit" in spec.answers for spec, _ in plan.adapters) > 1:
-        raise ConfigError("two of the adapters fit a head in closed form; choose one of them")
+    if fitting and len(plan.adapters) > 1:
+        raise ConfigError(f"adapter={fitting[0]} fits a head in closed form and stands alone; leave the others out")
+    for spec, _ in plan.adapters:
+        unasked = sorted(set(spec.answers) - ASKED)
+        if unasked:
+            raise ConfigError(f"adapter={spec.name} answers {', '.join(unasked)}, which this medplug does not ask yet")

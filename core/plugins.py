@@ -142,12 +142,16 @@ class Plugins:
         self._registry = registry.load(self._registries, self._user_registry)
 
     def _allowed(self) -> Iterator[EntryPoint]:
-        found = entry_points(group=GROUP) if self._found is None else self._found
+        found = list(entry_points(group=GROUP) if self._found is None else self._found)
         setting = os.environ.get(ENVIRONMENT)
         allowed = None if setting is None else {name.strip() for name in setting.split(",") if name.strip()}
         for point in sorted(found, key=lambda p: p.name):
             if allowed is None or point.name in allowed:
                 yield point
+        for name in sorted((allowed or set()) - {point.name for point in found}):
+            self.failures.append(
+                Failure(name, "not installed", f"{ENVIRONMENT} names it, but no such plugin is installed")
+            )
 
     def _add(self, name: str, distribution: str, plugin: Any) -> None:
         """Register one plugin and take its specs; on any fault nothing of it stays."""

@@ -66,7 +66,7 @@ class Predictor:
             self.target, {"row": examples.rows}, self._probabilities(examples, report)
         ), problems.found
 
-    def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+    def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
         examples, _ = self._read(rows, self.task.data, labelled=True, on_error="stop")
         labels = examples.labels or []
@@ -81,7 +81,7 @@ class Predictor:
         found = estimate(
             self.target,
             self.target.encode(labels),
-            self._probabilities(examples, _silent),
+            self._probabilities(examples, report),
             names,
             groups=examples.groups,
             resamples=resamples,
@@ -91,7 +91,7 @@ class Predictor:
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
 
     def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
-        source = pl.DataFrame(list(rows)) if isinstance(rows, list | tuple) else rows
+        source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
         table = read_table(source, key="INPUT", columns=columns, optional=extra)
@@ -105,6 +105,14 @@ class Predictor:
             return np.empty((0, len(self.target.classes)))
         (values,) = examples.inputs.values()
         return self.target.probabilities(self.logits(values, report))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Row mappings as columns; a key that a row lacks is a missing value."""
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise DataError("give rows as mappings, as in predict([{'text': '...'}])")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Adapter, Backbone, Task
 from medplug.core.data.dataset import Dataset, fingerprints, load_dataset, require_training_table
-from medplug.core.errors import ConfigError
+from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
@@ -90,7 +90,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
     clock.stage("reading")
     compute = compute_for(plan.run, plan.train)
     task, sample = make_task(plan)
-    sha256 = fingerprints(task.data)
+    sha256 = fingerprints(task, task.data, plan.report.by)
     mark = fingerprint(plan, sha256.values())
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
     with _watched(folder, compute.processes):
@@ -101,7 +101,8 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         model, adapters = _model(plan, dataset, compute)
         job = Job(plan, dataset, metric, compute, folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         trained = train(model, adapters, job)
-        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, compute)
+        alone = replace(compute, processes=Processes(cpu=True, alone=True))
+        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
     return Run(folder.path, judged.scores, predictor)
 
@@ -111,9 +112,12 @@ def _watched(folder: RunFolder, processes: Processes) -> Iterator[None]:
     """Clear up after a failure, on the process that writes."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if processes.main:
-            folder.abandon()
+            folder.abandon(keep_features=isinstance(error, KeyboardInterrupt))
+        if isinstance(error, OSError):
+            what = f"{error.filename or folder.work}: {error.strerror or type(error).__name__}"
+            raise RunError(f"{what}; mend that, and run again (--resume goes on from a checkpoint)") from error
         raise
 
 
@@ -139,8 +143,9 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
 def _model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
     backbone = factory.create(plan.backbone_options, plan.backbone.source)
-    (values,) = dataset.splits["train"].inputs.values()
-    backbone.learn(values, plan.run.seed)
+    train = dataset.splits["train"]
+    (values,) = train.inputs.values()
+    backbone.learn(values, train.groups)
     model = Model(backbone, dataset.target).to(compute.device)
     adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
     return model, adapters

@@ -20,6 +20,7 @@ from medplug.core.training.compute import compute_for
 from medplug.core.training.seeds import seeded
 
 FORMAT = 1
+_PARTS = {"format", "task", "target", "precision", "backbone", "adapters"}
 
 
 def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Target, plugins: Plugins) -> None:
@@ -35,6 +36,7 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
         "medplug": version("medplug"),
         "task": {"name": plan.task.name, "options": task.options.model_dump(mode="json"), "data": columns},
         "target": {"kind": target.kind, "classes": list(target.classes)},
+        "precision": "float32" if plan.run.precision == "float32" else "auto",
         "backbone": {
             "name": plan.backbone.name,
             "builder": spec.name,
@@ -46,7 +48,7 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
     (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
 
 
-_TABLES = ("train", "validation", "test", "root", "split", "split_column", "limit", "on_error")
+_TABLES = ("train", "validation", "test", "split", "split_column", "limit", "on_error")
 
 
 def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
@@ -63,7 +65,7 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
             options = resolve(adapter.config, owner=adapter.name).model_validate(entry["options"])
             resolve(adapter.factory, owner=adapter.name)(options).prepare(model)
     _load_weights(folder / "model.safetensors", model)
-    compute = compute_for(run)
+    compute = compute_for(run.model_copy(update={"precision": described["precision"]}), alone=True)
     return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute)
 
 
@@ -76,6 +78,8 @@ def _read(folder: Path) -> dict[str, Any]:
         )
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
+        if not _PARTS.issubset(described):
+            raise KeyError("a part is missing")
         if described["format"] != FORMAT:
             raise RunError(f"{file}: format {described['format']}; this medplug reads {FORMAT}")
     except (ValueError, KeyError, TypeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,9 +19,9 @@ _WIDE = 96
 
 
 @contextmanager
-def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
-    """A progress display on `stream`, or None where it is not a terminal."""
-    if not stream.isatty():
+def watching(stream: TextIO, *, quiet: bool = False) -> Iterator[progress.Watch | None]:
+    """A progress display on `stream`, or None where it is not a terminal or `quiet` is asked for."""
+    if quiet or not stream.isatty():
         yield None
         return
     console = Console(file=stream)
@@ -45,6 +45,13 @@ def watching(stream: TextIO) -> Iterator[progress.Watch | None]:
                 bars.reset(bar, description=sign.stage, total=None)
 
         yield watch
+
+
+@contextmanager
+def counting(stream: TextIO, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A single bar for `what`, as a function of (done, total)."""
+    with watching(stream) as watch:
+        yield lambda done, total: watch(progress.Progress(what, done, total)) if watch else None
 
 
 def show_run(folder: Path, scores: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Real tables, where they are at hand (MEDPLUG_SHARED, by default ../shared): read, split and judged as the docs say."""
+"""Real tables, where they are at hand (MEDPLUG_SHARED, by default ../shared): read and split as the documents say."""
 
 from __future__ import annotations
 

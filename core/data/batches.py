@@ -1,4 +1,4 @@
-"""Batches under a token budget, and shares of the work for several processes."""
+"""Batches under a token budget."""
 
 from __future__ import annotations
 
@@ -33,22 +33,3 @@ def budget_batches(
         batches.append(order[start:stop])
         start = stop
     return batches
-
-
-def padding(sizes: Sequence[int] | NDArray[np.integer], batches: Sequence[Positions]) -> float:
-    """The share of padded positions, 0 to below 1, when each batch is padded to its longest item."""
-    costs = np.asarray(sizes, dtype=np.int64)
-    held = sum(int(costs[batch].sum()) for batch in batches)
-    padded = sum(len(batch) * int(costs[batch].max(initial=0)) for batch in batches)
-    return 1.0 - held / padded if padded else 0.0
-
-
-def shard(n: int, rank: int, world: int) -> Positions:
-    """The positions ``rank, rank + world, ...`` below `n`: over all ranks, each position exactly once.
-
-    Strides rather than blocks, so that work sorted by size is shared evenly.
-    Raises ValueError for a rank outside ``0..world-1``.
-    """
-    if not 0 <= rank < world:
-        raise ValueError(f"rank {rank} is outside 0..{world - 1}")
-    return np.arange(rank, n, world, dtype=np.int64)

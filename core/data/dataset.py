@@ -20,6 +20,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 
 SPLITS = ("train", "validation", "test")
+MOST_SUBGROUPS = 50
 
 
 @dataclass(slots=True)
@@ -45,10 +46,23 @@ class Dataset:
     facts: Facts
 
 
-def fingerprints(data: DataConfig) -> dict[str, str]:
-    """Each given table's SHA-256, by its key; `DataError` where a file cannot be read."""
+def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str, str]:
+    """Each given table's SHA-256, by its split; `DataError` where a table cannot be read."""
     given = {name: getattr(data, name) for name in SPLITS}
-    return {name: fingerprint(table, key=f"data.{name}") for name, table in given.items() if table is not None}
+    return {
+        name: fingerprint(table, key=f"data.{name}", columns=_columns(task, data, name, by))
+        for name, table in given.items()
+        if table is not None
+    }
+
+
+def _columns(task: Task, data: DataConfig, split: str, by: tuple[str, ...]) -> dict[str, str]:
+    """The columns to read of a table: configuration key -> column."""
+    extra = {"data.group": data.group, "data.site": data.site}
+    if split == "train":
+        extra["data.split_column"] = data.split_column
+    columns = {**task.columns(labelled=True), **{key: column for key, column in extra.items() if column}}
+    return columns | {f"report.by ({name})": name for name in by}
 
 
 def load_dataset(
@@ -71,6 +85,7 @@ def load_dataset(
     target = task.target(splits["train"].labels or [])
     for name in ("validation", "test"):
         splits[name] = _known_labels(splits[name], target, name, data, facts)
+    _check_subgroups(splits["test"])
     facts.leaks = leakage.check(splits)
     labels = {name: target.encode(examples.labels or []) for name, examples in splits.items()}
     return Dataset(splits, labels, target, facts)
@@ -115,9 +130,7 @@ def _read(
     """Read one table; with `split_column` also give each example's split name."""
     key = f"data.{split}"
     source = getattr(data, split)
-    extra = {"data.group": data.group, "data.site": data.site, "data.split_column": split_column}
-    columns = {**task.columns(labelled=True), **{name: column for name, column in extra.items() if column}}
-    columns |= {f"report.by ({name})": name for name in by}
+    columns = _columns(task, data, split, by)
     table = read_table(source, key=key, columns=columns)
     examples, problems = read_examples(task, data, table, table_name(source), labelled=True, by=by)
     if data.on_error == "stop":
@@ -167,6 +180,19 @@ def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examp
     if split == "test":
         return examples
     return examples.take(limit_rows(examples.labels or [], per_class, seed))
+
+
+def _check_subgroups(test: Examples) -> None:
+    """Refuse a column of too many values before hours of training go into its report."""
+    for column, values in {
+        "data.site": test.sites or [],
+        **{f"report.by ({k})": v for k, v in test.by.items()},
+    }.items():
+        if len(set(values)) > MOST_SUBGROUPS:
+            raise DataError(
+                f"{column}: the test split has {len(set(values))} different values there, more than {MOST_SUBGROUPS}; "
+                "name a column of few values (patients go to data.group)"
+            )
 
 
 def _known_labels(examples: Examples, target: Target, split: str, data: DataConfig, facts: Facts) -> Examples:

@@ -61,9 +61,12 @@ class Wanted:
 
     def _missing(self, missing: Sequence[tuple[str, str]], names: Sequence[str]) -> DataError:
         what = "; ".join(
-            f"{key}={name}: there is no column {name!r}{did_you_mean(name, names)}" for key, name in missing
+            f"{key}={name}: there is no column {name!r}{did_you_mean(name, [n for n in names if len(n) <= NAME_SHOWN])}"
+            for key, name in missing
         )
         held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
+        if any(len(name) > NAME_SHOWN for name in names):  # a note: do not quote what may be a patient's
+            return self.error(f"{what}\nits first line does not look like names of columns", "give it a header line")
         return self.error(f"{what}\n{held}", _separator_hint(names) or f"name the column with {missing[0][0]}=COLUMN")
 
 

@@ -54,24 +54,6 @@ def check(splits: Mapping[str, Examples]) -> list[Leak]:
     return [leak for leak in leaks if leak.rows]
 
 
-def conflicts(examples: Examples) -> int:
-    """How many rows have an input (normalised as in `check`) that occurs with more than one label."""
-    if examples.labels is None or not len(examples):
-        return 0
-    codes: dict[Any, int] = {}
-    labels = np.array([codes.setdefault(_plain(label), len(codes)) for label in examples.labels], dtype=np.int64)
-    digests = _digests(examples)
-    known = _known(digests)
-    distinct, inputs = np.unique(digests[known], return_inverse=True)
-    pairs = np.unique(np.stack([inputs, labels[known]]), axis=1)
-    labels_of = np.bincount(pairs[0], minlength=len(distinct))
-    return int((labels_of[inputs] > 1).sum())
-
-
-def _plain(label: Any) -> Any:
-    return frozenset(label) if isinstance(label, tuple | list) else label
-
-
 def _kind(examples: Examples) -> str:
     return f"same {next(iter(examples.inputs))}" if len(examples.inputs) == 1 else "same inputs"
 

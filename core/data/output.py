@@ -11,25 +11,36 @@ import polars as pl
 
 from medplug.core.errors import RunError, UsageError
 
+_ENDINGS = (".csv", ".jsonl", ".parquet")
+
+
+def check_output(file: Path | None) -> None:
+    """Refuse a place that cannot be written, before any work is done for it."""
+    if file is None:
+        return
+    if file.suffix not in _ENDINGS:
+        raise UsageError(f"output {file}: write to one of {', '.join(_ENDINGS)}")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"output {file}: there is no folder {file.absolute().parent}; make it first")
+
 
 def write_table(frame: pl.DataFrame, file: Path | None) -> None:
     """Write by the file's ending; with None, CSV to standard output. Lists become ``a;b`` in CSV."""
     if file is None:
         sys.stdout.write(_flat(frame).write_csv())
         return
+    check_output(file)
     writers: dict[str, Callable[[Path], None]] = {
         ".csv": _flat(frame).write_csv,
         ".jsonl": frame.write_ndjson,
         ".parquet": frame.write_parquet,
     }
-    if file.suffix not in writers:
-        raise UsageError(f"output {file}: write to one of {', '.join(writers)}")
     unfinished = file.with_name(f".{file.name}.partial")
     try:
         writers[file.suffix](unfinished)
         os.replace(unfinished, file)
     except OSError as error:
-        raise RunError(f"output {file}: cannot be written: {error.strerror}") from None
+        raise RunError(f"output {file}: cannot be written: {error.strerror or error}") from None
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ _NAMES = {
     "testing": TEST,
 }
 _ORDER = np.array([TRAIN, VALIDATION, TEST])
-_SHOWN = 10
+_SHOWN = 4
 _RARE = 10  # a combination of labels seen in fewer rows shares one stratum with the other rare ones
 _FOLDS = 20
 _CLUSTERS = 300  # stratified grouping takes time by the number of groups
@@ -42,14 +42,20 @@ def named_splits(values: Sequence[str | None], *, key: str) -> Splits:
     """
     names = {value: _NAMES.get(str(value).strip().lower(), "") for value in set(values)}
     splits = np.array([names[value] for value in values], dtype="U10")
-    unknown = sorted(repr(short(value)) if value else "an empty cell" for value, split in names.items() if not split)
+    unknown = [value for value, split in names.items() if not split]
     if unknown:
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         raise DataError(
-            f"{key}: {int((splits == '').sum())} row(s) name no split: {', '.join(unknown[:_SHOWN])}{more}\n"
+            f"{key}: {int((splits == '').sum())} row(s) name no split: {_told(unknown)}\n"
             "allowed: train or training; validation, valid, dev or val; test or testing"
         )
     return splits
+
+
+def _told(values: Sequence[str | None]) -> str:
+    """Unknown split names; a column of many values names no splits, and may name patients."""
+    if len(values) > _SHOWN:
+        return f"the column holds {len(values)} other values; is it the right one?"
+    return ", ".join(sorted(repr(short(value)) if value else "an empty cell" for value in values))
 
 
 def split_rows(

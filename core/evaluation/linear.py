@@ -132,8 +132,9 @@ def choose_weighting(
     """
     heads = {name: fit(weights) for name, weights in weightings.items()}
     scores = {name: next(iter(head.notes["validation"].items())) for name, head in heads.items()}
-    metric = next(iter(scores.values()))[0]
-    best = _best({name: score for name, (_, score) in scores.items()}, metric)
+    (first, (metric, _)), *_ = scores.items()
+    alike = {scored_by for scored_by, _ in scores.values()} == {metric}  # else log loss stood in for one of them
+    best = _best({name: score for name, (_, score) in scores.items()}, metric) if alike else first
     return LinearHead(heads[best].weight, heads[best].bias, {"class weights": best, **heads[best].notes})
 
 

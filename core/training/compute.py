@@ -42,9 +42,12 @@ class Compute:
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
 
-def compute_for(run: RunConfig, train: TrainConfig | None = None) -> Compute:
-    """Choose device and arithmetic; `ConfigError` if what is asked for is not there."""
-    processes = Processes(cpu=run.device == "cpu" or not torch.cuda.is_available())
+def compute_for(run: RunConfig, train: TrainConfig | None = None, *, alone: bool = False) -> Compute:
+    """Choose device and arithmetic; `ConfigError` if what is asked for is not there.
+
+    With `alone` the work is not shared with other processes (prediction in a service).
+    """
+    processes = Processes(cpu=run.device == "cpu" or not torch.cuda.is_available(), alone=alone)
     device = local_device(run.device, processes)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device={run.device}: no GPU is visible to torch here; use device=auto or device=cpu")

@@ -42,7 +42,9 @@ def fit_head(model: Model, adapter: Adapter, job: Job) -> Trained:
 def _encode(model: Model, job: Job) -> tuple[dict[str, NDArray[np.float32]], dict[str, int], dict[str, dict[str, int]]]:
     """Features ``[rows, width]`` by split, how many inputs were distinct, and the backbone's census by split."""
     backbone, compute = model.backbone, job.compute
-    cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), job.plan.train.cache or job.checkpoints)
+    # several processes must miss the same entries, and need not see the same disk: they keep none
+    folder = (job.plan.train.cache or job.checkpoints) if compute.processes.world == 1 else None
+    cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
     report = job.stage("encoding")
     rows = {split: job.values(split) for split in job.dataset.splits}
     items = {split: backbone.prepare(values) for split, values in rows.items()}
@@ -58,8 +60,7 @@ def _encode(model: Model, job: Job) -> tuple[dict[str, NDArray[np.float32]], dic
         return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
 
     everything = cache.features([value for values in rows.values() for value in values], encode)
-    if compute.processes.main:
-        cache.save()
+    cache.save()
     ends = np.cumsum([len(values) for values in rows.values()])[:-1]
     features = dict(zip(rows, np.split(everything, ends), strict=True))
     census = {split: backbone.census(each) for split, each in items.items()}

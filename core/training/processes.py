@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -11,17 +12,23 @@ from torch import distributed
 
 T = TypeVar("T")
 
+PATIENT_SECONDS = 24 * 3600
+"""How long processes wait for each other: the main one judges and writes while the others wait."""
+
 
 class Processes:
-    """The processes of this run. The first one (`main`) alone reads the clock and writes files."""
+    """The processes of this run. The first one (`main`) alone reads the clock and writes files.
 
-    def __init__(self, *, cpu: bool) -> None:
-        self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0"))
+    With `alone` this process works by itself, whatever was started beside it.
+    """
+
+    def __init__(self, *, cpu: bool, alone: bool = False) -> None:
+        self.world = 1 if alone else int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = 0 if alone else int(os.environ.get("RANK", "0"))
         if self.world > 1 and not distributed.is_initialized():
             from accelerate import PartialState
 
-            PartialState(cpu=cpu)
+            PartialState(cpu=cpu, timeout=timedelta(seconds=PATIENT_SECONDS))
 
     @property
     def main(self) -> bool:
@@ -50,11 +57,6 @@ class Processes:
         parts: list[Any] = [None] * self.world
         distributed.all_gather_object(parts, mine)
         return parts
-
-    def wait(self) -> None:
-        """Go on when all have come this far."""
-        if self.world > 1:
-            distributed.barrier()
 
 
 def local_device(name: str, processes: Processes) -> torch.device:

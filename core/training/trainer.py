@@ -7,7 +7,6 @@ computed, memory is bounded, and the batches stay a fair sample.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,8 +23,11 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from medplug.core.config import TrainConfig
 from medplug.core.contracts import Backbone
 from medplug.core.data.batches import budget_batches
+from medplug.core.errors import ConfigError
 from medplug.core.model import Loss, Model
+from medplug.core.training.checkpoints import newest_checkpoint
 from medplug.core.training.compute import Compute
+from medplug.core.training.processes import PATIENT_SECONDS
 
 Epoch = Callable[[dict[str, float]], None]
 
@@ -134,6 +136,10 @@ def train_by_gradient(
 
     `score` gives the validation metrics by name, `metric` among them.
     """
+    found = newest_checkpoint(checkpoints) if resume else None
+    if found is not None and found.over:  # it was killed after its training
+        found.load_best(model)
+        return _history(found.state["log_history"])
     arguments = _arguments(config, compute, checkpoints, seed, metric, greater_is_better)
     trainer = TransferTrainer(
         loss,
@@ -147,7 +153,7 @@ def train_by_gradient(
     )
     for talker in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talker)
-    trainer.train(resume_from_checkpoint=_last(checkpoints) if resume else None)
+    trainer.train(resume_from_checkpoint=None if found is None else str(found.folder))
     return _history(trainer.state.log_history)
 
 
@@ -155,10 +161,15 @@ def _arguments(
     config: TrainConfig, compute: Compute, checkpoints: Path, seed: int, metric: str, greater: bool
 ) -> TrainingArguments:
     world = compute.processes.world
-    return TrainingArguments(
-        output_dir=str(checkpoints),
+    if config.batch_size % world:
+        raise ConfigError(
+            f"train.batch_size={config.batch_size} counts the rows of all processes and cannot be shared by {world}; "
+            f"use {config.batch_size // world * world or world}"
+        )
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints.resolve()),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=max(1, config.batch_size // world),
+        per_device_train_batch_size=config.batch_size // world,
         gradient_accumulation_steps=config.accumulate,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
@@ -168,7 +179,7 @@ def _arguments(
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
-        save_total_limit=1,
+        save_total_limit=2,  # the best and the last; with one, the last goes when training ends
         load_best_model_at_end=True,
         restore_callback_states_from_checkpoint=True,  # a resumed run keeps count of its patience
         metric_for_best_model=metric,
@@ -176,6 +187,7 @@ def _arguments(
         bf16=compute.dtype is torch.bfloat16,
         fp16=compute.dtype is torch.float16,
         use_cpu=compute.device.type == "cpu",
+        ddp_timeout=PATIENT_SECONDS,
         ddp_backend="gloo" if world > 1 and compute.device.type == "cpu" else None,
         ddp_find_unused_parameters=world > 1,  # a pooled encoder may own parts that its features do not use
         dataloader_num_workers=config.workers,
@@ -187,19 +199,9 @@ def _arguments(
         seed=seed,
         data_seed=seed,
     )
-
-
-def _last(checkpoints: Path) -> str | None:
-    """The newest whole checkpoint: its trainer state, written last, can be read."""
-    found = [folder for folder in checkpoints.glob("checkpoint-*") if _whole(folder / "trainer_state.json")]
-    return max(map(str, found), key=lambda name: int(name.rpartition("-")[2]), default=None)
-
-
-def _whole(state: Path) -> bool:
-    try:
-        return bool(json.loads(state.read_text()))
-    except (OSError, ValueError):
-        return False
+    if arguments.n_gpu > 1:  # one process uses one GPU; several take torchrun
+        arguments._n_gpu = 1
+    return arguments
 
 
 def _history(log: list[dict[str, Any]]) -> list[dict[str, float]]:

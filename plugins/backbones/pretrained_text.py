@@ -48,8 +48,8 @@ class PretrainedText(Backbone):
         """Load the weights of `source`; `BackboneError` if they cannot be had or do not fit."""
         if source is None:
             raise BackboneError("a pretrained text backbone needs weights: name one (medplug list backbones)")
-        folder, origin = find_weights(source)
         with quiet():
+            folder, origin = find_weights(source)
             model = _load(folder, options)
             assets = _describe(folder, model, options)
         return cls(model, assets, origin)

@@ -64,10 +64,10 @@ class ScratchText(Backbone):
         """Options and vocabulary."""
         return {"options": self._options.model_dump(mode="json"), "vocabulary": self.vocabulary.to_json()}
 
-    def learn(self, values: Sequence[str], seed: int) -> None:
+    def learn(self, values: Sequence[str], groups: Sequence[str] | None = None) -> None:
         """Learn the vocabulary and make a new embedding for it."""
         chosen = self._options.model_dump(include={"units", "ngrams", "min_count", "max_size"})
-        self._set_vocabulary(Vocabulary.learn(values, **chosen))
+        self._set_vocabulary(Vocabulary.learn(values, groups, **chosen))
 
     def _set_vocabulary(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary

@@ -43,20 +43,30 @@ class Vocabulary:
 
     @classmethod
     def learn(
-        cls, texts: Sequence[str], *, units: Literal["auto"] | Units, ngrams: int, min_count: int, max_size: int
+        cls,
+        texts: Sequence[str],
+        owners: Sequence[str] | None = None,
+        *,
+        units: Literal["auto"] | Units,
+        ngrams: int,
+        min_count: int,
+        max_size: int,
     ) -> Self:
-        """Learn it from `texts`.
+        """Learn it from `texts`; `owners` says which patient each belongs to.
 
-        An entry that fewer than `min_count` texts contain is left out, so that a
-        name in a single note does not enter the saved model; of the rest the
-        `max_size` found in most texts stay, in the order of that count and then
-        of the entry itself.
+        An entry that the texts of fewer than `min_count` patients contain (without
+        owners: fewer texts) is left out, so that one patient's name does not enter
+        the saved model; of the rest the `max_size` most widespread stay, in the
+        order of that count and then of the entry itself.
         """
         chosen = choose_units(texts) if units == "auto" else units
         counts: Counter[str] = Counter()
-        for text in texts:
-            found = split_units(text, chosen)
-            counts.update({*found, *(_pairs(found) if ngrams > 1 else ())})
+        for notes in _by_owner(texts, owners):
+            entries: set[str] = set()
+            for text in notes:
+                found = split_units(text, chosen)
+                entries.update(found, _pairs(found) if ngrams > 1 else ())
+            counts.update(entries)
         frequent = sorted((entry for entry in counts if counts[entry] >= min_count), key=lambda e: (-counts[e], e))
         return cls(chosen, ngrams, tuple(frequent[:max_size]))
 
@@ -85,6 +95,16 @@ class Vocabulary:
         if self.ngrams > 1:
             ids[1:, 1] = [self._ids.get(pair, PAD) for pair in _pairs(found)]
         return ids
+
+
+def _by_owner(texts: Sequence[str], owners: Sequence[str] | None) -> Iterable[Sequence[str]]:
+    """The texts of each owner together; without owners, each text by itself."""
+    if owners is None:
+        return ([text] for text in texts)
+    notes: dict[str, list[str]] = {}
+    for text, owner in zip(texts, owners, strict=True):
+        notes.setdefault(owner, []).append(text)
+    return notes.values()
 
 
 def choose_units(texts: Iterable[str]) -> Units:

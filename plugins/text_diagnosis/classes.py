@@ -12,6 +12,8 @@ from medplug.core.specs import TargetKind
 from medplug.plugins.text_diagnosis.options import TextDiagnosisOptions
 
 MANY = 50
+LONGEST = 100
+"""Characters of the longest class name; a longer cell is a text, and class names stand in reports."""
 POSITIVE = frozenset(
     ("1", "yes", "y", "true", "positive", "pos", "abnormal", "present", "malignant")
     + ("阳性", "是", "有", "异常", "恶性")
@@ -55,6 +57,8 @@ def _check_learnable(classes: Sequence[str], rows: int, several: bool) -> None:
             f"the {rows} training rows have {len(classes)} different labels: is data.label the right column? "
             "(if a cell joins several labels: task.target=multilabel)"
         )
+    if any(len(name) > LONGEST for name in classes):
+        raise DataError(f"a label is longer than {LONGEST} characters: is data.label the right column?")
     if len(classes) < (1 if several else 2):
         raise DataError(f"the training rows have {len(classes)} class(es); a model needs two to tell apart")
 

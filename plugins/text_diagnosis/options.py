@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from medplug.core.config import DataConfig, Section
+from medplug.core.config import Column, DataConfig, Section
 from medplug.plugins.text_diagnosis.cleaning import StopWords
 
 
@@ -37,8 +37,8 @@ class TextDiagnosisOptions(Section):
 class TextDiagnosisData(DataConfig):
     """The options ``data.*``: the tables, and the columns of the text and its label."""
 
-    text: str = Field(default="text", description="the column of the text")
-    label: str | tuple[str, ...] = Field(
+    text: Column = Field(default="text", description="the column of the text")
+    label: Column | tuple[Column, ...] = Field(
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["cough","fever"]',
     )

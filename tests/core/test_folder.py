@@ -192,7 +192,7 @@ def test_any_text_survives_the_configuration_file(plugins: Plugins, tmp_path: Pa
             "train": {"learning_rate": 3e-7, "class_weights": "balanced"},
         },
         {"backbone": "gpt2", "adapter": "finetune", "adapter.finetune.freeze_embeddings": True},
-        {"data": {"train": "a b.csv", "label": ["cough", "007"], "split": [0.5, 0.25, 0.25], "root": "/srv/x"}},
+        {"data": {"train": "a b.csv", "label": ["cough", "007"], "split": [0.5, 0.25, 0.25]}},
         {"backbone": "./my weights", "task": {"name": "text_diagnosis", "separator": "; ", "positive": "1"}},
         {
             "output": "runs/a: b",
@@ -237,3 +237,24 @@ def test_the_diary_has_one_event_a_line(tmp_path: Path) -> None:
     assert lines[0]["number"] == 1
     assert lines[0]["time"] <= lines[1]["time"]
     Events(None).write("nowhere to write")
+
+
+def test_a_run_that_is_alive_is_not_taken_over(planned: Planned) -> None:
+    plan = planned("output=mine")
+    alive = opened(plan)
+    with pytest.raises(UsageError, match="alive"):
+        opened(plan, resume=True)
+    alive.abandon(keep_features=False)
+
+
+def test_features_are_kept_where_the_user_interrupted(planned: Planned, tmp_path: Path) -> None:
+    folder = opened(planned("output=mine"))
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "features.safetensors").write_bytes(b"hours of work")
+    folder.abandon(keep_features=True)
+    assert opened(planned("output=mine"), resume=True).resumed
+
+
+def test_an_undefined_number_is_written_as_json_null(tmp_path: Path) -> None:
+    Events(tmp_path / "events.jsonl").write("epoch", f1=float("nan"))
+    assert json.loads((tmp_path / "events.jsonl").read_text(), parse_constant=pytest.fail)["f1"] is None

@@ -46,7 +46,7 @@ def test_arguments_win_over_the_file_over_recipes_over_defaults(tmp_path: Path) 
     assert told["train.patience"] == (8, "file keys.yaml")
     assert told["train.clip"] == (6.0, "recipe ward")
     assert told["train.learning_rate"] == (1e-3, "recipe text_scratch")
-    assert told["train.batch_size"] == (32, "default")
+    assert told["train.weight_decay"] == (0.01, "default")
     assert told["seed"] == (6, "recipe ward")
     assert (plan.train.epochs, plan.train.patience, plan.train.clip, plan.run.seed) == (9, 8, 6.0, 6)
 
@@ -268,7 +268,7 @@ def test_fusion_of_one_modality_is_refused(plugins: Plugins) -> None:
         ("train.epochs=0", "train.epochs=0 (command line): input should be greater than 0"),
         ("train.epochs=1.5", "train.epochs=1.5 (command line)"),
         ("seed=-1", "seed=-1 (command line)"),
-        ("device=gpu", "(auto, cpu, cuda, cuda:N or mps)"),
+        ("device=gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
         ("precision=half", "'bfloat16'"),
         ("task.unicode=perhaps", "task.unicode=perhaps (command line): input should be a valid boolean"),
         ("data.on_error=ignore", "'stop' or 'skip'"),
@@ -327,3 +327,18 @@ def test_completion_keys_follow_the_backbone_and_adapter_chosen(plugins: Plugins
     assert {"backbone.kernels", "adapter.finetune.freeze_embeddings", "train.epochs", "data.label"} <= set(keys)
     assert "backbone.overlap" not in keys
     assert all(keys.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("adapter=linear_probe+finetune",), "stands alone"),
+        (("backbone=text_cnn", "adapter=linear_probe+finetune"), "fit a head on noise"),
+        (("data.group=",), "data.group"),
+        (("data.split_column=",), "data.split_column"),
+        (('report.by=["sex",""]',), "report.by"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(plugins: Plugins, words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        planned(plugins, TASK, *words)

@@ -443,6 +443,40 @@ def test_equal_texts_are_predicted_once(finished: Any, monkeypatch: pytest.Monke
     assert shares[0] == shares[2] == shares[3] != shares[1]
 
 
+def test_rows_that_cannot_be_read_are_told_without_their_content(finished: Any) -> None:
+    run = finished("multiclass", "linear_probe")
+    late = [{"text": None}] * 150 + [{"text": "Jane-Roe-1962 fever"}]
+    with pytest.raises(RowsError, match="row 1, column text: the text is empty") as caught:
+        run.predict(late)
+    assert "Roe" not in str(caught.value)
+    assert run.predictor.predict(late, on_error="skip")["row"].to_list() == [151]
+    with pytest.raises(DataError, match="mappings") as caught:
+        run.predict(["Jane-Roe-1962 fever"])
+    assert "Roe" not in str(caught.value)
+
+
+def test_a_loaded_model_predicts_alone_whatever_was_started_beside_it(
+    finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished("multiclass", "linear_probe")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    found = medplug.load(run.folder).predict([{"text": "fever"}, {"text": "cough"}, {"text": "rash"}])
+    assert found["row"].to_list() == [1, 2, 3]
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_device_that_does_not_exist_is_told(finished: Any) -> None:
+    with pytest.raises(MedplugError, match="device=gpu"):
+        medplug.load(finished("multiclass", "linear_probe").folder, device="gpu")
+
+
+def test_a_column_of_many_values_is_refused_as_a_subgroup_before_training(go: Go, tmp_path: Path) -> None:
+    rows = pl.concat([table()] * 20).with_row_index("patient")
+    with pytest.raises(DataError, match=r"report.by \(patient\): .* more than 50"):
+        go(tmp_path / "run", {"train": rows}, report={"by": ["patient"], "resamples": 100})
+
+
 def test_a_probe_trains_without_the_trainer(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "train_by_gradient", lambda *rest, **named: pytest.fail("trained by gradient"))
     go(tmp_path / "run")

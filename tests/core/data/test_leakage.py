@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medplug.core.contracts import Examples
-from medplug.core.data.leakage import Leak, check, conflicts
+from medplug.core.data.leakage import Leak, check
 
 
 def rows(values: list[Any], groups: list[Any] | None = None, labels: list[Any] | None = None) -> Examples:
@@ -76,22 +76,6 @@ def test_planted_leaks_are_counted_exactly():
     test = texts[3000:] + [texts[i].upper() for i in shared]
     (leak,) = check({"train": rows(texts[:3000]), "test": rows(test)})
     assert leak.rows == 137 and leak.share == pytest.approx(137 / len(test))
-
-
-@pytest.mark.parametrize(
-    ("texts", "labels", "count"),
-    [
-        (["a", "A ", "b", "b", "c"], ["x", "y", "x", "x", "y"], 2),
-        (["a", "a", "a"], ["x", "x", "y"], 3),
-        (["a", "a"], [("x", "y"), ("y", "x")], 0),
-        (["a", "a"], [("x",), ("x", "y")], 2),
-        (["", " ", None], ["x", "y", "z"], 0),
-        (["a", "a"], None, 0),
-        ([], [], 0),
-    ],
-)
-def test_conflicts_are_rows_whose_input_has_several_labels(texts, labels, count):
-    assert conflicts(rows(texts, labels=labels)) == count
 
 
 def test_leakage_is_checked_without_torch():

@@ -246,15 +246,15 @@ def test_a_missing_column_is_told_with_its_key_the_columns_and_a_guess(kind, tmp
     assert "data.text=note" in message and "did you mean notes?" in message and "2 column(s): notes, dx" in message
 
 
-def test_many_columns_are_cut_and_long_names_too(file):
+def test_many_columns_are_cut(file):
     names = [f"column{i}" for i in range(45)]
-    message = refused(file(",".join([*names, "A patient of 80 years with " + SECRET * 9]) + "\n" + "x," * 45 + "x\n"))
+    message = refused(file(",".join([*names, "last"]) + "\n" + "x," * 45 + "x\n"))
     assert "... and 16 more" in message and "column29" in message and "column30" not in message
 
 
-def test_a_note_where_a_header_should_be_is_cut(file):
+def test_a_note_where_a_header_should_be_is_not_quoted(file):
     message = refused(file(f"a woman of 60 years with pain in the chest, {SECRET}\nb,c\n".replace(", ", " ") + "c\n"))
-    assert "..." in message
+    assert "does not look like names of columns" in message and "woman" not in message
 
 
 def test_the_wrong_separator_is_guessed(file):

@@ -238,6 +238,14 @@ def test_patience_is_remembered_across_a_kill(training: Train) -> None:
     assert difference(resumed, weights) == 0.0
 
 
+def test_a_run_killed_after_its_training_trains_no_more(training: Train) -> None:
+    scores = [0.9, 0.5, 0.4, 0.3]
+    weights, history = training("done", epochs=8, scores=scores)()
+    again, same = training("done", epochs=8, scores=[])(resume=True)
+    assert same == history
+    assert difference(again, weights) == 0.0
+
+
 def test_a_half_written_checkpoint_is_passed_over(training: Train, tmp_path: Path) -> None:
     weights, history = training("unbroken", dropout=0.3)()
     with pytest.raises(Killed):

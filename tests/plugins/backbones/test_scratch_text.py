@@ -45,7 +45,7 @@ def learned(kind: str, *, seed: int = 0, texts: list[str] = TEXTS, **changes: An
     backbone, options = KINDS[kind]
     torch.manual_seed(seed)
     made = backbone.create(options.model_copy(update=changes), None)
-    made.learn(texts, seed)
+    made.learn(texts)
     return made.eval()
 
 

@@ -80,3 +80,11 @@ def test_it_survives_json() -> None:
     again = Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
     assert again == vocabulary
     assert np.array_equal(again.encode("发热五天"), vocabulary.encode("发热五天"))
+
+
+def test_what_only_one_patient_has_is_not_learned_however_many_notes_they_have() -> None:
+    texts = ["Mr Smith has a cough", "Mr Smith has a fever", "she has a cough"]
+    by_note = Vocabulary.learn(texts, units="words", ngrams=1, min_count=2, max_size=100)
+    by_patient = Vocabulary.learn(texts, ["7", "7", "8"], units="words", ngrams=1, min_count=2, max_size=100)
+    assert "smith" in by_note.entries
+    assert "smith" not in by_patient.entries and "cough" in by_patient.entries
