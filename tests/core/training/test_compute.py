@@ -82,5 +82,6 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert compute_for(RunConfig(device="auto")).device.type == "cpu"
+    for device in ("cuda", "mps"):
         with pytest.raises(ConfigError, match=f"device={device}.*use device=auto"):
             compute_for(RunConfig(device=device))
