@@ -67,7 +67,7 @@ def go(tiny_bert: Path) -> Go:
     def run(output: Path | None, data: Any = None, **keys: Any) -> Any:
         data = data if isinstance(data, dict) else {"train": table() if data is None else data}
         keys = {"backbone": str(tiny_bert), "adapter": "linear_probe", "device": "cpu", **keys}
-        keys["report"] = {"resamples": 100}
+        keys["report"] = {"resamples": 100, **keys.get("report", {})}
         if keys["adapter"] == "finetune":
             keys["train"] = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 16, **keys.get("train", {})}
         place = {} if output is None else {"output": output}
@@ -474,7 +474,7 @@ def test_a_device_that_does_not_exist_is_told(finished: Any) -> None:
 def test_a_column_of_many_values_is_refused_as_a_subgroup_before_training(go: Go, tmp_path: Path) -> None:
     rows = pl.concat([table()] * 20).with_row_index("patient")
     with pytest.raises(DataError, match=r"report.by \(patient\): .* more than 50"):
-        go(tmp_path / "run", {"train": rows}, report={"by": ["patient"], "resamples": 100})
+        go(tmp_path / "run", {"train": rows}, report={"by": ["patient"]})
 
 
 def test_a_probe_trains_without_the_trainer(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
