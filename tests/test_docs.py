@@ -63,8 +63,9 @@ def test_every_run_command_of_the_documents_resolves(
 
 
 def test_every_key_that_the_documents_name_exists() -> None:
-    plan = make_plan([("", {"task": "text_diagnosis", "adapter": "linear_probe"})], Plugins())
-    valid = {key for key, _, _ in plan.settings()}
+    chosen: list[grammar.Flat] = [{}, {"backbone": "text_cnn"}]
+    plans = [make_plan([("", {"task": "text_diagnosis", **keys})], Plugins()) for keys in chosen]
+    valid = {key for plan in plans for key, _, _ in plan.settings()}
     named = {
         key
         for page in PAGES
