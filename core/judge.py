@@ -73,6 +73,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "task": plan.task.name,
         "split": "test",
         "n": len(test),
+        "sample": dataset.facts.sample,
         "metrics": _json(estimate(target, labels, probabilities, names, **how)),
         "by_class": _parts(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
