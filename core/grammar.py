@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from medplug.core.documents import read_yaml
 from medplug.core.errors import ConfigError
 
 SELECTORS = ("task", "backbone", "adapter", "fusion")
@@ -98,16 +99,10 @@ def read_file(path: Path) -> Flat:
     """Read a YAML file of keys, nested or dotted; its scalars follow the same rules as the command line's."""
     import yaml
 
-    try:
-        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"--config {path}: not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"--config {path}: not YAML{where}: {getattr(error, 'problem', error)}") from None
+    def compose(text: str) -> Any:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+    tree = read_yaml(path, compose, called="--config", refuse=ConfigError)
     if tree is None:
         return {}
     if not isinstance(tree, yaml.MappingNode):

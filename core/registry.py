@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from medplug.core.documents import read_yaml
 from medplug.core.errors import RegistryError, did_you_mean
 from medplug.core.specs import Modality
 
@@ -112,19 +113,14 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
+
+
 def read(path: Path, *, trusted: bool = False) -> Registry:
     """Read one registry file; only the built-in one (`trusted`) may list plugins."""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
-        registry = Registry.model_validate(tree)
-    except OSError as error:
-        raise RegistryError(f"registry {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RegistryError(f"registry {path}: not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise RegistryError(f"registry {path}: not YAML{where}: {getattr(error, 'problem', error)}") from None
+        registry = Registry.model_validate(read_yaml(path, _parse, called="registry", refuse=RegistryError) or {})
     except ValidationError as error:
         raise RegistryError(f"registry {path}:\n" + "\n".join(_told(error))) from None
     if registry.plugins.built_in and not trusted:
