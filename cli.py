@@ -104,9 +104,13 @@ def run(
         return
     from medplug.core.run import execute
     from medplug.core.terminal import show_run, watching
+    from medplug.core.training.processes import leave_group
 
-    with watching(sys.stderr, quiet=not _speaks()) as watch:
-        done = execute(plan, plugins, resume=resume, watch=watch)
+    try:
+        with watching(sys.stderr, quiet=not _speaks()) as watch:
+            done = execute(plan, plugins, resume=resume, watch=watch)
+    finally:
+        leave_group()
     if _speaks():
         show_run(done.folder, done.metrics)
 

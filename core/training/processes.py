@@ -59,6 +59,12 @@ class Processes:
         return parts
 
 
+def leave_group() -> None:
+    """Part from the other processes. Ending with the group open can abort a process whose threads still wait."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def local_device(name: str, processes: Processes) -> torch.device:
     """The device that a configured name means for this process."""
     if name == "auto":
