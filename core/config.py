@@ -9,7 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PositiveInt,
+    model_validator,
+)
 
 
 class Section(BaseModel):
@@ -38,14 +47,31 @@ Column = Annotated[str, Field(min_length=1)]
 """A column's name; an empty one is a shell variable that was not set."""
 
 
+def _sites(value: Any) -> Any:
+    """One site may be written without brackets."""
+    return (value,) if isinstance(value, str) else value
+
+
+Sites = Annotated[tuple[Column, ...], BeforeValidator(_sites)]
+
+
 class DataConfig(Section):
     """The ``data.*`` keys that every task has; a task's own model adds its column names."""
 
     train: TableSource = Field(None, description="the labelled table to learn from (default: the task's sample)")
     validation: TableSource = Field(None, description="the table to choose by (default: cut from data.train)")
     test: TableSource = Field(None, description="the table to report on (default: cut from data.train)")
+    source: TableSource = Field(None, description="a labelled table of another domain (the source) to learn from too")
+    unlabelled: TableSource = Field(None, description="a table of the target domain whose labels are never read")
     group: Column | None = Field(None, description="the column that says which patient a row belongs to")
     site: Column | None = Field(None, description="the column that says which hospital a row comes from")
+    source_sites: Sites = Field(
+        (), description='with target_sites: the sites whose labels are learned from, as ["A","B"]'
+    )
+    target_sites: Sites = Field((), description="the sites where the model will be used; test rows are theirs")
+    target_labels: NonNegativeInt | Literal["all"] = Field(
+        0, description="labels of the target sites to learn from: so many a class, or all"
+    )
     split: Literal["random", "group"] | tuple[float, float, float] = Field(
         (0.7, 0.1, 0.2), description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
     )
@@ -71,7 +97,26 @@ class DataConfig(Section):
             raise ValueError(
                 "data.split_column names the splits inside data.train; leave data.validation and data.test"
             )
+        self._check_domains()
         return self
+
+    def _check_domains(self) -> None:
+        sites = self.source_sites or self.target_sites
+        if sites and not (self.source_sites and self.target_sites and self.site):
+            raise ValueError("data.source_sites, data.target_sites and data.site=COLUMN go together; give all three")
+        if set(self.source_sites) & set(self.target_sites):
+            raise ValueError("a site is either in data.source_sites or in data.target_sites, not in both")
+        if sites and any(table is not None for table in (self.source, self.unlabelled, self.validation, self.test)):
+            raise ValueError(
+                "data.source_sites and data.target_sites divide data.train; leave data.source, data.unlabelled, "
+                "data.validation and data.test, or give tables in place of sites"
+            )
+        if self.limit is not None and sites:
+            raise ValueError("data.limit counts the rows of one domain; with data.target_sites use data.target_labels")
+        if self.target_labels and not sites:
+            raise ValueError("data.target_labels counts labels of data.target_sites; with tables, data.limit counts")
+        if self.source is not None and self.split_column is not None:
+            raise ValueError("data.split_column divides one table; leave it, or name domains by data.source_sites")
 
 
 class TrainConfig(Section):
@@ -105,6 +150,13 @@ class SelectionConfig(Section):
     """The ``selection.*`` keys: how the model is chosen, on validation rows only."""
 
     metric: str | None = Field(None, description="the metric to choose by (default: the task's first)")
+    criterion: Literal["validation", "iwv", "dev", "snd", "infomax"] = Field(
+        "validation",
+        description="how an epoch is chosen: by the metric on validation rows, or by a measure on unlabelled rows",
+    )
+    oracle: bool = Field(
+        False, description="choose by labels of the target domain that a real user would not have (for studies only)"
+    )
 
 
 class ReportConfig(Section):

@@ -1,4 +1,4 @@
-"""What a task, a backbone and an adapter promise to the core.
+"""What a task and a backbone promise to the core; `medplug.core.adapter` says it of adapters.
 
 Shapes: ``batch`` rows, ``tokens`` positions, ``width`` features. A mask is True
 where a token is real. Everything here is implemented by plugins and called by
@@ -103,6 +103,8 @@ class Examples:
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
     (text, or a tuple of texts for multilabel) or None for unlabelled tables.
+    `of_target` ``[rows]`` is True where a row comes from the target domain, None
+    where no domains were named.
     """
 
     rows: NDArray[np.int64]
@@ -111,6 +113,7 @@ class Examples:
     groups: list[str] | None = None
     sites: list[str] | None = None
     by: dict[str, list[str]] = field(default_factory=dict)
+    of_target: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -124,7 +127,34 @@ class Examples:
 
         inputs = {slot: [values[i] for i in pick] for slot, values in self.inputs.items()}
         by = {name: [values[i] for i in pick] for name, values in self.by.items()}
-        return Examples(self.rows[index], inputs, chosen(self.labels), chosen(self.groups), chosen(self.sites), by)
+        owners = chosen(self.groups), chosen(self.sites)
+        domain = None if self.of_target is None else self.of_target[index]
+        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain)
+
+    def followed_by(self, other: Examples) -> Examples:
+        """These rows and then those of `other`; what only one of them knows is left out."""
+
+        def both(mine: list[Any] | None, theirs: list[Any] | None) -> list[Any] | None:
+            return None if mine is None or theirs is None else [*mine, *theirs]
+
+        def owners(mine: list[str] | None, theirs: list[str] | None) -> list[str] | None:
+            return (
+                None
+                if mine is None and theirs is None
+                else [*(mine or [""] * len(self)), *(theirs or [""] * len(other))]
+            )
+
+        return Examples(
+            np.concatenate([self.rows, other.rows]),
+            {slot: [*values, *other.inputs[slot]] for slot, values in self.inputs.items()},
+            both(self.labels, other.labels),
+            owners(self.groups, other.groups),
+            owners(self.sites, other.sites),
+            {name: [*values, *other.by[name]] for name, values in self.by.items() if name in other.by},
+            None
+            if self.of_target is None or other.of_target is None
+            else np.concatenate([self.of_target, other.of_target]),
+        )
 
 
 class PlainFeatures(Protocol):
@@ -181,47 +211,3 @@ class Task(ABC):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
-
-
-@dataclass(frozen=True, slots=True)
-class LinearHead:
-    """A fitted linear layer: `weight` ``[outputs, width]``, `bias` ``[outputs]``, and how it was chosen."""
-
-    weight: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    notes: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FitData:
-    """What a closed-form adapter fits on: features ``[rows, width]``, encoded labels and how to choose.
-
-    `metric` is the name of the metric that validation is scored by, `weightings`
-    the named weights of the classes ``[classes]`` (None: equal) to choose from.
-    """
-
-    features: NDArray[np.float32]
-    labels: NDArray[Any]
-    validation_features: NDArray[np.float32]
-    validation_labels: NDArray[Any]
-    target: Target
-    metric: str
-    weightings: Mapping[str, NDArray[np.float64] | None]
-    seed: int
-
-
-class Adapter:
-    """A transfer method. It answers the questions its spec lists in ``answers``.
-
-    The other methods keep these neutral answers.
-    """
-
-    def __init__(self, options: Any) -> None:
-        self.options = options
-
-    def prepare(self, model: nn.Module) -> None:
-        """Say what is trainable, wrap what must be wrapped, in place."""
-
-    def fit(self, data: FitData) -> LinearHead:
-        """Fit a head in place of gradient training."""
-        raise TypeError(f"{type(self).__name__} does not answer 'fit'; its spec must not say that it does")

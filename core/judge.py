@@ -116,7 +116,7 @@ def _subgroups(
 
 
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:
-    labels = examples.labels or []
+    labels = examples.labels or []  # an unlabelled split counts no classes
     names = [name for label in labels for name in label] if target.kind == "multilabel" else labels
     counts = {name: 0 for name in target.classes}
     for name in names:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from medplug.core.data.dataset import Facts
+from medplug.core.data.reading import Facts
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
 from medplug.core.training.compute import Compute

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medplug.core.contracts import Backbone, Features, Inputs, LinearHead
+from medplug.core.adapter import LinearHead
+from medplug.core.contracts import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 
 
+class Outputs(NamedTuple):
+    """What a model makes of a batch: the `features` ``[batch, width]`` that its head reads, and `logits`."""
+
+    features: Tensor
+    logits: Tensor
+
+
 class Model(nn.Module):
-    """A backbone with a linear head of `target.outputs` logits on its pooled features."""
+    """A backbone, a neck between its pooled features and the head (none, unless an adapter sets one), and the head.
+
+    The head is linear, with `target.outputs` logits.
+    """
 
     def __init__(self, backbone: Backbone, target: Target) -> None:
         super().__init__()
         self.backbone = backbone
+        self.neck: nn.Module = nn.Identity()
         self.head = nn.Linear(backbone.width, target.outputs)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Logits ``[batch, outputs]``; the head computes in float32, whatever the backbone's arithmetic."""
+        """Logits ``[batch, outputs]``."""
+        return self.outputs(inputs).logits
+
+    def outputs(self, inputs: Inputs) -> Outputs:
+        """Features and logits; neck and head compute in float32, whatever the backbone's arithmetic."""
         features: Features = self.backbone(inputs)
         with torch.autocast(features.pooled.device.type, enabled=False):
-            logits: Tensor = self.head(features.pooled.float())
-        return logits
+            joined = self.neck(features.pooled.float())
+            return Outputs(joined, self.head(joined))
+
+    def set_neck(self, neck: nn.Module, width: int) -> None:
+        """Put `neck` before a new head, which reads its `width` features."""
+        device = self.head.weight.device
+        self.neck = neck.to(device)
+        self.head = nn.Linear(width, self.head.out_features).to(device)
 
     def set_head(self, head: LinearHead) -> None:
         """Take over a fitted head."""
@@ -65,3 +89,12 @@ class Loss(nn.Module):
         if self.kind == "binary":
             return torch.where(truth > 0, self.class_weights[1], self.class_weights[0])
         return torch.where(truth > 0, self.class_weights, 1.0)
+
+
+def class_probabilities(logits: Tensor, target: Target) -> Tensor:
+    """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable."""
+    logits = logits.float()
+    if target.kind == "multiclass":
+        return logits.softmax(1)
+    positive = logits.sigmoid()
+    return torch.cat([1 - positive, positive], 1) if target.kind == "binary" else positive

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from medplug.core.choice import BackboneChoice, choose_backbone
+from medplug.core.composition import check_composition
 from medplug.core.config import DataConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
 from medplug.core.errors import ConfigError, did_you_mean
 from medplug.core.grammar import SECTIONS, SELECTORS, Flat, flatten, written
@@ -21,10 +22,6 @@ from medplug.core.specs import AdapterSpec, TaskSpec, resolve
 
 Keys = Mapping[str, tuple[Any, str]]
 """Dotted key -> its value and origin."""
-
-
-ASKED = {"prepare", "fit"}
-"""The questions of the adapter contract that training asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,9 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
         origins={key: origin for key, (_, origin) in keys.items()},
     )
-    _check_sense(plan)
+    check_composition(
+        adapters, plan.data, plan.selection, backbone=backbone.name, pretrained=backbone.source is not None
+    )
     return plan
 
 
@@ -210,19 +209,3 @@ def _shown(value: Any) -> str:
         return f"<{type(value).__name__}>"
     text = written(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def _check_sense(plan: Plan) -> None:
-    """Refuse what cannot work, before anything is read."""
-    fitting = [spec.name for spec, _ in plan.adapters if "fit" in spec.answers]
-    if fitting and plan.backbone.source is None:
-        raise ConfigError(
-            f"backbone={plan.backbone.name} starts from random weights, so adapter={fitting[0]} "
-            "would fit a head on noise; use adapter=finetune, or a pretrained backbone (medplug list backbones)"
-        )
-    if fitting and len(plan.adapters) > 1:
-        raise ConfigError(f"adapter={fitting[0]} fits a head in closed form and stands alone; leave the others out")
-    for spec, _ in plan.adapters:
-        unasked = sorted(set(spec.answers) - ASKED)
-        if unasked:
-            raise ConfigError(f"adapter={spec.name} answers {', '.join(unasked)}, which this medplug does not ask yet")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
-from medplug.core.data.dataset import read_examples
 from medplug.core.data.problems import Problem, Problems
+from medplug.core.data.reading import read_examples
 from medplug.core.data.tables import read_table, table_name
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medplug.core.adapter import Adapter
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Adapter, Backbone, Task
-from medplug.core.data.dataset import Dataset, fingerprints, load_dataset, require_training_table
+from medplug.core.contracts import Backbone, Task
+from medplug.core.data.dataset import Dataset, load_dataset, require_training_table
+from medplug.core.data.reading import fingerprints
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
@@ -95,7 +97,15 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
     with _watched(folder, compute.processes):
         clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
-        dataset = load_dataset(task, task.data, by=plan.report.by, seed=plan.run.seed, sample=sample, sha256=sha256)
+        dataset = load_dataset(
+            task,
+            task.data,
+            by=plan.report.by,
+            seed=plan.run.seed,
+            sample=sample,
+            sha256=sha256,
+            oracle=plan.selection.oracle,
+        )
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = _model(plan, dataset, compute)
@@ -125,7 +135,7 @@ def make_task(plan: Plan) -> tuple[Task, bool]:
     """The task, ready to read; with no training table given, its built-in sample stands in (second result)."""
     factory: type[Task] = resolve(plan.task.factory, owner=f"task {plan.task.name}")
     require_training_table(plan.data)
-    if plan.data.train is not None:
+    if plan.data.train is not None or plan.data.source is not None:
         return factory(plan.task_options, plan.data), False
     data: DataConfig = plan.data.model_copy(update=dict(factory.sample_columns))
     table = factory(plan.task_options, data).sample()

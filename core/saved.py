@@ -48,7 +48,10 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
     (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
 
 
-_TABLES = ("train", "validation", "test", "split", "split_column", "limit", "on_error")
+_TABLES = (
+    *("source", "train", "unlabelled", "validation", "test", "source_sites", "target_sites", "target_labels"),
+    *("split", "split_column", "limit", "on_error"),
+)
 
 
 def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:

@@ -17,7 +17,7 @@ Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "span", "mask"]
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
-Need = Literal["target_labels", "source_labels", "unlabelled_target"]
+Need = Literal["labels", "source_labels", "target_labels", "unlabelled_target", "pretrained_backbone"]
 
 API_VERSION = 1
 """The contract's version; a plugin module states its own as ``medplug_api``."""
@@ -66,13 +66,13 @@ class BackboneSpec(Spec):
 class AdapterSpec(Spec):
     """A transfer method: ``factory`` makes a `medplug.core.contracts.Adapter`.
 
-    `answers` lists the questions of the contract it answers, `needs` the data
-    without which it cannot work.
+    `answers` lists the questions of the contract it answers, `needs` that
+    without which it cannot work; ``labels`` are those of either domain.
     """
 
     family: Family
     answers: tuple[Question, ...]
-    needs: tuple[Need, ...] = ("target_labels",)
+    needs: tuple[Need, ...] = ("labels",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
-from medplug.core.data import cells, leakage
-from medplug.core.data.problems import Problem, Problems
+from medplug.core.data import leakage
+from medplug.core.data.domains import add_domain_tables, divide_sites, main_table
+from medplug.core.data.problems import Problem
+from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import limit_rows, named_splits, split_rows
-from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 
 SPLITS = ("train", "validation", "test")
 MOST_SUBGROUPS = 50
-
-
-@dataclass(slots=True)
-class Facts:
-    """What was read and what was done to it; the report and the manifest tell it."""
-
-    sample: bool = False
-    sha256: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
-    rejected: list[tuple[str, Problem]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    leaks: list[leakage.Leak] = field(default_factory=list)
-    split_by: str = ""
 
 
 @dataclass(slots=True)
@@ -46,40 +32,33 @@ class Dataset:
     facts: Facts
 
 
-def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str, str]:
-    """Each given table's SHA-256, by its split; `DataError` where a table cannot be read."""
-    given = {name: getattr(data, name) for name in SPLITS}
-    return {
-        name: fingerprint(table, key=f"data.{name}", columns=_columns(task, data, name, by))
-        for name, table in given.items()
-        if table is not None
-    }
-
-
-def _columns(task: Task, data: DataConfig, split: str, by: tuple[str, ...]) -> dict[str, str]:
-    """The columns to read of a table: configuration key -> column."""
-    extra = {"data.group": data.group, "data.site": data.site}
-    if split == "train":
-        extra["data.split_column"] = data.split_column
-    columns = {**task.columns(labelled=True), **{key: column for key, column in extra.items() if column}}
-    return columns | {f"report.by ({name})": name for name in by}
-
-
 def load_dataset(
-    task: Task, data: DataConfig, *, by: tuple[str, ...], seed: int, sample: bool, sha256: Mapping[str, str]
+    task: Task,
+    data: DataConfig,
+    *,
+    by: tuple[str, ...],
+    seed: int,
+    sample: bool,
+    sha256: Mapping[str, str],
+    oracle: bool = False,
 ) -> Dataset:
     """Read, check, split and encode; `DataError` or `RowsError` name what is wrong.
 
     `by` are further columns to carry along for the report, `sha256` the tables'
-    `fingerprints`.
+    `fingerprints`. With `oracle` the validation rows are labelled ones of the
+    target domain, which a study may have and a user has not.
     """
     facts = Facts(sample=sample, sha256=dict(sha256))
     splits = _read_splits(task, data, by, seed, facts)
+    if data.source_sites:
+        splits = divide_sites(splits, data, seed, facts, oracle=oracle)
     for name in SPLITS:
         if not len(splits[name]):
             raise DataError(f"the {name} split has no rows; look at data.split, data.split_column or data.{name}")
     if data.limit is not None:
         splits = {name: _limited(examples, name, data.limit, seed) for name, examples in splits.items()}
+    if not data.source_sites:
+        splits = add_domain_tables(splits, task, data, facts)
     splits["train"], done = task.tidy(splits["train"])
     facts.counts.update(done)
     target = task.target(splits["train"].labels or [])
@@ -87,12 +66,12 @@ def load_dataset(
         splits[name] = _known_labels(splits[name], target, name, data, facts)
     _check_subgroups(splits["test"])
     facts.leaks = leakage.check(splits)
-    labels = {name: target.encode(examples.labels or []) for name, examples in splits.items()}
+    labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
     return Dataset(splits, labels, target, facts)
 
 
 def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts) -> dict[str, Examples]:
-    train, names = _read(task, data, "train", by, facts, split_column=data.split_column)
+    train, names = read(task, data, main_table(data), by, facts, split_column=data.split_column)
     if len(train):
         task.target(train.labels or [])  # refuses a column that cannot be a label before anything is cut by it
     if names is not None:
@@ -100,9 +79,7 @@ def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, f
         where = named_splits(names, key="data.split_column")
         return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
     given = {
-        name: _read(task, data, name, by, facts)[0]
-        for name in ("validation", "test")
-        if getattr(data, name) is not None
+        name: read(task, data, name, by, facts)[0] for name in ("validation", "test") if getattr(data, name) is not None
     }
     return {**_cut(train, data, seed, facts, given), **given}
 
@@ -124,60 +101,9 @@ def _cut(
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}
 
 
-def _read(
-    task: Task, data: DataConfig, split: str, by: tuple[str, ...], facts: Facts, split_column: str | None = None
-) -> tuple[Examples, list[str] | None]:
-    """Read one table; with `split_column` also give each example's split name."""
-    key = f"data.{split}"
-    source = getattr(data, split)
-    columns = _columns(task, data, split, by)
-    table = read_table(source, key=key, columns=columns)
-    examples, problems = read_examples(task, data, table, table_name(source), labelled=True, by=by)
-    if data.on_error == "stop":
-        problems.stop()
-    facts.rejected += [(split, problem) for problem in problems.found]
-    facts.tables[split] = {
-        "name": table_name(source),
-        "rows": table.height,
-        "rejected": len(problems.rows),
-        "sha256": facts.sha256[split],
-    }
-    if split_column is None:
-        return examples, None
-    names = _texts(table, split_column)
-    return examples, [names[row - 1] for row in examples.rows]
-
-
-def read_examples(
-    task: Task, data: DataConfig, table: pl.DataFrame, name: str, *, labelled: bool, by: tuple[str, ...] = ()
-) -> tuple[Examples, Problems]:
-    """A table's usable rows as examples, with patients, sites and `by` columns, and the problems of the others."""
-    problems = Problems(name)
-    examples = task.examples(table, problems, labelled=labelled)
-    owners = {what: _owners(table, what, getattr(data, what), problems, labelled) for what in ("group", "site")}
-    examples.groups, examples.sites = owners["group"], owners["site"]
-    examples.by = {column: _texts(table, column) for column in by if column in table.columns}
-    bad = problems.rows
-    return (examples.take(np.flatnonzero(~np.isin(examples.rows, sorted(bad)))) if bad else examples), problems
-
-
-def _owners(table: pl.DataFrame, what: str, name: str | None, problems: Problems, labelled: bool) -> list[str] | None:
-    """Who each row belongs to; a table to predict on need not say it, a labelled one must in every row."""
-    if name is None or name not in table.columns:
-        return None
-    found = cells.texts(table[name], f"data.{what}")
-    if labelled:
-        cells.refuse(problems, found.is_null(), name, f"the {what} is empty")
-    return found.fill_null("").to_list()
-
-
-def _texts(table: pl.DataFrame, column: str) -> list[str]:
-    return cells.texts(table[column], f"the column {column}").fill_null("").to_list()
-
-
 def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:
     """At most `per_class` rows a class to learn from, and as many to choose by; the test split stays whole."""
-    if split == "test":
+    if split not in ("train", "validation"):
         return examples
     return examples.take(limit_rows(examples.labels or [], per_class, seed))
 
@@ -225,7 +151,9 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def require_training_table(data: DataConfig) -> None:
-    """Refuse a validation or test table without a training one."""
-    for name in ("validation", "test"):
-        if data.train is None and getattr(data, name) is not None:
-            raise ConfigError(f"data.{name} is given without data.train; give the training table too")
+    """Refuse tables beside a training one where neither it nor a source is given."""
+    for name in ("unlabelled", "validation", "test"):
+        if data.train is None and data.source is None and getattr(data, name) is not None:
+            raise ConfigError(f"data.{name} is given without data.train or data.source; give the training table too")
+    if data.train is None and data.source_sites:
+        raise ConfigError("data.source_sites divide the table data.train, which is not given")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from medplug.core.contracts import LinearHead, PlainFeatures
+from medplug.core.adapter import LinearHead
+from medplug.core.contracts import PlainFeatures
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.statistic import Labels, Probabilities

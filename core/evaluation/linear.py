@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from medplug.core.contracts import LinearHead
+from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
@@ -80,6 +80,7 @@ def fit_logistic(
     *,
     metric: str,
     class_weights: NDArray[np.float64] | None = None,
+    row_weights: NDArray[np.float64] | None = None,
     strengths: Sequence[float] = STRENGTHS,
     standardise: bool,
     seed: int,
@@ -93,7 +94,7 @@ def fit_logistic(
     constant logit, its prior by Laplace's rule of succession.
 
     `class_weights` ``[classes]`` weighs rows by their class (for multilabel: the
-    rows that have a label, in that label's fit). `standardise` (dense only) fits
+    rows that have a label, in that label's fit), `row_weights` ``[rows]`` each row. `standardise` (dense only) fits
     on columns of mean 0 and variance 1 and folds that back into the head;
     constant columns get weight 0. Of equal strengths on validation the stronger
     regularisation wins; where `metric` is undefined at all of them, log loss
@@ -107,7 +108,7 @@ def fit_logistic(
     features = _as_float(features)
     scale = _Scale.of(features) if standardise else None
     columns = features if scale is None else (features - scale.mean) * scale.factor
-    problems = _problems(columns, labels, target, class_weights, seed)
+    problems = _problems(columns, labels, target, class_weights, row_weights, seed)
     bias = _constant_bias(labels, target)
     heads: dict[float, LinearHead] = {}
     for strength in sorted(strengths):
@@ -115,7 +116,7 @@ def fit_logistic(
         heads[strength] = head if scale is None else scale.fold(head)
     probabilities = {c: head_probabilities(head, validation_features, target) for c, head in heads.items()}
     metric, tried = _scores(probabilities, validation_labels, target, metric)
-    strength = _best(tried, metric)
+    strength = best_of(tried, metric)
     notes: dict[str, Any] = {"strength": strength, "validation": {metric: tried[strength]}, "tried": _named(tried)}
     unconverged = [c for c, head in heads.items() if not head.notes["converged"]]
     if unconverged:
@@ -134,7 +135,7 @@ def choose_weighting(
     scores = {name: next(iter(head.notes["validation"].items())) for name, head in heads.items()}
     (first, (metric, _)), *_ = scores.items()
     alike = {scored_by for scored_by, _ in scores.values()} == {metric}  # else log loss stood in for one of them
-    best = _best({name: score for name, (_, score) in scores.items()}, metric) if alike else first
+    best = best_of({name: score for name, (_, score) in scores.items()}, metric) if alike else first
     return LinearHead(heads[best].weight, heads[best].bias, {"class weights": best, **heads[best].notes})
 
 
@@ -155,13 +156,20 @@ def _as_float(features: Any) -> Any:
 
 
 def _problems(
-    columns: Any, labels: Labels, target: Target, class_weights: NDArray[np.float64] | None, seed: int
+    columns: Any,
+    labels: Labels,
+    target: Target,
+    class_weights: NDArray[np.float64] | None,
+    row_weights: NDArray[np.float64] | None,
+    seed: int,
 ) -> list[_Problem]:
     """The fits that the labels allow: one, none where all rows agree, or for multilabel one a label that varies."""
     if target.kind == "multilabel":
         factors = np.ones(labels.shape[1]) if class_weights is None else class_weights
+        rows = np.ones(len(labels)) if row_weights is None else row_weights
+        weights = rows[:, None] * np.where(labels == 1, factors, 1.0)
         return [
-            _Problem(np.array([c]), labels[:, c], np.where(labels[:, c] == 1, factors[c], 1.0), _model(columns, seed))
+            _Problem(np.array([c]), labels[:, c], weights[:, c], _model(columns, seed))
             for c in range(labels.shape[1])
             if len(np.unique(labels[:, c])) == 2
         ]
@@ -170,7 +178,9 @@ def _problems(
         return []
     # Of two classes scikit-learn fits the logit of the second against the first.
     outputs = seen[-1:] if len(seen) == 2 else seen
-    row_weights = None if class_weights is None else np.asarray(class_weights, dtype=np.float64)[labels]
+    if class_weights is not None:
+        of_class = np.asarray(class_weights, dtype=np.float64)[labels]
+        row_weights = of_class if row_weights is None else of_class * row_weights
     return [_Problem(outputs - 1 if target.kind == "binary" else outputs, labels, row_weights, _model(columns, seed))]
 
 
@@ -226,7 +236,7 @@ def _scores(
     return metric, scores
 
 
-def _best(tried: dict[Choice, float], metric: str) -> Choice:
+def best_of(tried: dict[Choice, float], metric: str) -> Choice:
     """What has the best score, the first (of strengths: the strongest regularisation) of equal ones."""
     sign = 1.0 if GREATER_IS_BETTER[metric] else -1.0
     return max(tried, key=lambda c: -np.inf if np.isnan(tried[c]) else sign * tried[c])

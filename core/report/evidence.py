@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.data.dataset import Facts
+from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 
 

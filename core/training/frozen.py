@@ -2,25 +2,84 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.contracts import Adapter, Features, FitData, Inputs
+from medplug.core.adapter import Adapter, FitData, Material, Matrix, Weights
+from medplug.core.contracts import Backbone, Features, Inputs
 from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key, content_key
 from medplug.core.training.compute import infer
+from medplug.core.training.criteria import target_criteria
 from medplug.core.training.train import Job, Trained
 from medplug.core.training.weights import weightings
 
 
-def fit_head(model: Model, adapter: Adapter, job: Job) -> Trained:
-    """Encode all splits, let `adapter` fit the head, and put it into `model`."""
-    model.eval()
-    features, notes, census = _encode(model, job)
-    dataset, plan = job.dataset, job.plan
+class FrozenFeatures:
+    """The backbone's features of every split, encoded when first asked for."""
+
+    def __init__(self, backbone: Backbone, job: Job) -> None:
+        self.backbone, self.job = backbone, job
+        self.census: dict[str, dict[str, int]] = {}
+        self.notes: dict[str, int] = {}
+        self.density: Weights | None = None
+        """What each validation row counts by, once `criteria.validation_weights` has worked it out."""
+
+    @property
+    def encoded(self) -> bool:
+        """Whether they were asked for already."""
+        return "splits" in self.__dict__
+
+    @cached_property
+    def splits(self) -> dict[str, Matrix]:
+        """Features ``[rows, width]`` by split."""
+        self.backbone.eval()
+        backbone, job, compute = self.backbone, self.job, self.job.compute
+        # several processes must miss the same entries, and need not see the same disk: they keep none
+        folder = (job.plan.train.cache or job.checkpoints) if compute.processes.world == 1 else None
+        cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
+        report = job.stage("encoding")
+        rows = {split: job.values(split) for split in job.dataset.splits}
+        items = {split: backbone.prepare(values) for split, values in rows.items()}
+        prepared = {
+            content_key(value): item for split in rows for value, item in zip(rows[split], items[split], strict=True)
+        }
+
+        def pooled(inputs: Inputs) -> Tensor:
+            features: Features = backbone(inputs)
+            return features.pooled
+
+        def encode(values: list[Any]) -> Matrix:
+            return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
+
+        everything = cache.features([value for values in rows.values() for value in values], encode)
+        cache.save()
+        ends = np.cumsum([len(values) for values in rows.values()])[:-1]
+        self.census = {split: backbone.census(each) for split, each in items.items()}
+        self.notes = {"distinct inputs encoded": len(prepared)}
+        return dict(zip(rows, np.split(everything, ends), strict=True))
+
+    def domains(self) -> tuple[Matrix, Matrix]:
+        """Features of the labelled source rows, and of all target rows that may be learned from."""
+        of_target = self.job.dataset.splits["train"].of_target
+        assert of_target is not None
+        train = self.splits["train"]
+        parts = [train[of_target], *([self.splits["unlabelled"]] if "unlabelled" in self.splits else [])]
+        return train[~of_target], np.concatenate(parts)
+
+    def material(self) -> Material:
+        """The rows that a gradient will be taken on."""
+        names = [name for name in ("train", "unlabelled") if name in self.job.dataset.splits]
+        values = [value for name in names for value in self.job.values(name)]
+        return Material(values, self.job.dataset.target, lambda: np.concatenate([self.splits[name] for name in names]))
+
+
+def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, weights: Weights | None) -> Trained:
+    """Let `adapter` fit the head on frozen features, and put it into `model`."""
+    dataset, plan, features = job.dataset, job.plan, frozen.splits
     data = FitData(
         features["train"],
         dataset.labels["train"],
@@ -30,38 +89,14 @@ def fit_head(model: Model, adapter: Adapter, job: Job) -> Trained:
         job.metric,
         weightings(dataset.labels["train"], dataset.target, plan.train.class_weights),
         plan.run.seed,
+        of_target=dataset.splits["train"].of_target,
+        unlabelled=features.get("unlabelled"),
+        row_weights=weights,
     )
     job.stage("fitting the head")
     head = adapter.fit(data)
     model.set_head(head)
     weight, bias = head.weight.astype(np.float32), head.bias.astype(np.float32)
     logits = {split: values @ weight.T + bias for split, values in features.items()}
-    return Trained({**notes, **head.notes}, logits, census=census)
-
-
-def _encode(model: Model, job: Job) -> tuple[dict[str, NDArray[np.float32]], dict[str, int], dict[str, dict[str, int]]]:
-    """Features ``[rows, width]`` by split, how many inputs were distinct, and the backbone's census by split."""
-    backbone, compute = model.backbone, job.compute
-    # several processes must miss the same entries, and need not see the same disk: they keep none
-    folder = (job.plan.train.cache or job.checkpoints) if compute.processes.world == 1 else None
-    cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
-    report = job.stage("encoding")
-    rows = {split: job.values(split) for split in job.dataset.splits}
-    items = {split: backbone.prepare(values) for split, values in rows.items()}
-    prepared = {
-        content_key(value): item for split in rows for value, item in zip(rows[split], items[split], strict=True)
-    }
-
-    def pooled(inputs: Inputs) -> Tensor:
-        features: Features = backbone(inputs)
-        return features.pooled
-
-    def encode(values: list[Any]) -> NDArray[np.float32]:
-        return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
-
-    everything = cache.features([value for values in rows.values() for value in values], encode)
-    cache.save()
-    ends = np.cumsum([len(values) for values in rows.values()])[:-1]
-    features = dict(zip(rows, np.split(everything, ends), strict=True))
-    census = {split: backbone.census(each) for split, each in items.items()}
-    return features, {"distinct inputs encoded": len(prepared)}, census
+    criteria = target_criteria(job, frozen, logits)
+    return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.contracts import Adapter
+from medplug.core.adapter import Adapter, Weights
 from medplug.core.data.dataset import Dataset
 from medplug.core.model import Model
 from medplug.core.plan import Plan
@@ -19,6 +19,7 @@ from medplug.core.training.compute import Compute, Report
 
 Stage = Callable[[str], Report]
 """Called with a stage's name; gives what reports its progress."""
+Adapters = list[tuple[AdapterSpec, Adapter]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +46,58 @@ class Job:
 
 @dataclass(slots=True)
 class Trained:
-    """What training leaves: how the model was chosen, each epoch's numbers, what the backbone noticed."""
+    """What training leaves: how the model was chosen, each epoch's numbers, what the backbone noticed.
+
+    `criteria` are measures that need no label of the target domain.
+    """
 
     notes: dict[str, Any]
     logits: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]] = field(default_factory=list)
     census: dict[str, dict[str, int]] = field(default_factory=dict)
+    criteria: dict[str, float] = field(default_factory=dict)
 
 
-def train(model: Model, adapters: list[tuple[AdapterSpec, Adapter]], job: Job) -> Trained:
-    """Train `model` in place; gives the logits of the validation and test splits."""
+def train(model: Model, adapters: Adapters, job: Job) -> Trained:
+    """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
+    from medplug.core.training.frozen import FrozenFeatures, fit_head
+
+    frozen = FrozenFeatures(model.backbone, job)
+    weights, notes = _row_weights(adapters, frozen, job)
+    references = _references(adapters, frozen, job)
     for _, adapter in adapters:
         adapter.prepare(model)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
     if fitting is not None:
-        from medplug.core.training.frozen import fit_head
+        trained = fit_head(model, fitting, job, frozen, weights)
+    else:
+        from medplug.core.training.gradient import train_whole
 
-        return fit_head(model, fitting, job)
-    job.stage("preparing")
-    from medplug.core.training.gradient import train_whole
+        trained = train_whole(model, adapters, job, frozen, weights, references)
+    trained.notes = {**notes, **trained.notes}
+    return trained
 
-    return train_whole(model, job)
+
+def _row_weights(adapters: Adapters, frozen: Any, job: Job) -> tuple[Weights | None, dict[str, Any]]:
+    """The product of the adapters' weights for the training rows, of mean 1 over the source; and what to tell of it."""
+    weighing = [(spec.name, adapter) for spec, adapter in adapters if "weigh" in spec.answers]
+    of_target = job.dataset.splits["train"].of_target
+    if not weighing or of_target is None:
+        return None, {}
+    from medplug.core.transfer.importance import effective_rows
+
+    source, target = frozen.domains()
+    weights = np.ones(len(of_target))
+    for name, adapter in weighing:
+        job.stage(f"weighing the source rows ({name})")
+        weights[~of_target] *= adapter.weigh(source, target, job.plan.run.seed)
+    weights[~of_target] /= max(weights[~of_target].mean(), 1e-12)
+    effective = round(effective_rows(weights[~of_target]), 1)
+    return weights, {"source rows": int((~of_target).sum()), "source rows that count, by their weights": effective}
+
+
+def _references(adapters: Adapters, frozen: Any, job: Job) -> dict[str, NDArray[np.float32]]:
+    """Each adapter's own numbers for the rows that are trained on, by its name."""
+    asked = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
+    found = {name: adapter.reference(frozen.material()) for name, adapter in asked.items()}
+    return {name: values for name, values in found.items() if values is not None}

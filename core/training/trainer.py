@@ -7,81 +7,80 @@ computed, memory is bounded, and the batches stay a fair sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from medplug.core.config import TrainConfig
-from medplug.core.contracts import Backbone
-from medplug.core.data.batches import budget_batches
 from medplug.core.errors import ConfigError
-from medplug.core.model import Loss, Model
 from medplug.core.training.checkpoints import newest_checkpoint
 from medplug.core.training.compute import Compute
+from medplug.core.training.objective import Objective
+from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.processes import PATIENT_SECONDS
+from medplug.core.training.rows import Collate, Rows
 
 Epoch = Callable[[dict[str, float]], None]
 
 
-class Rows(Dataset[tuple[Any, Any]]):
-    """Prepared items with their encoded labels."""
-
-    def __init__(self, items: Sequence[Any], labels: NDArray[np.int64]) -> None:
-        self.items, self.labels = items, labels
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        return self.items[index], self.labels[index]
-
-
-class Collate:
-    """Makes micro-batches of similar length, at most `tokens` each, padding counted."""
-
-    def __init__(self, backbone: Backbone, tokens: int) -> None:
-        self.backbone, self.tokens = backbone, tokens
-
-    def __call__(self, rows: Sequence[tuple[Any, Any]]) -> list[dict[str, Any]]:
-        """Cut drawn rows into micro-batches, each with its share of the rows."""
-        sizes = [self.backbone.size(item) for item, _ in rows]
-        return [
-            {
-                "inputs": self.backbone.collate([rows[i][0] for i in batch]),
-                "labels": torch.from_numpy(np.stack([rows[i][1] for i in batch])),
-                "share": len(batch) / len(rows),
-            }
-            for batch in budget_batches(sizes, budget=self.tokens)
-        ]
-
-
 class TransferTrainer(Trainer):
-    """A Trainer whose step adds up micro-batches and whose evaluation is medplug's own."""
+    """A Trainer whose step adds up the parts of a batch and whose evaluation is medplug's own.
 
-    def __init__(self, loss: Loss, score: Callable[[], dict[str, float]], **kwargs: Any) -> None:
+    `pairs` draws the batches where unlabelled rows go beside labelled ones;
+    `rates` multiplies the learning rate of named parameters of the model.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[], dict[str, float]],
+        pairs: PairedBatches | None = None,
+        rates: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.loss, self.score = loss.to(self.args.device), score
+        self.score, self.pairs, self.rates = score, pairs, rates or {}
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Paired batches where there are pairs; each process draws its own."""
+        if self.pairs is None:
+            return super().get_train_dataloader()
+        assert self.train_dataset is not None
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self.pairs,
+            collate_fn=self.data_collator,
+            num_workers=self.args.dataloader_num_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW, with a group of its own for each learning rate."""
+        optimizer = super().create_optimizer(model)
+        if self.rates and self.model is not None:
+            factors = {id(p): self.rates.get(n.removeprefix("model."), 1.0) for n, p in self.model.named_parameters()}
+            optimizer.param_groups[:] = [
+                {**group, "params": params, "lr": group["lr"] * factor}
+                for group in optimizer.param_groups
+                for factor, params in _by_factor(group["params"], factors)
+            ]
+        return optimizer
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
-        """Forward and backward of one drawn batch, micro-batch by micro-batch; gives its mean loss."""
+        """Forward and backward of one drawn batch, part by part; gives its loss."""
         model.train()
         total: Tensor | None = None
-        for position, micro in enumerate(inputs):
+        for position, part in enumerate(inputs):
             last = position == len(inputs) - 1  # processes exchange gradients once a batch
             with nullcontext() if last else self.accelerator.no_sync(model):
-                micro = self._prepare_inputs(micro)
                 with self.compute_loss_context_manager():
-                    logits = model(micro["inputs"])
-                loss = self.loss(logits, micro["labels"]).mean() * micro["share"]
+                    loss = model(part.to(self.args.device))
                 loss = loss / self.current_gradient_accumulation_steps
                 self.accelerator.backward(loss)
             total = loss.detach() if total is None else total + loss.detach()
@@ -94,6 +93,30 @@ class TransferTrainer(Trainer):
         self.log(scores)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
         return scores
+
+
+def _by_factor(
+    params: list[torch.nn.Parameter], factors: Mapping[int, float]
+) -> list[tuple[float, list[torch.nn.Parameter]]]:
+    found: dict[float, list[torch.nn.Parameter]] = {}
+    for parameter in params:
+        found.setdefault(factors[id(parameter)], []).append(parameter)
+    return sorted(found.items(), key=lambda each: -each[0])
+
+
+class _Guide(TrainerCallback):
+    """Tells the objective, its adapters and the batches how far training is."""
+
+    def __init__(self, objective: Objective, schedule: Callable[[float], None], pairs: PairedBatches | None) -> None:
+        self.objective, self.schedule, self.pairs = objective, schedule, pairs
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.pairs is not None:
+            self.pairs.set_epoch(round(state.epoch))
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.objective.progress = state.global_step / state.max_steps
+        self.schedule(self.objective.progress)
 
 
 class _Watch(TrainerCallback):
@@ -117,9 +140,8 @@ class _Watch(TrainerCallback):
 
 
 def train_by_gradient(
-    model: Model,
+    objective: Objective,
     rows: Rows,
-    loss: Loss,
     score: Callable[[], dict[str, float]],
     *,
     metric: str,
@@ -131,25 +153,34 @@ def train_by_gradient(
     resume: bool,
     step: Callable[[int, int], None],
     epoch: Epoch,
+    rates: Mapping[str, float] | None = None,
+    schedule: Callable[[float], None] = lambda progress: None,
+    pairs: PairedBatches | None = None,
 ) -> list[dict[str, float]]:
     """Train in place and leave the model at its best validation epoch; gives each epoch's numbers.
 
-    `score` gives the validation metrics by name, `metric` among them.
+    `score` gives the validation metrics by name, `metric` among them; `rates`
+    and `schedule` are the adapters' answers, `pairs` draws batches of labelled
+    and unlabelled rows.
     """
     found = newest_checkpoint(checkpoints) if resume else None
     if found is not None and found.over:  # it was killed after its training
-        found.load_best(model)
+        found.load_best(objective)
         return _history(found.state["log_history"])
     arguments = _arguments(config, compute, checkpoints, seed, metric, greater_is_better)
+    together = bool(objective.penalties)
     trainer = TransferTrainer(
-        loss,
         score,
-        model=model,
+        pairs,
+        rates,
+        model=objective,
         args=arguments,
         train_dataset=rows,
         eval_dataset=rows,  # a Trainer wants one to evaluate at all; `evaluate` scores the validation split
-        data_collator=Collate(model.backbone, compute.tokens),
-        callbacks=[EarlyStoppingCallback(config.patience), _Watch(step, epoch)],
+        data_collator=Collate(
+            objective.model.backbone, compute.tokens, together=together, weighted=rows.weights is not None
+        ),
+        callbacks=[EarlyStoppingCallback(config.patience), _Guide(objective, schedule, pairs), _Watch(step, epoch)],
     )
     for talker in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ def local_mmd(
         if probs.ndim != 2 or len(probs) != rows or probs.shape[1] != x_probs.shape[1]:
             wanted = f"[{rows}, {x_probs.shape[-1] if x_probs.ndim == 2 else 'classes'}]"
             raise ValueError(f"{name} must be {wanted}, a row for each row of features; got {list(probs.shape)}")
-    dtype = widened(x, y)[0].dtype
+    dtype = _types(x, y)[1]
     shares = x_probs.detach().to(dtype), y_probs.detach().to(dtype)
     totals = shares[0].sum(0), shares[1].sum(0)
     both = (totals[0] > 0) & (totals[1] > 0)
@@ -100,12 +101,12 @@ def local_mmd(
 
 def _mass(weights: Tensor | None, sample: Tensor, name: str) -> Tensor:
     """Each row's share of its sample, ``[rows]``."""
-    (wide,) = widened(sample)
+    dtype = _types(sample)[1]
     if weights is None:
-        return wide.new_full((len(sample),), 1 / len(sample))
+        return sample.new_full((len(sample),), 1 / len(sample), dtype=dtype)
     if weights.shape != (len(sample),):
         raise ValueError(f"{name} must be [{len(sample)}], one weight a row; got shape {list(weights.shape)}")
-    weights = weights.detach().to(wide)
+    weights = weights.detach().to(sample.device, dtype)
     return weights / weights.sum()
 
 
@@ -124,12 +125,19 @@ def _discrepancy(
         if min(len(x_mass), len(y_mass)) < 2:
             raise ValueError(f"biased=False needs two rows a side; got {len(x_mass)} and {len(y_mass)}")
         own = (_unbiasing(x_mass), _unbiasing(y_mass))
-    samples = widened(*xs, *ys)
-    xs, ys = samples[: len(xs)], samples[len(xs) :]
-    x_mass, y_mass = (mass.to(samples[0].dtype) for mass in (x_mass, y_mass))
+    stored, dtype = _types(*xs, *ys)
+    xs, ys = [x.to(dtype) for x in xs], [y.to(dtype) for y in ys]
+    x_mass, y_mass = x_mass.to(dtype), y_mass.to(dtype)
     with full_precision(x_mass):
-        value = kernel_sum(torch.cat([x_mass, -y_mass]), xs, ys, bandwidths, own)
-    return value * differ((x_mass, *xs), (y_mass, *ys)) if biased else value
+        value = kernel_sum(torch.cat([x_mass, -y_mass]), xs, ys, bandwidths, own, stored)
+    apart = not biased or differ((x_mass, *xs), (y_mass, *ys))
+    return value if apart is True else value * apart
+
+
+def _types(*samples: Tensor) -> tuple[torch.dtype, torch.dtype]:
+    """The type that samples are stored in, the best of theirs, and the one that they are summed in."""
+    stored = reduce(torch.promote_types, [sample.dtype for sample in samples])
+    return stored, torch.promote_types(stored, torch.float32)
 
 
 def _unbiasing(mass: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class Ladder:
                 kernel = exponents.mul(ratio).exp_()
             else:
                 for _ in range(step):
-                    kernel.square_()
+                    kernel.mul_(kernel)
             yield ratio, kernel
 
     def sums(self, distances: Tensor, *, slopes: bool) -> tuple[Tensor, Tensor]:
@@ -90,21 +90,27 @@ def median_ladder(rows: Tensor, squares: Tensor, n: int, distances: Tensor | Non
     is zero but for rounding (most rows equal) the mean squared distance stands
     in for its square, and 1 where that is zero too.
     """
-    mean = 2 * squares.sum() / max(len(rows) - 1, 1)
+    mean = _number(squares.sum()) * 2 / max(len(rows) - 1, 1)
     if distances is None:
         step = math.ceil(len(rows) / SAMPLED_ROWS)
         some, norms = (torch.cat([part[:n:step], part[n::step]]) for part in (rows, squares))
         distances = squared_distances(some, some, norms, norms).fill_diagonal_(0)
     median = _off_diagonal_median(distances)
-    floor = 100 * torch.finfo(rows.dtype).eps * mean
-    square = torch.where(median > floor, median, torch.where(mean > 0, mean, 1.0))
-    return Ladder(1 / (2 * LADDER[2] * square), LADDER)
+    square = median + (median <= 100 * torch.finfo(rows.dtype).eps * mean) * (
+        mean - median
+    )  # numbers and tensors alike
+    return Ladder(1 / (2 * LADDER[2] * (square + (square == 0))), LADDER)
 
 
-def _off_diagonal_median(distances: Tensor) -> Tensor:
+def _number(scalar: Tensor) -> float | Tensor:
+    """A CPU's scalar as a number, with which arithmetic is quicker; any other stays on its device."""
+    return scalar.item() if scalar.device.type == "cpu" else scalar
+
+
+def _off_diagonal_median(distances: Tensor) -> float | Tensor:
     """The lower median of a symmetric matrix without its diagonal, whose zeros are the smallest entries."""
     n = len(distances)
     rank = n + n * (n - 1) // 2
     if distances.device.type == "cpu":  # ten times as fast as kthvalue
-        return distances.new_tensor(np.partition(distances.numpy().ravel(), rank - 1)[rank - 1])
+        return float(np.partition(distances.numpy().ravel(), rank - 1)[rank - 1])
     return distances.flatten().kthvalue(rank).values

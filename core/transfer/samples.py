@@ -35,7 +35,7 @@ def centred(x: Tensor, y: Tensor) -> Tensor:
     does: it grows with the square of the offset.
     """
     joint = torch.cat([x, y])
-    return joint - joint.detach().mean(0)
+    return joint.sub_(joint.detach().mean(0))
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:

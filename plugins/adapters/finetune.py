@@ -1,19 +1,56 @@
-"""Fine-tuning: every weight is trained."""
+"""Training of every weight: all at once, or layer after layer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
-from medplug.core.contracts import Adapter
+from medplug.core.adapter import Adapter
+from medplug.core.model import Model
+from medplug.core.transfer.depth import Group, rates_by_depth, thaw, trainable_groups
 
 
 class Finetune(Adapter):
     """Train the whole model from where the pretrained weights stand (or, without them, from scratch)."""
 
-    def prepare(self, model: nn.Module) -> None:
+    def prepare(self, model: Model) -> None:
         """Make everything trainable, the word embeddings only if they may move."""
         model.requires_grad_(True)
         if self.options.freeze_embeddings:
             for module in model.modules():
                 if isinstance(module, nn.Embedding):
                     module.requires_grad_(False)
+
+    def rates(self, model: Model) -> Mapping[str, float]:
+        """Slower from layer to layer towards the input."""
+        return _rates(model, self.options.layer_decay)
+
+
+class Gradual(Adapter):
+    """Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018).
+
+    The head and the top layer train first; the layers below follow one by one.
+    """
+
+    _groups: list[Group] | None = None
+
+    def prepare(self, model: Model) -> None:
+        """Everything will be trainable in time."""
+        model.requires_grad_(True)
+
+    def rates(self, model: Model) -> Mapping[str, float]:
+        """Slower from layer to layer towards the input."""
+        return _rates(model, self.options.layer_decay)
+
+    def schedule(self, model: Model, progress: float) -> None:
+        """Thaw the layers that are due; the head and what else stands behind the backbone is never frozen."""
+        if self._groups is None:
+            self._groups = trainable_groups(model.backbone)
+        thaw(self._groups, progress, until=self.options.until)
+
+
+def _rates(model: Model, decay: float) -> dict[str, float]:
+    if decay == 1:
+        return {}
+    return {f"backbone.{name}": rate for name, rate in rates_by_depth(model.backbone, decay).items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from medplug.core.data.dataset import Facts
+from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class

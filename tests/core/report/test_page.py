@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medplug.core.data.dataset import Facts
+from medplug.core.data.reading import Facts
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
 from medplug.core.report.evidence import Evidence

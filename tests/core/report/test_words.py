@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medplug.core.data.dataset import Facts
+from medplug.core.data.reading import Facts
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
 from medplug.core.report.cautions import cautions

@@ -1,0 +1,102 @@
+"""Which adapters go together, and with which backbone and data; looked at before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medplug.core.config import DataConfig, SelectionConfig
+from medplug.core.errors import ConfigError
+from medplug.core.specs import AdapterSpec, Need
+
+NEEDED: dict[Need, tuple[str, str]] = {
+    "labels": ("labelled rows", "give data.train"),
+    "source_labels": (
+        "labelled rows of a source domain",
+        "give data.source=TABLE, or data.unlabelled beside data.train, or data.site with data.source_sites and "
+        "data.target_sites",
+    ),
+    "target_labels": (
+        "labelled rows of the target domain beside those of the source",
+        "give data.train beside data.source, or data.target_labels=NUMBER with data.target_sites",
+    ),
+    "unlabelled_target": (
+        "rows of the target domain (labels are not needed)",
+        "give data.unlabelled=TABLE, or data.site with data.source_sites and data.target_sites",
+    ),
+    "pretrained_backbone": ("a pretrained backbone", "name one (medplug list backbones), or use adapter=finetune"),
+}
+"""What each need is called, and the next step where it is not met."""
+
+
+def check_composition(
+    adapters: Sequence[AdapterSpec], data: DataConfig, selection: SelectionConfig, *, backbone: str, pretrained: bool
+) -> None:
+    """Raise `ConfigError` for adapters that cannot work together, or lack what they need."""
+    _check_together(adapters)
+    met = {*needs_met(data), *(("pretrained_backbone",) if pretrained else ())}
+    for spec in adapters:
+        for need in spec.needs:
+            if need not in met:
+                _refuse(spec, need, backbone)
+    _check_selection(data, selection)
+
+
+def needs_met(data: DataConfig) -> set[Need]:
+    """What the data keys promise to bring."""
+    met: set[Need] = {"labels"}
+    if data.source_sites:
+        met |= {"source_labels", "unlabelled_target"}
+        met |= {"target_labels"} if data.target_labels else set()
+    if data.source is not None or data.unlabelled is not None:
+        met.add("source_labels")
+    if data.unlabelled is not None or (data.source is not None and data.train is not None):
+        met.add("unlabelled_target")
+    if data.source is not None and data.train is not None:
+        met.add("target_labels")
+    return met
+
+
+def _refuse(spec: AdapterSpec, need: Need, backbone: str) -> None:
+    what, step = NEEDED[need]
+    if need == "pretrained_backbone":
+        raise ConfigError(
+            f"backbone={backbone} starts from random weights, and adapter={spec.name} leaves them as they are: "
+            f"it would build on noise. It needs {what}; {step}"
+        )
+    raise ConfigError(f"adapter={spec.name} needs {what}, which the data keys do not give; {step}")
+
+
+def _check_together(adapters: Sequence[AdapterSpec]) -> None:
+    fits = [spec for spec in adapters if "fit" in spec.answers]
+    prepares = [spec for spec in adapters if "prepare" in spec.answers]
+    by_gradient = [spec for spec in adapters if {"penalty", "schedule"} & set(spec.answers)]
+    if len(fits) > 1 or (fits and len(prepares) > 1):
+        names = " and ".join(spec.name for spec in dict.fromkeys([*fits, *prepares]))
+        raise ConfigError(f"adapter: {names} each make the head in their own way; choose one of them")
+    if fits and by_gradient:
+        raise ConfigError(
+            f"adapter={fits[0].name} fits a head in closed form, and {by_gradient[0].name} acts on training by "
+            f"gradient; use adapter=frozen+{by_gradient[0].name} (the frozen backbone with a trained head), or "
+            f"adapter={by_gradient[0].name} alone (everything is trained)"
+        )
+    if len(prepares) > 1:
+        names = " and ".join(spec.name for spec in prepares)
+        raise ConfigError(f"adapter: {names} each say which weights are trained; choose one of them")
+
+
+def _check_selection(data: DataConfig, selection: SelectionConfig) -> None:
+    met = needs_met(data)
+    if selection.criterion != "validation" and data.unlabelled is None and not data.source_sites:
+        _, step = NEEDED["unlabelled_target"]
+        raise ConfigError(f"selection.criterion={selection.criterion} looks at unlabelled target rows; {step}")
+    if selection.oracle and "source_labels" not in met:
+        raise ConfigError("selection.oracle=true is about choosing by labels of a target domain, and none is named")
+    if selection.oracle and data.source is not None and data.validation is None and data.train is None:
+        raise ConfigError("selection.oracle=true needs data.validation, a labelled table of the target domain")
+    unsupervised = data.source is not None and data.train is None
+    if unsupervised and data.validation is not None and not selection.oracle:
+        raise ConfigError(
+            "data.validation would choose the model by labels of the target domain, which unsupervised transfer does "
+            "not have: leave it out (validation rows are cut from data.source), or give some target rows as "
+            "data.train; for a study, selection.oracle=true allows it and the report says so"
+        )

@@ -1,0 +1,109 @@
+"""From the plan's tables to examples: the columns that are needed, their checks, and what was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from medplug.core.config import DataConfig
+from medplug.core.contracts import Examples, Task
+from medplug.core.data import cells, leakage
+from medplug.core.data.problems import Problem, Problems
+from medplug.core.data.tables import fingerprint, read_table, table_name
+
+TABLES = ("source", "train", "unlabelled", "validation", "test")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was read and what was done to it; the report and the manifest tell it."""
+
+    sample: bool = False
+    sha256: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rejected: list[tuple[str, Problem]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    leaks: list[leakage.Leak] = field(default_factory=list)
+    split_by: str = ""
+
+
+def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str, str]:
+    """Each given table's SHA-256, by its split; `DataError` where a table cannot be read."""
+    given = {name: getattr(data, name) for name in TABLES}
+    return {
+        name: fingerprint(table, key=f"data.{name}", columns=columns_of(task, data, name, by))
+        for name, table in given.items()
+        if table is not None
+    }
+
+
+def learned_only(data: DataConfig, split: str) -> bool:
+    """Whether no row of this table is ever reported on: patients, sites and report columns may be missing there."""
+    return split == "unlabelled" or (split == "source" and data.train is not None)
+
+
+def columns_of(task: Task, data: DataConfig, split: str, by: tuple[str, ...]) -> dict[str, str]:
+    """The columns to read of a table: configuration key -> column."""
+    columns = task.columns(labelled=split != "unlabelled")
+    if learned_only(data, split):
+        return columns
+    extra = {"data.group": data.group, "data.site": data.site}
+    if split == "train":
+        extra["data.split_column"] = data.split_column
+    found = {**columns, **{key: column for key, column in extra.items() if column}}
+    return found | {f"report.by ({name})": name for name in by}
+
+
+def read(
+    task: Task, data: DataConfig, split: str, by: tuple[str, ...], facts: Facts, split_column: str | None = None
+) -> tuple[Examples, list[str] | None]:
+    """Read one table; with `split_column` also give each example's split name."""
+    source = getattr(data, split)
+    optional = [name for name in (data.group, data.site) if name] if learned_only(data, split) else []
+    table = read_table(source, key=f"data.{split}", columns=columns_of(task, data, split, by), optional=optional)
+    examples, problems = read_examples(
+        task, data, table, table_name(source), labelled=split != "unlabelled", by=() if optional else by
+    )
+    if data.on_error == "stop":
+        problems.stop()
+    facts.rejected += [(split, problem) for problem in problems.found]
+    facts.tables[split] = {
+        "name": table_name(source),
+        "rows": table.height,
+        "rejected": len(problems.rows),
+        "sha256": facts.sha256[split],
+    }
+    if split_column is None:
+        return examples, None
+    names = _texts(table, split_column)
+    return examples, [names[row - 1] for row in examples.rows]
+
+
+def read_examples(
+    task: Task, data: DataConfig, table: pl.DataFrame, name: str, *, labelled: bool, by: tuple[str, ...] = ()
+) -> tuple[Examples, Problems]:
+    """A table's usable rows as examples, with patients, sites and `by` columns, and the problems of the others."""
+    problems = Problems(name)
+    examples = task.examples(table, problems, labelled=labelled)
+    owners = {what: _owners(table, what, getattr(data, what), problems, labelled) for what in ("group", "site")}
+    examples.groups, examples.sites = owners["group"], owners["site"]
+    examples.by = {column: _texts(table, column) for column in by if column in table.columns}
+    bad = problems.rows
+    return (examples.take(np.flatnonzero(~np.isin(examples.rows, sorted(bad)))) if bad else examples), problems
+
+
+def _owners(table: pl.DataFrame, what: str, name: str | None, problems: Problems, labelled: bool) -> list[str] | None:
+    """Who each row belongs to; a table to predict on need not say it, a labelled one must in every row."""
+    if name is None or name not in table.columns:
+        return None
+    found = cells.texts(table[name], f"data.{what}")
+    if labelled:
+        cells.refuse(problems, found.is_null(), name, f"the {what} is empty")
+    return found.fill_null("").to_list()
+
+
+def _texts(table: pl.DataFrame, column: str) -> list[str]:
+    return cells.texts(table[column], f"the column {column}").fill_null("").to_list()

@@ -1,0 +1,62 @@
+"""How well a model suits the target domain, judged without one of its labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.evaluation import unsupervised
+from medplug.core.evaluation.statistic import membership
+from medplug.core.training.train import Job
+
+if TYPE_CHECKING:
+    from medplug.core.training.frozen import FrozenFeatures
+
+GREATER_IS_BETTER = {"iwv": False, "dev": False, "snd": True, "infomax": True}
+_LEAST_PROBABILITY = 1e-12
+_MOST_ROWS = 4096
+"""Soft neighbourhood density compares all pairs of rows; an even sample of more stands for them."""
+
+
+def target_criteria(
+    job: Job, frozen: FrozenFeatures, logits: dict[str, NDArray[np.float32]], *, importance: bool = False
+) -> dict[str, float]:
+    """Every criterion that can be had, by name; none where no unlabelled rows were given.
+
+    ``snd`` and ``infomax`` are of the unlabelled rows. ``iwv`` and ``dev`` are
+    of the validation rows, and need the frozen features of both domains, which
+    are made for it where `importance` asks. `logits` are those of both.
+    """
+    if "unlabelled" not in logits:
+        return {}
+    target = job.dataset.target
+    probabilities = target.probabilities(logits["unlabelled"])
+    some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
+    found = {
+        "infomax": unsupervised.information_maximisation(probabilities),
+        "snd": unsupervised.soft_neighbourhood_density(some),
+    }
+    if importance or frozen.encoded:
+        chances = target.probabilities(logits["validation"])
+        members = membership(target, job.dataset.labels["validation"])
+        likelihood = np.where(members > 0, chances, 1 - chances) if target.kind == "multilabel" else chances
+        rows = np.log(np.maximum(likelihood, _LEAST_PROBABILITY))
+        losses = -(rows.mean(axis=1) if target.kind == "multilabel" else (rows * members).sum(axis=1))
+        weights = validation_weights(job, frozen)
+        found["iwv"] = unsupervised.importance_weighted_risk(losses, weights)
+        found["dev"] = unsupervised.deep_embedded_validation(losses, weights)
+    return found
+
+
+def validation_weights(job: Job, frozen: FrozenFeatures) -> NDArray[np.float64]:
+    """What each validation row counts by the target's density over the source's, on frozen features."""
+    from medplug.core.transfer.importance import classifier_density_ratio
+
+    if frozen.density is None:
+        features = frozen.splits
+        frozen.density = classifier_density_ratio(
+            features["validation"], features["unlabelled"], seed=job.plan.run.seed
+        )
+    return frozen.density

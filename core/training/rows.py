@@ -1,0 +1,127 @@
+"""What a gradient is taken on: prepared rows, and the micro-batches that are cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from medplug.core.contracts import Backbone, Inputs
+from medplug.core.data.batches import budget_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its prepared item, its label (None: unlabelled), its weight, and each adapter's numbers for it."""
+
+    item: Any
+    label: Any
+    weight: float
+    source: bool
+    reference: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(slots=True)
+class Rows(Dataset[Row]):
+    """Prepared items, the labelled ones first, with their encoded labels.
+
+    `weights` ``[labelled]`` multiply the rows' losses, `sources` ``[labelled]``
+    says which are of the source domain (None: no domains were named), and
+    `reference` holds ``[rows, k]`` an adapter.
+    """
+
+    items: Sequence[Any]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
+    sources: NDArray[np.bool_] | None = None
+    reference: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Row:
+        labelled = index < len(self.labels)
+        return Row(
+            self.items[index],
+            self.labels[index] if labelled else None,
+            float(self.weights[index]) if labelled and self.weights is not None else 1.0,
+            bool(labelled and self.sources is not None and self.sources[index]),
+            {name: values[index] for name, values in self.reference.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a drawn batch, as the model computes them.
+
+    `inputs` are micro-batches of like length, `places` ``[rows]`` bring their
+    outputs into the order of a `Batch`; `share` is the part's share of the
+    batch's labelled rows.
+    """
+
+    inputs: list[Inputs]
+    places: Tensor
+    labels: Tensor
+    weights: Tensor | None
+    sources: int
+    reference: dict[str, Tensor]
+    share: float
+
+    def to(self, device: torch.device) -> Part:
+        """The part on the device that computes it."""
+
+        def moved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
+        places, labels = (each.to(device, non_blocking=True) for each in (self.places, self.labels))
+        inputs = [moved(each) for each in self.inputs]
+        return Part(inputs, places, labels, weights, self.sources, moved(self.reference), self.share)
+
+    def pin_memory(self) -> Part:
+        """The part in memory that a GPU reads while it computes."""
+        weights = None if self.weights is None else self.weights.pin_memory()
+        inputs = [{name: tensor.pin_memory() for name, tensor in each.items()} for each in self.inputs]
+        reference = {name: tensor.pin_memory() for name, tensor in self.reference.items()}
+        places, labels = self.places.pin_memory(), self.labels.pin_memory()
+        return Part(inputs, places, labels, weights, self.sources, reference, self.share)
+
+
+class Collate:
+    """Cuts drawn rows into micro-batches of similar length, at most `tokens` each, padding counted.
+
+    Each is a part of its own, unless the rows must stay `together` because a
+    penalty compares them with each other.
+    """
+
+    def __init__(self, backbone: Backbone, tokens: int, *, together: bool = False, weighted: bool = False) -> None:
+        self.backbone, self.tokens = backbone, tokens
+        self.together, self.weighted = together, weighted
+
+    def __call__(self, rows: Sequence[Row]) -> list[Part]:
+        """The parts of one drawn batch."""
+        ordered = sorted(rows, key=lambda row: (row.label is None, not row.source))
+        micro = budget_batches([self.backbone.size(row.item) for row in ordered], budget=self.tokens)
+        if self.together:
+            return [self._part(ordered, micro, 1.0)]
+        return [self._part([ordered[i] for i in np.sort(one)], None, len(one) / len(rows)) for one in micro]
+
+    def _part(self, rows: list[Row], micro: list[NDArray[np.int64]] | None, share: float) -> Part:
+        groups = [np.arange(len(rows))] if micro is None else micro
+        labelled = [row for row in rows if row.label is not None]
+        names = rows[0].reference
+        return Part(
+            inputs=[self.backbone.collate([rows[i].item for i in group]) for group in groups],
+            places=torch.from_numpy(np.argsort(np.concatenate(groups))),
+            labels=torch.from_numpy(np.stack([row.label for row in labelled])),
+            weights=torch.tensor([row.weight for row in labelled]) if self.weighted else None,
+            sources=sum(row.source for row in rows),
+            reference={name: torch.from_numpy(np.stack([row.reference[name] for row in rows])) for name in names},
+            share=share,
+        )

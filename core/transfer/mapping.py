@@ -1,0 +1,95 @@
+"""Feature-space transfer: modules that map source features into the target's feature space."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from medplug.core.transfer.discrepancies import mmd
+from medplug.core.transfer.samples import check_pair, full_precision
+
+
+class FeatureMap(nn.Module):
+    """``x + g(x)`` on ``[rows, width]``, with one hidden layer in g, whose last layer starts at zero.
+
+    So the map starts as the identity, and learns what to change.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        last = nn.Linear(hidden, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.change = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), last)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """The mapped rows ``[rows, width]``."""
+        return source + cast(Tensor, self.change(source))
+
+
+class AutoencoderMap(nn.Module):
+    """A decoder of an encoder: source features go through a code that the target's features share.
+
+    Both have one hidden layer; the code is ``[rows, code]``. The target's rows
+    are to come back as they went in, so the decoder makes target features, and
+    the mapped source rows are to be distributed like the target's.
+
+    After Ghifary et al., Deep Reconstruction-Classification Networks (2016),
+    where the code alone is shared; the discrepancy is added here.
+    """
+
+    def __init__(self, width: int, hidden: int, code: int) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, code))
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def forward(self, source: Tensor) -> Tensor:
+        """The mapped rows ``[rows, width]``."""
+        return cast(Tensor, self.decoder(self.encoder(source)))
+
+    def transfer_loss(self, source: Tensor, target: Tensor) -> Tensor:
+        """The target's mean squared error of reconstruction and the `mmd` of the mapped source and the target.
+
+        `source` is ``[n, width]`` and `target` ``[m, width]``.
+        """
+        check_pair(source, target, ("source", "target"))
+        with full_precision(source):
+            lost: Tensor = (self(target) - target).square().mean()
+            return lost + mmd(self(source), target)
+
+
+class AdversarialMap(nn.Module):
+    """A `FeatureMap` trained against a discriminator that tells mapped source rows from target rows.
+
+    Mao et al., Least Squares Generative Adversarial Networks (2017).
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.generator = FeatureMap(width, hidden)
+        self.discriminator = nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
+
+    def forward(self, source: Tensor) -> Tensor:
+        """The mapped rows ``[rows, width]``."""
+        return cast(Tensor, self.generator(source))
+
+    def transfer_loss(self, source: Tensor, target: Tensor) -> Tensor:
+        """Both players' least-squares losses in one scalar, so that one step of one optimiser moves both.
+
+        The discriminator is to say 1 of target rows ``[m, width]`` and 0 of
+        mapped source rows ``[n, width]``, and only it learns from that; the
+        generator is to have it say 1 of mapped rows, and only the generator
+        learns from that. The sum is no measure of success: at the players'
+        balance it is 3/8.
+        """
+        check_pair(source, target, ("source", "target"))
+        still = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
+        with full_precision(source):
+            mapped = self(source)
+            deceived = cast(Tensor, functional_call(self.discriminator, still, (mapped,)))
+            told, kept = self.discriminator(mapped.detach()), self.discriminator(target)
+            parts = torch.stack([(deceived - 1).square().mean(), told.square().mean(), (kept - 1).square().mean()])
+            return parts.sum() / 2

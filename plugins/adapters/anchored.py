@@ -1,0 +1,79 @@
+"""Training held by what is known already: the starting weights, a teacher, or the relations between examples."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+
+from medplug.core.adapter import Adapter, Batch, Material, Matrix
+from medplug.core.errors import ConfigError
+from medplug.core.model import Model
+from medplug.core.transfer.anchor import Anchor
+from medplug.core.transfer.distillation import distillation_loss
+from medplug.core.transfer.relational import relational_angles, relational_distances
+
+_LEAST_ROWS = 3
+"""An angle needs three examples."""
+
+
+class L2sp(Adapter):
+    """Weights pulled back to where pretraining left them (L2-SP; Li et al., 2018)."""
+
+    _anchor: Anchor
+
+    def attach(self, model: Model) -> nn.Module | None:
+        """Remember the starting weights."""
+        pretrained = [weight for weight in model.backbone.parameters() if weight.requires_grad]
+        fresh = [*model.neck.parameters(), *model.head.parameters()]
+        self._anchor = Anchor(pretrained, fresh, alpha=self.options.alpha, beta=self.options.beta)
+        return None
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """Half the squared distance to the start, weighted."""
+        return self._anchor()
+
+
+class Distill(Adapter):
+    """A teacher's softened predictions beside the labels (Hinton, Vinyals and Dean, 2015)."""
+
+    def reference(self, material: Material) -> Matrix:
+        """The teacher's logits ``[rows, outputs]``, its outputs in the order of the target's classes."""
+        from medplug.core.api import load
+
+        teacher = load(self.options.teacher)
+        ours, theirs = material.target, teacher.target
+        if theirs.kind != ours.kind or set(theirs.classes) != set(ours.classes):
+            raise ConfigError(
+                f"adapter.distill.teacher={self.options.teacher}: it predicts {theirs.kind} "
+                f"{', '.join(theirs.classes)}, not {ours.kind} {', '.join(ours.classes)}"
+            )
+        logits = teacher.logits(material.values)
+        if ours.kind == "binary":
+            return logits if ours.classes == theirs.classes else -logits
+        return logits[:, [theirs.classes.index(name) for name in ours.classes]]
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """The divergence from the teacher, over all rows."""
+        loss: Tensor = self.options.trade_off * distillation_loss(
+            batch.outputs.logits,
+            batch.reference["distill"],
+            temperature=self.options.temperature,
+            kind="softmax" if batch.target.kind == "multiclass" else "sigmoid",
+        )
+        return loss
+
+
+class Relation(Adapter):
+    """The distances and angles between examples stay as the pretrained backbone has them (Park et al., 2019)."""
+
+    def reference(self, material: Material) -> Matrix:
+        """The frozen backbone's features ``[rows, width]``."""
+        return np.ascontiguousarray(material.features(), dtype=np.float32)
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """How far the relations between the batch's rows have moved."""
+        ours, theirs = batch.outputs.features, batch.reference["relation"]
+        if len(ours) < _LEAST_ROWS:
+            return ours.new_zeros(())
+        moved: Tensor = relational_distances(ours, theirs) + self.options.angles * relational_angles(ours, theirs)
+        return moved * self.options.trade_off

@@ -1,0 +1,92 @@
+"""TrAdaBoost over logistic heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix, Weights
+from medplug.core.errors import ConfigError
+from medplug.core.evaluation.linear import fit_logistic, head_probabilities
+from medplug.core.evaluation.metrics import GREATER_IS_BETTER
+from medplug.core.evaluation.scores import point
+from medplug.core.model import Model
+from medplug.core.transfer.boosting import Boosted, tradaboost
+
+_DEFAULT = "log_loss"
+
+
+class Tradaboost(Adapter):
+    """TrAdaBoost (Dai et al., 2007): source rows that contradict the target's labels lose their weight.
+
+    Its base model is the logistic head. The published vote of the later half of
+    the rounds is taken over their logits in place of their decisions, so that
+    the result is one linear head that can be read, and gives probabilities.
+    """
+
+    def prepare(self, model: Model) -> None:
+        """Freeze everything."""
+        model.requires_grad_(False)
+
+    def fit(self, data: FitData) -> LinearHead:
+        """The boosted head of the strength that is best on validation."""
+        if data.target.kind == "multilabel" or data.of_target is None:
+            raise ConfigError("adapter=tradaboost needs one label a row, and rows of two domains")
+        heads = {strength: self._boosted(data, strength) for strength in self.options.strengths}
+        scores = {strength: _scored(data, head) for strength, head in heads.items()}
+        metric = data.metric if not any(np.isnan(score[0]) for score in scores.values()) else _DEFAULT
+        place = 0 if metric == data.metric else 1
+        better = max if GREATER_IS_BETTER[metric] else min
+        strength = better(scores, key=lambda each: scores[each][place])
+        notes = {"strength": strength, "validation": {metric: scores[strength][place]}, **heads[strength].notes}
+        return LinearHead(heads[strength].weight, heads[strength].bias, notes)
+
+    def _boosted(self, data: FitData, strength: float) -> LinearHead:
+        assert data.of_target is not None
+        source, target = ~data.of_target, data.of_target
+        fitted: list[LinearHead] = []
+
+        def fit(features: Matrix, labels: NDArray[Any], weights: Weights) -> Any:
+            head = fit_logistic(
+                features,
+                labels,
+                data.validation_features,
+                data.validation_labels,
+                data.target,
+                metric=_DEFAULT,
+                row_weights=weights,
+                strengths=(strength,),
+                standardise=True,
+                seed=data.seed,
+            )
+            fitted.append(head)
+            return lambda rows: data.target.decide(head_probabilities(head, rows, data.target))
+
+        boosted = tradaboost(
+            fit,
+            data.features[source],
+            data.labels[source],
+            data.features[target],
+            data.labels[target],
+            rounds=self.options.rounds,
+        )
+        return _vote(boosted, fitted)
+
+
+def _vote(boosted: Boosted, heads: list[LinearHead]) -> LinearHead:
+    """The mean of the later half's heads, each counting log(1 / beta)."""
+    first = -(-len(heads) // 2) - 1
+    shares = -np.log(boosted.betas[first:])
+    shares = shares / shares.sum() if shares.sum() > 0 else np.full(len(shares), 1 / len(shares))
+    weight = sum(share * head.weight for share, head in zip(shares, heads[first:], strict=True))
+    bias = sum(share * head.bias for share, head in zip(shares, heads[first:], strict=True))
+    return LinearHead(np.asarray(weight), np.asarray(bias), {"rounds that count": int((shares > 0).sum())})
+
+
+def _scored(data: FitData, head: LinearHead) -> tuple[float, float]:
+    """The data's metric and the log loss on validation."""
+    chances = head_probabilities(head, data.validation_features, data.target)
+    metric, default = (point(data.target, data.validation_labels, chances, name) for name in (data.metric, _DEFAULT))
+    return metric, default

@@ -1,0 +1,36 @@
+"""Weights that make labelled source rows stand for the target's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medplug.core.adapter import Adapter, Matrix, Weights
+from medplug.core.transfer.importance import classifier_density_ratio, kernel_mean_matching, kliep
+
+
+class KernelMeanMatching(Adapter):
+    """Kernel mean matching (Huang et al., 2006)."""
+
+    def weigh(self, source: Matrix, target: Matrix, seed: int) -> Weights:
+        """Weights under which the source's mean in the kernel's space is the target's, on standardised features."""
+        source, target = _standardised(source, target)
+        return kernel_mean_matching(source, target, bound=self.options.bound)
+
+
+class DensityRatio(Adapter):
+    """The target's density over the source's, by a domain classifier or by KLIEP."""
+
+    def weigh(self, source: Matrix, target: Matrix, seed: int) -> Weights:
+        """The ratio at each source row."""
+        folds = min(self.options.folds, len(source), len(target))
+        if self.options.method == "kliep":
+            return kliep(*_standardised(source, target), folds=folds, seed=seed)
+        return classifier_density_ratio(source, target, folds=folds, seed=seed)
+
+
+def _standardised(source: Matrix, target: Matrix) -> tuple[Matrix, Matrix]:
+    """Both sides in units of the joint sample's deviation, which kernels compare by."""
+    joint = np.concatenate([source, target])
+    deviation = joint.std(axis=0)
+    deviation[deviation == 0] = 1
+    return source / deviation, target / deviation
