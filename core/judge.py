@@ -48,6 +48,8 @@ class Judged:
             history=trained.history,
             notes={**trained.notes, "baseline": self.baseline_notes},
             manifest=manifest,
+            uses_unlabelled=any("unlabelled_target" in spec.needs for spec, _ in plan.adapters),
+            chosen_on_source=_chosen_on_source(dataset, plan),
         )
 
 
@@ -82,9 +84,30 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
             "linear": _json(estimate(target, labels, plain.linear, names, **how)),
         },
         "difference": _json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
-        "selection": {"metric": metric, "split": "validation"},
+        "selection": _selection(plan, dataset, trained, metric),
     }
+    if trained.without_transfer is not None:
+        other = target.probabilities(trained.without_transfer)
+        scores["without_transfer"] = {
+            "metrics": _json(estimate(target, labels, other, names, **how)),
+            "difference": _json(paired_difference(target, labels, probabilities, other, names, **how)),
+        }
     return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
+
+
+def _selection(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:
+    """How the model was chosen, and every measure that another choice could go by."""
+    criterion = plan.selection.criterion
+    found: dict[str, Any] = {"metric": metric, "split": "validation", "criterion": criterion}
+    if dataset.splits["train"].of_target is not None:
+        found |= {"oracle": plan.selection.oracle, "without_target_labels": dict(trained.criteria)}
+    return found
+
+
+def _chosen_on_source(dataset: Dataset, plan: Plan) -> bool:
+    """Whether the validation rows are the source's; the target's are taken where it has labels to learn from."""
+    of_target = dataset.splits["train"].of_target
+    return of_target is not None and not of_target.any() and not plan.selection.oracle
 
 
 def _rows(dataset: Dataset, split: str) -> list[Any]:
@@ -118,7 +141,7 @@ def _subgroups(
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     labels = examples.labels or []  # an unlabelled split counts no classes
     names = [name for label in labels for name in label] if target.kind == "multilabel" else labels
-    counts = {name: 0 for name in target.classes}
+    counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:
         counts[name] += 1
     return SplitFacts(len(examples), len(set(examples.groups)) if examples.groups else None, counts)

@@ -108,7 +108,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         )
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
-        model, adapters = _model(plan, dataset, compute)
+        model, adapters = build_model(plan, dataset, compute)
         job = Job(plan, dataset, metric, compute, folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         trained = train(model, adapters, job)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
@@ -150,7 +150,8 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
     return metric
 
 
-def _model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+    """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
     factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
     backbone = factory.create(plan.backbone_options, plan.backbone.source)
     train = dataset.splits["train"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
 from medplug.core.data import leakage
-from medplug.core.data.domains import add_domain_tables, divide_sites, main_table
+from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import limit_rows, named_splits, split_rows
@@ -59,8 +59,8 @@ def load_dataset(
         splits = {name: _limited(examples, name, data.limit, seed) for name, examples in splits.items()}
     if not data.source_sites:
         splits = add_domain_tables(splits, task, data, facts)
-    splits["train"], done = task.tidy(splits["train"])
-    facts.counts.update(done)
+    splits = {name: splits[name] for name in ("train", "unlabelled", "validation", "test") if name in splits}
+    splits["train"] = tidied(task, splits["train"], facts)
     target = task.target(splits["train"].labels or [])
     for name in ("validation", "test"):
         splits[name] = _known_labels(splits[name], target, name, data, facts)
@@ -95,9 +95,9 @@ def _cut(
     total = sum(shares)
     fractions = (shares[0] / total, shares[1] / total, shares[2] / total)
     groups = train.groups if data.split != "random" else None
-    where = split_rows(train.labels or [], groups=groups, fractions=fractions, seed=seed)
+    where = split_rows(strata(train, data), groups=groups, fractions=fractions, seed=seed)
     unit = f"the column {data.group}" if groups is not None else "row"
-    facts.split_by = f"{unit}, stratified by label, seed {seed}"
+    facts.split_by = f"{unit}, stratified by label{' and domain' if data.source_sites else ''}, seed {seed}"
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}
 
 

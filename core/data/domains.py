@@ -6,7 +6,9 @@ or sites within one table (``data.source_sites``, ``data.target_sites``).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from medplug.core.data.splits import limit_rows
 from medplug.core.errors import DataError
 
 Rows = NDArray[np.int64]
+Domain = Literal["source", "target"]
+_SITES_SHOWN = 20
 
 
 def main_table(data: DataConfig) -> str:
@@ -40,7 +44,6 @@ def add_domain_tables(splits: dict[str, Examples], task: Task, data: DataConfig,
         found["train"] = _marked(source, of_target=False).followed_by(found["train"])
     if data.unlabelled is not None:
         found["unlabelled"] = _marked(read(task, data, "unlabelled", (), facts)[0], of_target=True)
-    _count(found["train"], facts)
     return found
 
 
@@ -58,23 +61,30 @@ def divide_sites(
     _check_names(splits, data)
     source = {name: _of_sites(rows, data.source_sites) for name, rows in splits.items()}
     target = {name: _of_sites(rows, data.target_sites) for name, rows in splits.items()}
-    left = sum(len(rows) - len(source[name]) - len(target[name]) for name, rows in splits.items())
-    facts.counts["rows of neither the source nor the target sites left out"] = left
-    taught = _taught(splits["train"], target["train"], data, seed)
-    labelled = splits["train"].take(taught)
-    train = _marked(splits["train"].take(source["train"]), of_target=False).followed_by(
-        _marked(labelled, of_target=True)
-    )
-    found = {"train": train, "test": splits["test"].take(target["test"])}
     by_target = bool(data.target_labels) or oracle
-    chosen_by = splits["validation"].take((target if by_target else source)["validation"])
+    held = target["validation"] if by_target else source["validation"]
+    _require(source["train"], "source", "train", data)
+    _require(target["test"], "target", "test", data)
+    _require(held, "target" if by_target else "source", "validation", data)
+    taught = _taught(splits["train"], target["train"], data, seed)
+    if data.target_labels:
+        _require(taught, "target", "train", data)
+    chosen_by = splits["validation"].take(held)
     if isinstance(data.target_labels, int) and data.target_labels and not oracle:
         chosen_by = chosen_by.take(limit_rows(chosen_by.labels or [], data.target_labels, seed))
-    found["validation"] = chosen_by
-    unlabelled = splits["train"].take(np.setdiff1d(target["train"], taught))
+    train, unlabelled = splits["train"], np.setdiff1d(target["train"], taught)
+    found = {
+        "train": _marked(train.take(source["train"]), of_target=False).followed_by(
+            _marked(train.take(taught), of_target=True)
+        ),
+        "validation": chosen_by,
+        "test": splits["test"].take(target["test"]),
+    }
     if len(unlabelled):
-        found["unlabelled"] = _marked(replace(unlabelled, labels=None), of_target=True)
-    _count(train, facts)
+        found["unlabelled"] = _marked(replace(train.take(unlabelled), labels=None), of_target=True)
+    ours = sum(map(len, [*source.values(), *target.values()]))
+    facts.counts["rows of neither the source nor the target sites left out"] = sum(map(len, splits.values())) - ours
+    facts.counts["rows of the source and target sites held out and not used"] = ours - sum(map(len, found.values()))
     return found
 
 
@@ -92,22 +102,64 @@ def _of_sites(examples: Examples, sites: tuple[str, ...]) -> Rows:
     return np.flatnonzero(np.isin(np.array(examples.sites or [], dtype=np.str_), sites)).astype(np.int64)
 
 
+def strata(train: Examples, data: DataConfig) -> list[Any]:
+    """What rows are split by ``[rows]``: the label and, where sites name domains, the domain."""
+    labels = list(train.labels or [])
+    if not data.source_sites:
+        return labels
+    domains = {site: "source" for site in data.source_sites} | {site: "target" for site in data.target_sites}
+    where = [domains.get(site, "") for site in train.sites or []]
+    return [
+        (*label, f"domain {own}") if isinstance(label, tuple) else f"{own} {label}"
+        for label, own in zip(labels, where, strict=True)
+    ]
+
+
+def tidied(task: Task, train: Examples, facts: Facts) -> Examples:
+    """The training rows as the task cleans them, each domain by itself, and counted.
+
+    Together, a source row could stand in for the target row that repeats it.
+    """
+    if train.of_target is None:
+        train, done = task.tidy(train)
+        facts.counts.update(done)
+        return train
+    counts: Counter[str] = Counter()
+    parts = []
+    for of_target in (False, True):
+        part, done = task.tidy(train.take(np.flatnonzero(train.of_target == of_target)))
+        counts.update(done)
+        parts.append(part)
+        facts.counts[f"labelled rows of the {'target' if of_target else 'source'} domain"] = len(part)
+    facts.counts.update(counts)
+    return parts[0].followed_by(parts[1])
+
+
+def _require(rows: Rows, domain: Domain, split: str, data: DataConfig) -> None:
+    if not len(rows):
+        sites = data.source_sites if domain == "source" else data.target_sites
+        raise DataError(
+            f"data.{domain}_sites: the {split} split has no row of {', '.join(sites)}; "
+            "give more rows of that site, or look at data.split and data.split_column"
+        )
+
+
 def _check_names(splits: dict[str, Examples], data: DataConfig) -> None:
     known = {site for examples in splits.values() for site in examples.sites or []}
     for key, sites in (("source_sites", data.source_sites), ("target_sites", data.target_sites)):
         unknown = sorted(set(sites) - known)
         if unknown:
-            shown = ", ".join(sorted(known)[:20])
             raise DataError(
-                f"data.{key}: no row has the site {', '.join(unknown)} in column {data.site} (sites: {shown})"
+                f"data.{key}: no row has the site {', '.join(unknown)} in column {data.site} ({_told(known)})"
             )
+
+
+def _told(sites: set[str]) -> str:
+    """The sites there are; a column of many values names no sites, and may name patients."""
+    if len(sites) > _SITES_SHOWN:
+        return f"the column holds {len(sites)} other values; is it the right one?"
+    return f"sites: {', '.join(sorted(sites))}"
 
 
 def _marked(examples: Examples, *, of_target: bool) -> Examples:
     return replace(examples, of_target=np.full(len(examples), of_target))
-
-
-def _count(train: Examples, facts: Facts) -> None:
-    assert train.of_target is not None
-    facts.counts["labelled rows of the target domain"] = int(train.of_target.sum())
-    facts.counts["labelled rows of the source domain"] = int((~train.of_target).sum())

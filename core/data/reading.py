@@ -34,7 +34,12 @@ def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str,
     """Each given table's SHA-256, by its split; `DataError` where a table cannot be read."""
     given = {name: getattr(data, name) for name in TABLES}
     return {
-        name: fingerprint(table, key=f"data.{name}", columns=columns_of(task, data, name, by))
+        name: fingerprint(
+            table,
+            key=f"data.{name}",
+            columns=columns_of(task, data, name, by),
+            optional=optional_columns(data, name),
+        )
         for name, table in given.items()
         if table is not None
     }
@@ -43,6 +48,11 @@ def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str,
 def learned_only(data: DataConfig, split: str) -> bool:
     """Whether no row of this table is ever reported on: patients, sites and report columns may be missing there."""
     return split == "unlabelled" or (split == "source" and data.train is not None)
+
+
+def optional_columns(data: DataConfig, split: str) -> list[str]:
+    """The columns to read of a table where it has them."""
+    return [name for name in (data.group, data.site) if name] if learned_only(data, split) else []
 
 
 def columns_of(task: Task, data: DataConfig, split: str, by: tuple[str, ...]) -> dict[str, str]:
@@ -62,10 +72,15 @@ def read(
 ) -> tuple[Examples, list[str] | None]:
     """Read one table; with `split_column` also give each example's split name."""
     source = getattr(data, split)
-    optional = [name for name in (data.group, data.site) if name] if learned_only(data, split) else []
+    optional = optional_columns(data, split)
     table = read_table(source, key=f"data.{split}", columns=columns_of(task, data, split, by), optional=optional)
     examples, problems = read_examples(
-        task, data, table, table_name(source), labelled=split != "unlabelled", by=() if optional else by
+        task,
+        data,
+        table,
+        table_name(source),
+        labelled=split != "unlabelled",
+        by=() if learned_only(data, split) else by,
     )
     if data.on_error == "stop":
         problems.stop()

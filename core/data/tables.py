@@ -49,13 +49,15 @@ def table_name(source: Tabular) -> str:
     return str(source) if isinstance(source, str | Path) else IN_MEMORY
 
 
-def fingerprint(source: Tabular, *, key: str, columns: Mapping[str, str] | None = None) -> str:
+def fingerprint(
+    source: Tabular, *, key: str, columns: Mapping[str, str] | None = None, optional: Iterable[str] = ()
+) -> str:
     """SHA-256, in hex, of a file's bytes (streamed) or of a frame's names, types and cells, in order.
 
-    `key` and `columns` are as in `read_table`; of a frame only these columns count.
+    `key`, `columns` and `optional` are as in `read_table`; of a frame only these columns count.
     Raises `DataError` where there is no such file or it may not be read.
     """
-    wanted = Wanted(key, table_name(source), columns)
+    wanted = Wanted(key, table_name(source), columns, tuple(optional))
     if not isinstance(source, str | Path):
         return _digest(_in_memory(source, wanted))
     with existing(source, wanted).open("rb") as file:

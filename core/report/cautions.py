@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count
-from medplug.core.report.names import greater_is_better, leak_name, metric_name
+from medplug.core.report.formats import count, estimate
+from medplug.core.report.names import gain, greater_is_better, leak_name, metric_name
 from medplug.core.report.words import verdict
 
 FEW_ROWS = 100
@@ -18,7 +18,20 @@ _NAMED = 12
 def cautions(evidence: Evidence) -> list[str]:
     """Every caution that applies, the gravest first."""
     found: list[str] = []
-    for check in (_sample, _leaks, _baseline, _patients, _small, _rejected, _cut, _counted, _weights):
+    for check in (
+        _sample,
+        _oracle,
+        _leaks,
+        _baseline,
+        _transfer,
+        _domains,
+        _patients,
+        _small,
+        _rejected,
+        _cut,
+        _counted,
+        _weights,
+    ):
         found += check(evidence)
     return found
 
@@ -26,6 +39,43 @@ def cautions(evidence: Evidence) -> list[str]:
 def _sample(evidence: Evidence) -> Iterator[str]:
     if evidence.facts.sample:
         yield "This is a generated sample: the numbers say nothing about real patients."
+
+
+def _oracle(evidence: Evidence) -> Iterator[str]:
+    if evidence.scores["selection"].get("oracle"):
+        yield (
+            "ORACLE: the model was chosen by labels of the target domain (selection.oracle=true), which a real user "
+            "would not have. The numbers are an upper bound for a study, not what the method gives in use."
+        )
+
+
+def _transfer(evidence: Evidence) -> Iterator[str]:
+    found = evidence.scores.get("without_transfer")
+    if found is None:
+        return
+    better = gain(found["difference"][evidence.metric], evidence.metric)
+    low, high = better["ci95"]
+    if low is None or high is None:
+        return
+    rival = "a plain logistic head on the same labels and frozen features"
+    told = f"the gain in {metric_name(evidence.metric)} is {estimate(better, signed=True)}"
+    if high < 0:
+        yield f"Transfer between the domains HURT: {rival} is better; {told}. Prefer it, or another method."
+    elif low <= 0:
+        yield f"Transfer between the domains shows no clear gain over {rival}: {told}."
+
+
+def _domains(evidence: Evidence) -> Iterator[str]:
+    given = set(evidence.facts.tables)
+    if "unlabelled" in evidence.splits and not evidence.uses_unlabelled:
+        yield "Unlabelled rows were given, and no adapter of this run learns from them."
+    if "unlabelled" in given and "test" not in given:
+        yield "The test rows were cut from the labelled table: how well the model does on the target is not measured."
+    if evidence.scores["selection"].get("oracle") is False and evidence.chosen_on_source:
+        yield (
+            "The model was chosen on rows of the source domain, as there are no target labels to choose by: "
+            "the choice may not suit the target."
+        )
 
 
 def _leaks(evidence: Evidence) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Evidence:
     `scores` is the content of metrics.json; `labels`, `probabilities` and
     `baseline` ``[rows, classes]`` are the test split's, for the figures; `census`
     counts by split what the backbone noticed; `notes` how the model was chosen.
+    `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`:
+    the validation rows are not of the domain that is tested.
     """
 
     title: str
@@ -45,3 +47,5 @@ class Evidence:
     history: list[dict[str, float]]
     notes: dict[str, Any]
     manifest: dict[str, Any]
+    uses_unlabelled: bool = False
+    chosen_on_source: bool = False

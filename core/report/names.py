@@ -22,6 +22,13 @@ _NAMES = {
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
 }
+CRITERIA = {
+    "iwv": "validation log loss, weighed for the target (IWV)",
+    "dev": "validation log loss, weighed and corrected (DEV)",
+    "snd": "neighbourhood density on target rows (SND)",
+    "infomax": "information of target predictions (InfoMax)",
+}
+"""What the criteria that need no target labels are called."""
 _AVERAGED = ("precision", "recall", "f1", "auroc", "auprc")
 
 

@@ -54,6 +54,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "counts": tables.counts(evidence),
         "leaks": tables.leaks(evidence),
         "results": tables.results(evidence),
+        "transfer": tables.transfer(evidence),
         "by_class": tables.by_class(evidence),
         "by_group": tables.by_group(evidence),
         "pictures": pictures(evidence),

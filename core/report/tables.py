@@ -9,7 +9,7 @@ from typing import Any
 
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain, share
-from medplug.core.report.names import gain, greater_is_better, leak_name, metric_name
+from medplug.core.report.names import CRITERIA, gain, greater_is_better, leak_name, metric_name
 
 SHORT_HASH = 12
 MOST_PARTS = 60
@@ -63,7 +63,7 @@ def by_group(evidence: Evidence) -> list[Table]:
 
 def classes(evidence: Evidence) -> Table:
     """How often each class occurs in each split."""
-    splits = evidence.splits
+    splits = {name: split for name, split in evidence.splits.items() if split.classes}
 
     def cell(split: SplitFacts, name: str) -> str:
         rows = split.classes.get(name, 0)
@@ -131,19 +131,48 @@ def settings(evidence: Evidence) -> Table:
 def making(evidence: Evidence) -> Table:
     """How the model was made and chosen."""
     keys = {key: value for key, value, _ in evidence.keys}
-    rows = [["chosen by", f"{metric_name(evidence.metric, evidence.target.kind)} on the validation rows"]]
+    rows = [["chosen by", _chosen_by(evidence)]]
     rows += [[name, plain(keys[name])] for name in ("backbone", "adapter", "train.class_weights") if name in keys]
     weights = pairs(evidence.manifest.get("weights") or {})
     rows += [["pretrained weights", weights or "none: trained from random weights"]]
     return Table("The model", ["part", "value"], [*rows, *_flat(evidence.notes)], digits=False)
 
 
+def _chosen_by(evidence: Evidence) -> str:
+    criterion = evidence.scores["selection"].get("criterion", "validation")
+    if criterion != "validation":
+        return CRITERIA[criterion]
+    return f"{metric_name(evidence.metric, evidence.target.kind)} on the validation rows"
+
+
 def history(evidence: Evidence) -> Table:
     """Each epoch's numbers."""
     names = list(dict.fromkeys(name for row in evidence.history for name in row if name != "epoch"))
     rows = [[f"{row['epoch']:g}", *(number(row.get(name)) for name in names)] for row in evidence.history]
-    heads = ["training loss" if name == "loss" else f"validation {metric_name(name)}" for name in names]
+    heads = [_head(name) for name in names]
     return Table("Every epoch", ["epoch", *heads], rows)
+
+
+def _head(name: str) -> str:
+    if name == "loss":
+        return "training loss"
+    return CRITERIA[name] if name in CRITERIA else f"validation {metric_name(name)}"
+
+
+def transfer(evidence: Evidence) -> Table:
+    """The model beside a head that knows no domains, where rows of two domains were learned from."""
+    found = evidence.scores.get("without_transfer", {"metrics": {}, "difference": {}})
+    rows = [
+        [
+            metric_name(metric) + ("" if greater_is_better(metric) else f" {LOWER}"),
+            estimate(evidence.scores["metrics"][metric]),
+            estimate(without),
+            estimate(gain(found["difference"][metric], metric), signed=True),
+        ]
+        for metric, without in found["metrics"].items()
+    ]
+    caption = "With transfer, and with a plain head on the same labels and frozen features"
+    return Table(caption, ["metric", "with transfer", "without", "gain"], rows)
 
 
 def provenance(evidence: Evidence) -> list[Table]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.targets import Target
 from medplug.core.evaluation import unsupervised
 from medplug.core.evaluation.statistic import membership
 from medplug.core.training.train import Job
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 GREATER_IS_BETTER = {"iwv": False, "dev": False, "snd": True, "infomax": True}
 _LEAST_PROBABILITY = 1e-12
+_LEAST_ROWS = 5
+"""Densities are told apart on five folds, each of which needs a row of both domains."""
 _MOST_ROWS = 4096
 """Soft neighbourhood density compares all pairs of rows; an even sample of more stands for them."""
 
@@ -23,7 +27,7 @@ _MOST_ROWS = 4096
 def target_criteria(
     job: Job, frozen: FrozenFeatures, logits: dict[str, NDArray[np.float32]], *, importance: bool = False
 ) -> dict[str, float]:
-    """Every criterion that can be had, by name; none where no unlabelled rows were given.
+    """Every criterion that can be had, by name; none where no unlabelled rows were given, fewer where these are few.
 
     ``snd`` and ``infomax`` are of the unlabelled rows. ``iwv`` and ``dev`` are
     of the validation rows, and need the frozen features of both domains, which
@@ -34,11 +38,11 @@ def target_criteria(
     target = job.dataset.target
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
-    found = {
-        "infomax": unsupervised.information_maximisation(probabilities),
-        "snd": unsupervised.soft_neighbourhood_density(some),
-    }
-    if importance or frozen.encoded:
+    found = {"infomax": _judged(unsupervised.information_maximisation, probabilities, target)}
+    if len(some) > 1:
+        found["snd"] = _judged(unsupervised.soft_neighbourhood_density, some, target)
+    enough = min(len(logits["validation"]), len(probabilities)) >= _LEAST_ROWS
+    if enough and (importance or frozen.encoded):
         chances = target.probabilities(logits["validation"])
         members = membership(target, job.dataset.labels["validation"])
         likelihood = np.where(members > 0, chances, 1 - chances) if target.kind == "multilabel" else chances
@@ -50,6 +54,13 @@ def target_criteria(
     return found
 
 
+def _judged(criterion: Callable[[NDArray[Any]], float], probabilities: NDArray[np.float64], target: Target) -> float:
+    """The criterion of rows that sum to one; a multilabel target's are judged label by label."""
+    if target.kind == "multilabel":
+        return unsupervised.mean_over_labels(criterion, probabilities)
+    return criterion(probabilities)
+
+
 def validation_weights(job: Job, frozen: FrozenFeatures) -> NDArray[np.float64]:
     """What each validation row counts by the target's density over the source's, on frozen features."""
     from medplug.core.transfer.importance import classifier_density_ratio
@@ -57,6 +68,6 @@ def validation_weights(job: Job, frozen: FrozenFeatures) -> NDArray[np.float64]:
     if frozen.density is None:
         features = frozen.splits
         frozen.density = classifier_density_ratio(
-            features["validation"], features["unlabelled"], seed=job.plan.run.seed
+            features["validation"], features["unlabelled"], mean_one=False, seed=job.plan.run.seed
         )
     return frozen.density

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from medplug.core.adapter import Adapter, FitData, Material, Matrix, Weights
+from medplug.core.adapter import Adapter, FitData, LinearHead, Material, Matrix, Weights
 from medplug.core.contracts import Backbone, Features, Inputs
 from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key, content_key
@@ -100,3 +100,28 @@ def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, w
     logits = {split: values @ weight.T + bias for split, values in features.items()}
     criteria = target_criteria(job, frozen, logits)
     return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria)
+
+
+def fit_without_transfer(frozen: FrozenFeatures, job: Job) -> Matrix:
+    """Test logits of a plain logistic head on the same labels: what a transfer method must beat."""
+    from medplug.core.evaluation.linear import choose_weighting, fit_logistic
+
+    dataset, features = job.dataset, frozen.splits
+    job.stage("fitting a head without transfer")
+
+    def fit(class_weights: Weights | None) -> LinearHead:
+        return fit_logistic(
+            features["train"],
+            dataset.labels["train"],
+            features["validation"],
+            dataset.labels["validation"],
+            dataset.target,
+            metric=job.metric,
+            class_weights=class_weights,
+            standardise=True,
+            seed=job.plan.run.seed,
+        )
+
+    named = weightings(dataset.labels["train"], dataset.target, job.plan.train.class_weights)
+    head = choose_weighting(named, fit)
+    return (features["test"] @ head.weight.T + head.bias).astype(np.float32)

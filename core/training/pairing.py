@@ -28,7 +28,7 @@ class PairedBatches(Sampler[list[int]]):
         self.seed, self.rank, self.world, self.epoch = seed, rank, world, 0
         fair = round(size * unlabelled / labelled)
         self.beside = min(max(fair, min(LEAST, size)), size, unlabelled)
-        self.batches = max(-(-labelled // size) // world, 1)  # as many for each process
+        self.batches = -(-labelled // (size * world))  # as many for each process
 
     @property
     def passes(self) -> float:
@@ -46,10 +46,13 @@ class PairedBatches(Sampler[list[int]]):
         draw = np.random.default_rng([self.seed, self.epoch])
         labelled = draw.permutation(self.labelled)
         beside = self._stream(draw, self.batches * self.world * self.beside)
-        for batch in range(self.rank, self.batches * self.world, self.world):
-            rows = labelled[batch * self.size : (batch + 1) * self.size]
-            partners = beside[batch * self.beside : (batch + 1) * self.beside]
-            yield [*rows.tolist(), *(self.labelled + partners).tolist()]
+        drawn = self.size * self.world
+        for step in range(self.batches):
+            rows = labelled[step * drawn : (step + 1) * drawn]
+            rows = np.resize(rows, max(len(rows), self.world))  # a process left without a row takes one again
+            place = (step * self.world + self.rank) * self.beside
+            partners = self.labelled + beside[place : place + self.beside]
+            yield [*rows[self.rank :: self.world].tolist(), *partners.tolist()]
 
     def _stream(self, draw: np.random.Generator, count: int) -> NDArray[np.int64]:
         """So many unlabelled rows, none a second time before each was drawn once."""

@@ -48,7 +48,9 @@ class Job:
 class Trained:
     """What training leaves: how the model was chosen, each epoch's numbers, what the backbone noticed.
 
-    `criteria` are measures that need no label of the target domain.
+    `criteria` are measures that need no label of the target domain;
+    `without_transfer` holds test logits of a head on the same labels and frozen
+    features, fitted as if there were one domain.
     """
 
     notes: dict[str, Any]
@@ -56,13 +58,16 @@ class Trained:
     history: list[dict[str, float]] = field(default_factory=list)
     census: dict[str, dict[str, int]] = field(default_factory=dict)
     criteria: dict[str, float] = field(default_factory=dict)
+    without_transfer: NDArray[np.float32] | None = None
 
 
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
-    from medplug.core.training.frozen import FrozenFeatures, fit_head
+    from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_without_transfer
 
     frozen = FrozenFeatures(model.backbone, job)
+    between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
+    without = fit_without_transfer(frozen, job) if between_domains and job.plan.backbone.source else None
     weights, notes = _row_weights(adapters, frozen, job)
     references = _references(adapters, frozen, job)
     for _, adapter in adapters:
@@ -74,7 +79,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
         from medplug.core.training.gradient import train_whole
 
         trained = train_whole(model, adapters, job, frozen, weights, references)
-    trained.notes = {**notes, **trained.notes}
+    trained.notes, trained.without_transfer = {**notes, **trained.notes}, without
     return trained
 
 

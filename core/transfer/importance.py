@@ -2,7 +2,7 @@
 
 All take features alone, source ``[n, width]`` and target ``[m, width]`` of
 float32 or float64, and give one weight for each row of the source, float64
-``[n]`` with mean one. They are right under covariate shift: where the
+``[n]`` with mean one, or about. They are right under covariate shift: where the
 target's rows differ in their features but not in what these say of the label.
 """
 
@@ -19,6 +19,8 @@ from medplug.core.transfer.rows import Rows, Weights, check_rows
 
 KERNEL_ROWS = 10_000
 """The most source rows matched at once: their kernel matrix takes 400 MB."""
+GAP_SHARE = 0.25
+"""The gap to which weights are matched, times ``1 / n + 1 / m``, about which the discrepancy itself is uncertain."""
 BANDWIDTHS = tuple(2.0**step for step in range(-3, 3))
 """What KLIEP tries, times the median distance."""
 STRENGTHS = (1.0, 0.1, 0.01, 1e-3, 1e-4)
@@ -36,10 +38,11 @@ def kernel_mean_matching(
     b is left as it is, of a mean that is about one. `bandwidth` is by default
     the median distance among rows of both samples (about 1,000 of them, evenly
     spaced), in the features' own units: standardise these where they differ.
-    Means of the weighted source are near the target's; a single weight is a
-    noisy estimate of the ratio at its row, many of them zero.
 
-    The mean discrepancy is solved to a duality gap of 1e-5 or for 2,000 steps.
+    From equal weights, steps are taken until the duality gap of the mean
+    discrepancy is within its own sampling error, ``(1 / n + 1 / m) / 4``, or for
+    2,000 steps: the exact least follows the samples' chance, and its weights are
+    no better than equal ones as estimates of the ratio, and many of them zero.
     Memory is bounded by one float32 matrix of 10,000 x 10,000, 400 MB: more
     source rows are split at random (the same way each time) into equal parts,
     each matched to the whole target, whose rows are only summed over.
@@ -70,11 +73,19 @@ def _matched(source: Rows, target: Rows, bandwidth: float, bound: float, slack: 
     pull = np.empty(n)
     for rows, block in kernel_blocks(source, target, bandwidth):
         pull[rows] = block.mean(1)
-    return LeastSquares(kernel, pull, bound, slack).solve()
+    gap = GAP_SHARE * (1 / n + 1 / len(target))
+    return LeastSquares(kernel, pull, bound, slack, gap).solve()
 
 
 def classifier_density_ratio(
-    source: Rows, target: Rows, *, folds: int = 5, strength: float | None = None, clip: float = 20.0, seed: int
+    source: Rows,
+    target: Rows,
+    *,
+    folds: int = 5,
+    strength: float | None = None,
+    clip: float = 20.0,
+    mean_one: bool = True,
+    seed: int,
 ) -> Weights:
     """Weights ``p(target | x) / p(source | x) * n / m`` by a logistic regression that tells the domains apart.
 
@@ -82,8 +93,9 @@ def classifier_density_ratio(
     standardised there. The model minimises its mean log loss plus ``strength /
     2`` times the squared norm of its coefficients; None: the strength from 1
     down to 1e-4 with the least log loss on held-out rows. Ratios are cut at
-    `clip` and then divided by their mean. `seed` draws the folds. ValueError on
-    wrong shapes, and on more folds than either domain has rows.
+    `clip` and then, with `mean_one`, divided by their mean; without, how far their
+    mean is from 1 tells how well they are estimated. `seed` draws the folds.
+    ValueError on wrong shapes, and on more folds than either domain has rows.
 
     Bickel et al., Discriminative Learning Under Covariate Shift (2009).
     """
@@ -98,7 +110,8 @@ def classifier_density_ratio(
     losses = np.logaddexp(0, np.where(domain == 1, -log_odds, log_odds)).mean(1)
     logs = log_odds[losses.argmin(), : len(source)] + np.log(len(source) / len(target))
     ratios: Weights = np.exp(np.minimum(logs, np.log(clip)))
-    ratios /= ratios.mean()
+    if mean_one:
+        ratios /= ratios.mean()
     return ratios
 
 
@@ -137,8 +150,10 @@ def kliep(
     concave and its constraint a simplex, where the mixture's EM steps climb it
     without a step size. A kernel that sees less of the source than one row at
     its centre would be counts as if it saw that much, so that a target row
-    where there is no source has a finite ratio. ValueError on wrong shapes,
-    on more folds than target rows, and where no source row is near a kernel.
+    where there is no source has a finite ratio. In many dimensions, some tens,
+    a few kernels say little and the weights stay near one. ValueError on wrong
+    shapes, on more folds than target rows, and where no source row is near a
+    kernel.
 
     Sugiyama et al., Direct Importance Estimation for Covariate Shift Adaptation (2008).
     """

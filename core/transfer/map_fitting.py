@@ -62,7 +62,8 @@ def fit_map(
     known or asked. `L_target` is the `loss` of one linear head with `outputs`
     outputs on mapped source rows with `source_labels` ``[n, ...]`` and, where
     given, on `target_labelled` ``[k, width]`` as they are with `target_labels`
-    ``[k, ...]``: then the mean of the two.
+    ``[k, ...]``: then the mean of the two. Without labelled target rows nothing
+    but nearness says which class of the target a source class is to meet.
 
     Features are standardised by the mean and deviation of source and target
     rows together, and all is float32. Each of the `steps` draws `batch` rows a

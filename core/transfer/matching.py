@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from medplug.core.transfer.rows import Weights
 
-GAP = 1e-5
-"""The duality gap at which the weights are good: 10,000 rows tell the discrepancy itself to about 1e-4."""
 STEPS = 2000
 """The most steps."""
 
@@ -21,16 +19,18 @@ class LeastSquares:
     """Minimises ``b'Kb / (2 n^2) - pull'b / n`` over ``0 <= b <= bound`` and ``|mean(b) - 1| <= slack``.
 
     `kernel` is K ``[n, n]``, symmetric, semidefinite and nowhere negative, in
-    float32 or float64; `pull` ``[n]``; `bound` is at least 1.
+    float32 or float64; `pull` ``[n]``; `bound` is at least 1. It is solved when
+    the duality gap, which no optimum lies further below, is `gap`.
     """
 
     kernel: NDArray[np.floating[Any]]
     pull: Weights
     bound: float
     slack: float
+    gap: float
 
     def solve(self) -> Weights:
-        """The weights ``[n]``, to a gap of `GAP` or for `STEPS` steps; whatever the gap, they keep to the bounds.
+        """The weights ``[n]``, to the gap or for `STEPS` steps; either way they keep to the bounds.
 
         Accelerated projected gradient, restarted where it turns uphill:
         Beck and Teboulle, A Fast Iterative Shrinkage-Thresholding Algorithm
@@ -42,7 +42,7 @@ class LeastSquares:
         ahead, slopes, slopes_ahead = weights, *[self.slopes(weights)] * 2
         momentum = 1.0
         for _ in range(STEPS):
-            if slopes @ (weights - self.lowest(slopes)) <= GAP * len(weights):
+            if slopes @ (weights - self.lowest(slopes)) <= self.gap * len(weights):
                 break
             after = self.projected(ahead - step * slopes_ahead)
             slopes_after = self.slopes(after)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import triton
-import triton.language as tl
+import triton  # type: ignore[import-untyped]
+import triton.language as tl  # type: ignore[import-untyped]
 from torch import Tensor
 
 from medplug.core.transfer.kernels import Ladder, squarings
@@ -51,36 +51,33 @@ def fused_kernel_sum(
     the same on both sides of ``s_ij (row_j - row_i)``, so that a common shift
     of all rows pulls nowhere.
     """
-    tiles, total = TILES[rows.dtype], len(rows)
-    precision = torch.as_tensor(ladder.precision, dtype=torch.float32, device=rows.device)
+    tiles, (total, width) = TILES[rows.dtype], rows.shape
+    precision = ladder.precision * mass.new_ones(())  # no copy from the host, which would wait for the device
     factors = mass.new_ones(2) if own is None else torch.stack(own).to(mass)
     squares = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).square_()
     scale = 4 * precision / len(ladder.ratios)
     gradient = rows.new_empty(rows.shape, dtype=torch.float32) if wants_gradient else None
-    step = min(max(BAND_BYTES // (total * rows.element_size()), tiles.rows), total)
     across = triton.cdiv(total, tiles.columns)
-    band = rows.new_empty((step, total)) if wants_gradient else rows
+    pitch = across * tiles.columns  # whole tiles: an odd number of columns would be read one by one
+    step = max(BAND_BYTES // (pitch * rows.element_size()) // tiles.rows, 1) * tiles.rows
+    step = min(step, triton.cdiv(total, tiles.rows) * tiles.rows)
+    band = rows.new_empty((step, pitch)) if wants_gradient else rows
     pulls = mass.new_zeros((across, step))
     values = []
+    run = {"num_warps": tiles.warps, "num_stages": tiles.stages, "enable_fp_fusion": True}
     for start in range(0, total, step):
         stop = min(start + step, total)
         down = triton.cdiv(stop - start, tiles.rows)
         values.append(mass.new_empty((across, down)))
         _make_band[down, across](
             *(rows, squares, mass, precision, factors, band, pulls, values[-1]),
-            *(start, stop, total, n, rows.shape[1], step),
-            *(ladder.ratios, _steps(ladder.ratios), own is None, wants_gradient),
-            *tiles[:3],
-            num_warps=tiles.warps,
-            num_stages=tiles.stages,
+            *(start, stop, total, n, width, step, pitch),
+            *(ladder.ratios, _steps(ladder.ratios), own is None, wants_gradient, *tiles[:3]),
+            **run,
         )
         if gradient is not None:
-            _pull[down, triton.cdiv(rows.shape[1], tiles.columns)](
-                *(rows, band, pulls.sum(0), scale, gradient),
-                *(start, stop, total, rows.shape[1]),
-                *tiles[:3],
-                num_warps=tiles.warps,
-                num_stages=tiles.stages,
+            _pull[down, triton.cdiv(width, tiles.columns)](
+                *(rows, band, pulls.sum(0), scale, gradient, start, stop, total, width, pitch, *tiles[:3]), **run
             )
     value = torch.cat([each.flatten() for each in values]).double().sum() / len(ladder.ratios)
     return value.to(mass.dtype), gradient
@@ -91,7 +88,7 @@ def _steps(ratios: tuple[float, ...]) -> tuple[int, ...]:
     return 0, *(squarings(after / before) or 0 for before, after in zip(ratios, ratios[1:], strict=False))
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _make_band(  # type: ignore[no-untyped-def]
     rows,
     squares,
@@ -107,6 +104,7 @@ def _make_band(  # type: ignore[no-untyped-def]
     n,
     width,
     step,
+    pitch,
     RATIOS: tl.constexpr,
     STEPS: tl.constexpr,
     BIASED: tl.constexpr,
@@ -154,12 +152,11 @@ def _make_band(  # type: ignore[no-untyped-def]
     if SLOPES:
         strengths = tl.where(itself, 0.0, slopes * pairs).to(band.dtype.element_ty)
         row = i - start
-        whole = (i < stop)[:, None] & (j < total)[None, :]
-        tl.store(band + row.to(tl.int64)[:, None] * total + j[None, :], strengths, whole)
+        tl.store(band + row.to(tl.int64)[:, None] * pitch + j[None, :], strengths, (i < stop)[:, None])
         tl.store(pulls + tl.program_id(1) * step + row, tl.sum(strengths.to(tl.float32), 1), i < stop)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _pull(  # type: ignore[no-untyped-def]
     rows,
     band,
@@ -170,6 +167,7 @@ def _pull(  # type: ignore[no-untyped-def]
     stop,
     total,
     width,
+    pitch,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
@@ -181,7 +179,7 @@ def _pull(  # type: ignore[no-untyped-def]
     pulled = tl.zeros([ROWS, COLUMNS], tl.float32)
     for first in range(0, total, DEPTH):
         j = first + tl.arange(0, DEPTH)
-        s = tl.load(band + i.to(tl.int64)[:, None] * total + j[None, :], within[:, None] & (j < total)[None, :], 0.0)
+        s = tl.load(band + i.to(tl.int64)[:, None] * pitch + j[None, :], within[:, None], 0.0)
         r = tl.load(rows + j.to(tl.int64)[:, None] * width + c[None, :], (j < total)[:, None] & inside[None, :], 0.0)
         pulled = tl.dot(s, r, pulled, input_precision="ieee")
     at, whole = (start + i).to(tl.int64)[:, None] * width + c[None, :], within[:, None] & inside[None, :]

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from medplug.core.adapter import Adapter, Batch
+from medplug.core.adapter import Adapter, Batch, Material
 from medplug.core.errors import ConfigError
 from medplug.core.model import Model, class_probabilities
 from medplug.core.transfer import coral, joint_mmd, local_mmd, mmd, sinkhorn, sliced_wasserstein
@@ -103,6 +103,10 @@ class Dann(Adapter):
 class Cdan(Dann):
     """The same, class by class: the discriminator sees features times predictions (Long et al., 2018)."""
 
+    def reference(self, material: Material) -> None:
+        """No numbers; refuses what `penalty` could not compare, before any training."""
+        _refuse_multilabel(material, "cdan")
+
     def attach(self, model: Model) -> nn.Module:
         """Make the discriminator."""
         options, head = self.options, model.head
@@ -117,7 +121,6 @@ class Cdan(Dann):
 
     def loss(self, batch: Batch, coefficient: float) -> Tensor:
         """The discriminator's loss, given both sides' predictions."""
-        _refuse_multilabel(batch, "cdan")
         sides = [class_probabilities(logits, batch.target) for logits in (batch.source_logits, batch.target_logits)]
         return self._call(batch.source_features, batch.target_features, *sides, coefficient=coefficient)
 
@@ -127,17 +130,21 @@ class Entropy(Aligning):
 
     def between(self, batch: Batch) -> Tensor:
         """The loss of the target rows' predictions; each label of a multilabel target is a question of its own."""
-        logits = batch.target_logits.reshape(-1, 1) if batch.target.kind == "multilabel" else batch.target_logits
         losses = {"confusion": class_confusion, "entropy": prediction_entropy, "infomax": information_maximisation}
-        return losses[self.options.kind](two_sided(logits))
+        logits, loss = batch.target_logits, losses[self.options.kind]
+        questions = [*logits.T[:, :, None]] if batch.target.kind == "multilabel" else [logits]
+        return torch.stack([loss(two_sided(each)) for each in questions]).mean()
 
 
 class LabelGraph(Aligning):
     """How classes resemble each other, carried from source to target (after Tzeng et al., 2015)."""
 
+    def reference(self, material: Material) -> None:
+        """No numbers; refuses what `penalty` could not compare, before any training."""
+        _refuse_multilabel(material, "label_graph")
+
     def between(self, batch: Batch) -> Tensor:
         """How far the target's mean predictions of each predicted class are from the source's."""
-        _refuse_multilabel(batch, "label_graph")
         temperature = self.options.temperature
         with torch.no_grad():
             softened = (two_sided(batch.source_logits) / temperature).softmax(1)
@@ -159,6 +166,6 @@ def _predicted(batch: Batch) -> Tensor:
     return class_probabilities(batch.target_logits, batch.target).detach()
 
 
-def _refuse_multilabel(batch: Batch, adapter: str) -> None:
-    if batch.target.kind == "multilabel":
+def _refuse_multilabel(material: Material, adapter: str) -> None:
+    if material.target.kind == "multilabel":
         raise ConfigError(f"adapter={adapter} compares classes that exclude each other; use dann or mmd for multilabel")

@@ -34,6 +34,8 @@ class Tradaboost(Adapter):
         """The boosted head of the strength that is best on validation."""
         if data.target.kind == "multilabel" or data.of_target is None:
             raise ConfigError("adapter=tradaboost needs one label a row, and rows of two domains")
+        if data.row_weights is not None:
+            raise ConfigError("adapter=tradaboost weighs the source rows itself; use it without kmm or density_ratio")
         heads = {strength: self._boosted(data, strength) for strength in self.options.strengths}
         scores = {strength: _scored(data, head) for strength, head in heads.items()}
         metric = data.metric if not any(np.isnan(score[0]) for score in scores.values()) else _DEFAULT

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -15,14 +17,14 @@ from medplug.core.transfer.depth import main_stack
 
 
 class Lora(Adapter):
-    """Low-rank updates of linear maps (Hu et al., 2022)."""
+    """Low-rank updates of linear maps (Hu et al., 2022), and of convolutions."""
 
     def prepare(self, model: Model) -> None:
         """Put the updates in; they and the head are trained. At the start no output changes."""
         from peft import LoraConfig, inject_adapter_in_model
 
         options, backbone = self.options, model.backbone
-        names = _named(backbone, options.modules, "lora") if options.modules else _linear_maps(backbone)
+        names = _named(backbone, options.modules, "lora.modules") if options.modules else _linear_maps(backbone)
         config = LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
@@ -42,8 +44,8 @@ class Ia3(Adapter):
         from peft import IA3Config, inject_adapter_in_model
 
         ends, inner = self._ends(model)
-        names = _named(model.backbone, ends, "ia3")
-        scaled_inside = [name for name in names if name.endswith(tuple(inner))] if inner else []
+        names = _named(model.backbone, ends, "ia3.modules")
+        scaled_inside = _ending(names, inner, "ia3.feedforward") if inner else []
         config = IA3Config(target_modules=names, feedforward_modules=scaled_inside)
         model.backbone.requires_grad_(False)
         with warnings.catch_warnings():
@@ -75,6 +77,12 @@ class Prefix(Adapter):
         from peft import PrefixTuningConfig, get_peft_model
 
         transformer = _transformer(model, "prefix")
+        if "past_key_values" not in inspect.signature(transformer.forward).parameters:
+            kind = transformer.config.model_type
+            raise ConfigError(
+                f"adapter=prefix: transformers puts no positions before those of a backbone of the kind {kind!r}; "
+                "use adapter=lora or bottleneck"
+            )
         _check_room(model, transformer, self.options.tokens)
         model.backbone.requires_grad_(False)
         config = PrefixTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=self.options.tokens)
@@ -106,21 +114,30 @@ def _linear_maps(backbone: nn.Module) -> list[str]:
     if not found:
         raise ConfigError(
             "adapter=lora found no linear map in repeated blocks of this backbone; name the maps by "
-            "adapter.lora.modules, or use adapter=bottleneck or finetune"
+            "adapter.lora.modules, or use adapter=finetune"
         )
     return found
 
 
-def _named(backbone: nn.Module, ends: tuple[str, ...], adapter: str) -> list[str]:
-    """The names of the modules that end so, part by part."""
-    found = [name for name, _ in backbone.named_modules() if any(f".{name}".endswith(f".{end}") for end in ends)]
-    if not found:
-        raise ConfigError(f"adapter.{adapter}.modules: no module of the backbone ends in {' or '.join(ends)}")
-    return found
+def _named(backbone: nn.Module, ends: Sequence[str], key: str) -> list[str]:
+    """The names of the backbone's linear maps that end so."""
+    return _ending([name for name, part in backbone.named_modules() if _is_linear(part)], ends, key)
+
+
+def _ending(names: Sequence[str], ends: Sequence[str], key: str) -> list[str]:
+    """The names that end so, part by part; each end must be that of one."""
+    for end in ends:
+        if not any(f".{name}".endswith(f".{end}") for name in names):
+            last = ", ".join(sorted({name.rpartition(".")[2] for name in names}))
+            raise ConfigError(
+                f"adapter.{key}: no linear map of the backbone ends in {end}; their last parts are {last}"
+            )
+    return [name for name in names if f".{name}".endswith(tuple(f".{end}" for end in ends))]
 
 
 def _is_linear(part: nn.Module) -> bool:
-    return isinstance(part, nn.Linear) or _is_conv1d(part)
+    """Whether it is a linear map or, in networks of convolutions, one of all channels (depthwise ones are small)."""
+    return isinstance(part, nn.Linear) or _is_conv1d(part) or (isinstance(part, nn.Conv2d) and part.groups == 1)
 
 
 def _is_conv1d(part: nn.Module) -> bool:
@@ -140,6 +157,9 @@ def _transformer(model: Model, adapter: str) -> Any:
 def _check_room(model: Model, transformer: Any, tokens: int) -> None:
     """Prefixes take positions, of which an encoder has a fixed number."""
     positions = getattr(transformer.config, "max_position_embeddings", None)
+    for name, module in transformer.named_modules():
+        if positions and name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            positions -= module.padding_idx + 1  # RoBERTa and kin number positions from there
     window = model.backbone.assets().get("window")
     if positions and window and window + tokens > positions:
         raise ConfigError(

@@ -13,8 +13,8 @@ class KernelMeanMatching(Adapter):
 
     def weigh(self, source: Matrix, target: Matrix, seed: int) -> Weights:
         """Weights under which the source's mean in the kernel's space is the target's, on standardised features."""
-        source, target = _standardised(source, target)
-        return kernel_mean_matching(source, target, bound=self.options.bound)
+        units = deviation(source, target)
+        return kernel_mean_matching(source / units, target / units, bound=self.options.bound)
 
 
 class DensityRatio(Adapter):
@@ -24,13 +24,12 @@ class DensityRatio(Adapter):
         """The ratio at each source row."""
         folds = min(self.options.folds, len(source), len(target))
         if self.options.method == "kliep":
-            return kliep(*_standardised(source, target), folds=folds, seed=seed)
+            units = deviation(source, target)
+            return kliep(source / units, target / units, folds=folds, seed=seed)
         return classifier_density_ratio(source, target, folds=folds, seed=seed)
 
 
-def _standardised(source: Matrix, target: Matrix) -> tuple[Matrix, Matrix]:
-    """Both sides in units of the joint sample's deviation, which kernels compare by."""
-    joint = np.concatenate([source, target])
-    deviation = joint.std(axis=0)
-    deviation[deviation == 0] = 1
-    return source / deviation, target / deviation
+def deviation(source: Matrix, target: Matrix) -> Matrix:
+    """Each feature's standard deviation in the joint sample ``[width]``, 1 where it is constant."""
+    found = np.concatenate([source, target]).std(axis=0)
+    return np.where(found > 0, found, 1).astype(np.float32)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix, Weights
+from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic
 from medplug.core.model import Model
+from medplug.plugins.adapters.counted import counted
 
 
 class LinearProbe(Adapter):
@@ -18,15 +19,16 @@ class LinearProbe(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
-        return probe(data, data.features, self.options.strengths, standardise=self.options.standardise)
+        return probe(data, self.options.strengths, standardise=self.options.standardise)
 
 
-def probe(data: FitData, features: Matrix, strengths: Sequence[float], *, standardise: bool = True) -> LinearHead:
-    """The logistic head on `features` ``[rows, width]`` in place of the data's own, by its labels and row weights."""
+def probe(data: FitData, strengths: Sequence[float], *, standardise: bool = True) -> LinearHead:
+    """The logistic head of the data, by its row weights."""
+    data = counted(data)
 
     def fit(class_weights: Weights | None) -> LinearHead:
         return fit_logistic(
-            features,
+            data.features,
             data.labels,
             data.validation_features,
             data.validation_labels,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix
 from medplug.core.model import Loss, Model
 from medplug.core.transfer.map_fitting import fit_map
 from medplug.core.transfer.recolouring import recolour
+from medplug.plugins.adapters.importance import deviation
 from medplug.plugins.adapters.linear_probe import probe
 
 
@@ -30,14 +33,15 @@ class Mapping(Adapter):
         assert data.of_target is not None  # its spec needs a source
         features = data.features.astype(np.float32, copy=True)
         features[~data.of_target] = self._mapped(data)
-        return probe(data, features, self.options.strengths)
+        return probe(replace(data, features=features), self.options.strengths)
 
     def _mapped(self, data: FitData) -> Matrix:
         """The source rows' features ``[n, width]`` where the target's lie."""
         assert data.of_target is not None
         source, target = data.features[~data.of_target], data.target_features
         if self.options.kind == "recolour":
-            return recolour(source, target)(source).astype(np.float32)
+            units = deviation(source, target)  # how much covariances are shrunk goes by the features' scale
+            return (recolour(source / units, target / units)(source / units) * units).astype(np.float32)
         few, losses = bool(data.of_target.any()), Loss(data.target)
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:

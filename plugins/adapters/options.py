@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from medplug.core.config import Section
 
@@ -83,6 +83,12 @@ class Ia3Options(Section):
     )
     feedforward: tuple[str, ...] = Field((), description="those of the modules whose input is scaled")
 
+    @model_validator(mode="after")
+    def _modules_with_feedforward(self) -> Self:
+        if self.feedforward and not self.modules:
+            raise ValueError("adapter.ia3.feedforward says which of adapter.ia3.modules it means; give these too")
+        return self
+
 
 class PrefixOptions(Section):
     """``adapter.prefix.*``."""
@@ -152,4 +158,4 @@ class DensityRatioOptions(Section):
     method: Literal["classifier", "kliep"] = Field(
         "classifier", description="by a classifier that tells the domains apart, or by KLIEP's kernels"
     )
-    folds: NonNegativeInt = Field(5, ge=2, description="parts of the rows, each weighed by what the others say")
+    folds: int = Field(5, ge=2, description="parts of the rows, each weighed by what the others say")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.calibrated import calibrated_choice
 from medplug.core.model import Model
+from medplug.plugins.adapters.counted import counted
 
 
 class Prototypes(Adapter):
@@ -25,7 +26,7 @@ class Prototypes(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Average each class's rows; distances become probabilities by a scale fitted on validation."""
-        metric = self.options.metric
+        data, metric = counted(data), self.options.metric
         names = ("euclidean", "mahalanobis") if metric == "auto" else (metric,)
         return calibrated_choice({name: _head(data, name) for name in names}, "metric", data)
 
@@ -33,15 +34,14 @@ class Prototypes(Adapter):
 def _head(data: FitData, metric: str) -> LinearHead:
     """Logits ``-d^2 / 2`` of each class, less what all classes share; for a label, present against absent."""
     features = data.features.astype(np.float64)
-    rows = np.ones(len(features)) if data.row_weights is None else data.row_weights
+    rows = np.ones(len(features)) if data.row_weights is None else data.row_weights / data.row_weights.mean()
     middle = np.average(features, axis=0, weights=rows)
     centred = features - middle
     if data.target.kind == "multiclass":
         members = np.eye(len(data.target.classes))[data.labels]
         prototypes = _means(centred, members, rows)
-        directions = prototypes @ _inverse(centred - prototypes[data.labels], metric)
+        directions = prototypes @ _inverse(centred - prototypes[data.labels], rows, metric)
         bias = -0.5 * (directions * prototypes).sum(1)
-        bias[members.sum(0) == 0] = bias.min() - 1e4  # a class without rows has no prototype
         return LinearHead(directions, bias - directions @ middle)
     present = data.labels.reshape(len(features), -1)
     pairs = [_pair(centred, present[:, label], rows, metric) for label in range(present.shape[1])]
@@ -55,7 +55,7 @@ def _pair(centred: NDArray[Any], present: NDArray[Any], rows: Weights, metric: s
         return np.zeros(centred.shape[1]), 1.0 if present.all() else -1.0
     absent_mean, present_mean = _means(centred, np.eye(2)[present], rows)
     spread = centred - np.where(present[:, None] == 1, present_mean, absent_mean)
-    direction = _inverse(spread, metric) @ (present_mean - absent_mean)
+    direction = _inverse(spread, rows, metric) @ (present_mean - absent_mean)
     return direction, float(-0.5 * direction @ (present_mean + absent_mean))
 
 
@@ -67,10 +67,11 @@ def _means(features: NDArray[Any], members: NDArray[Any], rows: Weights) -> NDAr
     return means
 
 
-def _inverse(spread: NDArray[Any], metric: str) -> NDArray[Any]:
-    """What distances are measured by ``[width, width]``."""
+def _inverse(spread: NDArray[Any], rows: Weights, metric: str) -> NDArray[Any]:
+    """What distances are measured by ``[width, width]``: `spread` is from each row to its class's mean."""
+    spread = spread * np.sqrt(rows)[:, None]  # weighted covariances are plain ones of these
     if metric == "euclidean":
-        return np.asarray(np.eye(spread.shape[1]) / max(spread.var(), 1e-12))
+        return np.asarray(np.eye(spread.shape[1]) / max(np.square(spread).mean(), 1e-12))
     from sklearn.covariance import ledoit_wolf
 
     covariance, _ = ledoit_wolf(spread, assume_centered=True)

@@ -10,6 +10,7 @@ from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.calibrated import calibrated_choice
 from medplug.core.evaluation.linear import choose_weighting
 from medplug.core.model import Model
+from medplug.plugins.adapters.counted import counted
 
 
 class Svm(Adapter):
@@ -25,6 +26,7 @@ class Svm(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
+        data = counted(data)
 
         def fit(class_weights: Weights | None) -> LinearHead:
             heads = {strength: _margins(data, strength, class_weights) for strength in self.options.strengths}
@@ -46,7 +48,8 @@ def _margins(data: FitData, strength: float, class_weights: Weights | None) -> L
         if member.min() == member.max():
             bias[output] = 1.0 if member.all() else -1.0  # a class that all rows or none have
             continue
-        model = LinearSVC(C=strength, random_state=data.seed, dual=len(columns) < columns.shape[1], max_iter=10_000)
+        # the primal solver draws nothing at random and, unlike the dual one, gets to its end on like features
+        model = LinearSVC(C=strength, dual=False, max_iter=10_000)
         model.fit(columns, member, sample_weight=_row_weights(data, member, output, class_weights))
         weight[output], bias[output] = model.coef_[0] * scale, model.intercept_[0]
     return LinearHead(weight, bias - weight @ mean)

@@ -65,9 +65,9 @@ def test_equal_logits_are_zero_apart_and_others_are_not(kind: Kind) -> None:
 
 def test_hot_gradients_are_those_of_matching_logits() -> None:
     student, teacher = pair()
-    distillation_loss(student, teacher, temperature=1e4).backward()
+    distillation_loss(student, teacher, temperature=1e6).backward()
     gap = student - teacher
-    torch.testing.assert_close(student.grad, (gap - gap.mean(1, keepdim=True)).detach() / (3 * 4), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(student.grad, (gap - gap.mean(1, keepdim=True)).detach() / (3 * 4), rtol=1e-4, atol=1e-7)
 
 
 @BOTH

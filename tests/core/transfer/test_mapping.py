@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medplug.core.transfer.discrepancies import mmd
-from medplug.core.transfer.mapping import AdversarialMap, AutoencoderMap, FeatureMap
+from medplug.core.transfer.mapping import MOVE_COST, AdversarialMap, AutoencoderMap, FeatureMap
 
 
 def pair() -> tuple[Tensor, Tensor]:
@@ -44,13 +44,18 @@ def test_the_adversaries_losses_are_the_least_squares_ones() -> None:
     source, target = pair()
     module = seeded(AdversarialMap)
     assert isinstance(module, AdversarialMap)
+    with torch.no_grad():
+        module.generator.change[2].weight.fill_(0.3)  # type: ignore[union-attr, operator]
+    move = MOVE_COST * (module(source) - source).square().mean()
     told, kept = module.discriminator(module(source)), module.discriminator(target)
-    wanted = ((told - 1) ** 2).mean() / 2 + (told**2).mean() / 2 + ((kept - 1) ** 2).mean() / 2
+    wanted = ((told - 1) ** 2).mean() / 2 + (told**2).mean() / 2 + ((kept - 1) ** 2).mean() / 2 + move
     torch.testing.assert_close(module.transfer_loss(source, target), wanted)
     module.transfer_loss(source, target).backward()
     inner, outer = [p.grad for p in module.generator.parameters()], [p.grad for p in module.discriminator.parameters()]
-    deceive = ((module.discriminator(module(source)) - 1) ** 2).mean() / 2
-    judge = (module.discriminator(source) ** 2).mean() / 2 + ((module.discriminator(target) - 1) ** 2).mean() / 2
+    deceive = ((module.discriminator(module(source)) - 1) ** 2).mean() / 2 + move
+    judge = (module.discriminator(module(source).detach()) ** 2).mean() / 2 + (
+        (module.discriminator(target) - 1) ** 2
+    ).mean() / 2
     torch.testing.assert_close(inner, list(torch.autograd.grad(deceive, list(module.generator.parameters()))))
     torch.testing.assert_close(outer, list(torch.autograd.grad(judge, list(module.discriminator.parameters()))))
 

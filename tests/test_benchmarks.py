@@ -1,0 +1,22 @@
+"""The benchmarks that need no data still run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def test_the_discrepancies_are_compared_in_tables() -> None:
+    command = [sys.executable, str(BENCHMARKS / "discrepancy.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    header, mmd, _, coral, *_ = rows
+    measured = dict(zip(header, mmd, strict=True))
+    assert mmd[0] == "16, 32" and coral[0] == "8, 64"
+    for name in ("mmd", "broadcast", "cdist", "Gram", "all products"):
+        assert float(measured[name].split()[0]) > 0
+    assert float(coral[1]) > 0 and float(coral[2]) > 0
