@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medplug.core.api import load, run
+    from medplug.core.api import load, rank, run
     from medplug.core.errors import MedplugError
     from medplug.core.hooks import hookimpl
     from medplug.core.progress import Progress
+    from medplug.core.ranking.result import Ranking
     from medplug.core.run import Run
 
 __version__ = "0.1.0"
@@ -22,13 +23,15 @@ __version__ = "0.1.0"
 _LAZY = {
     "MedplugError": "medplug.core.errors",
     "Progress": "medplug.core.progress",
+    "Ranking": "medplug.core.ranking.result",
     "Run": "medplug.core.run",
     "hookimpl": "medplug.core.hooks",
     "load": "medplug.core.api",
+    "rank": "medplug.core.api",
     "run": "medplug.core.api",
 }
 
-__all__ = ["MedplugError", "Progress", "Run", "hookimpl", "load", "run"]
+__all__ = ["MedplugError", "Progress", "Ranking", "Run", "hookimpl", "load", "rank", "run"]
 
 
 def __getattr__(name: str) -> Any:

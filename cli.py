@@ -115,6 +115,46 @@ def run(
         show_run(done.folder, done.metrics)
 
 
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("keys", nargs=-1, type=click.UNPROCESSED, shell_complete=_complete, metavar="KEY=VALUE...")
+@click.option("--sources", help="Labelled tables to rank as sources for the target, joined by commas.")
+@click.option("--config", type=_FILE, help="A YAML file of keys; the command line overrides it.")
+@click.option("-o", "--output", type=_FILE, help="Write the ranking as JSON here too.")
+@_registry
+@_debug
+def rank(
+    keys: tuple[str, ...],
+    sources: str | None,
+    config: Path | None,
+    output: Path | None,
+    registry: Path | None,
+    debug: bool,
+) -> None:
+    """Rank backbones or sources before training: medplug rank task=NAME data.train=TABLE backbones=NAME,NAME.
+
+    Or labelled sources for a target table: medplug rank task=NAME data.train=TARGET --sources TABLE,TABLE
+    (data.unlabelled=TARGET where it has no labels). Only rows that a run with the same keys would learn from are used.
+    """
+    from medplug.core.api import rank_request
+    from medplug.core.ranking.request import check_output, parse_words
+
+    check_output(output)
+    words = parse_words(keys)
+    asked = {"backbones": words.pop("backbones", None), "sources": sources}
+    request = rank_request(_plugins(registry), words, **asked, origin="command line", config=config)
+    from medplug.core.folder import write_json
+    from medplug.core.ranking.execute import execute
+    from medplug.core.terminal import show_table, watching
+
+    with watching(sys.stderr) as watch:
+        ranking = execute(request, watch=watch)
+    show_table(*ranking.table(), title=ranking.title())
+    for line in (ranking.support, *ranking.notes):
+        click.echo(line)
+    if output is not None:
+        write_json(output, ranking.as_json())
+
+
 @cli.command()
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("table", metavar="INPUT", type=_FILE)

@@ -28,6 +28,8 @@ SIZES = [(64, 384), (256, 768), (1024, 768), (1024, 2048)]
 CORAL_SIZES = [(32, 2048), (64, 2048), (256, 768), (1024, 384)]
 LARGEST = 8e9
 """Bytes beyond which the broadcast is left out."""
+PATIENCE = 3
+"""Seconds that one way may take at one size before it sits out."""
 Way = Callable[[Tensor, Tensor], object]
 
 
@@ -96,10 +98,12 @@ def pair(n: int, width: int, **kind: object) -> tuple[Tensor, Tensor]:
 
 
 def times(given: dict[str, Way], x: Tensor, y: Tensor, repeats: int) -> dict[str, float]:
-    """Median ms of each way, taken in turn."""
+    """Median ms of each way, taken in turn: up to so many rounds after the first, slow ways in three of them."""
     seconds: dict[str, list[float]] = {name: [] for name in given}
-    for _ in range(repeats + 1):
+    for done in range(repeats + 1):
         for name, way in given.items():
+            if done > 3 and sum(seconds[name]) > PATIENCE:
+                continue
             began = time.perf_counter()
             way(x, y)
             seconds[name].append(time.perf_counter() - began)
@@ -129,7 +133,7 @@ def mmd_table(sizes: list[tuple[int, int]], repeats: int) -> None:
     memories = [{name: peak(name, *size) for name in ways(*size) if "products" not in name} for size in sizes]
     for (n, width), memory in zip(sizes, memories, strict=True):
         given = ways(n, width)
-        found = times(given, *pair(n, width), max(3, min(repeats, 3 * 10**9 // (n * n * width))))
+        found = times(given, *pair(n, width), repeats)
         cells = [_cell(found.get(name), memory.get(name)) for name in names]
         best = min(ms for name, ms in found.items() if name != "mmd" and "products" not in name)
         ratios = f"{best / found['mmd']:.2f} | {found['mmd'] / found['all products']:.2f}"

@@ -36,7 +36,9 @@ from medplug.core.training.weights import weightings
 
 SOURCE_ONLY = {"linear_probe": {}, "svm": {}, "prototypes": {}, "frozen": {}}
 PENALTIES = ("mmd", "jmmd", "coral", "wasserstein", "dann", "cdan", "entropy", "label_graph")
-STRENGTHS = (0.1, 1.0, 10.0)
+STRENGTHS = {"coral": (10.0, 100.0)}  # its factor 1 / 4 width^2 makes it small
+ANY_STRENGTHS = (0.1, 1.0)
+EPOCHS = {"train.epochs": 15, "train.patience": 4}
 OTHERS: dict[str, dict[str, Any]] = {
     "kmm+linear_probe": {},
     "density_ratio+linear_probe": {},
@@ -83,7 +85,11 @@ def with_oracle() -> dict[str, dict[str, Any]]:
 
 
 def strengths() -> dict[str, dict[str, Any]]:
-    return {f"frozen+{p} {s:g}": {f"adapter.{p}.trade_off": s} for p in PENALTIES for s in STRENGTHS}
+    return {
+        f"frozen+{penalty} {strength:g}": {f"adapter.{penalty}.trade_off": strength}
+        for penalty in PENALTIES
+        for strength in STRENGTHS.get(penalty, ANY_STRENGTHS)
+    }
 
 
 def shared_classes(given: Any) -> pl.DataFrame:
@@ -134,6 +140,7 @@ class Bench:
             "data.target_labels": few,
             "data.split": [0.6, 0.1, 0.3],
             "selection.oracle": oracle,
+            **EPOCHS,
             "train.cache": Path(given.output) / "features",
         }
         plan = make_plan([("", {**self.keys, "adapter": "linear_probe"})], Plugins())

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from medplug.core import grammar
 from medplug.core.plan import Plan, make_plan, run_config
 from medplug.core.plugins import Plugins
+from medplug.core.ranking.request import Request, make_request
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from medplug.core.predictor import Predictor
     from medplug.core.progress import Watch
+    from medplug.core.ranking.result import Ranking
     from medplug.core.run import Run
 
 
@@ -20,8 +24,13 @@ def plan_for(
     plugins: Plugins, keys: dict[str, Any], *, origin: str = "argument", config: str | PathLike[str] | None = None
 ) -> Plan:
     """Resolve flat keys over a config file."""
+    return make_plan(_layers(keys, origin, config), plugins)
+
+
+def _layers(keys: dict[str, Any], origin: str, config: str | PathLike[str] | None) -> list[tuple[str, grammar.Flat]]:
+    """Layers of keys with their origins, weakest first."""
     layers = [(f"file {config}", grammar.read_file(Path(config)))] if config is not None else []
-    return make_plan([*layers, (origin, keys)], plugins)
+    return [*layers, (origin, keys)]
 
 
 def run(
@@ -44,6 +53,43 @@ def run(
     from medplug.core.run import execute
 
     return execute(plan, plugins, resume=resume, watch=progress)
+
+
+def rank_request(
+    plugins: Plugins,
+    keys: dict[str, Any],
+    *,
+    backbones: str | Sequence[Any] | None = None,
+    sources: str | Sequence[Any] | None = None,
+    origin: str = "argument",
+    config: str | PathLike[str] | None = None,
+) -> Request:
+    """Resolve what is to be ranked from flat keys over a config file."""
+    return make_request(plugins, _layers(keys, origin, config), backbones=backbones, sources=sources)
+
+
+def rank(
+    *,
+    backbones: str | Sequence[str | PathLike[str]] | None = None,
+    sources: str | Sequence[Any] | None = None,
+    config: str | PathLike[str] | None = None,
+    registry: str | PathLike[str] | None = None,
+    progress: Watch | None = None,
+    **keys: Any,
+) -> Ranking:
+    """Rank backbones, or labelled source tables, for a task's rows by frozen features; nothing is trained but probes.
+
+    ``rank(task="text_diagnosis", data={"train": frame}, backbones=["minilm", "./our-bert"])``. The
+    other keys are those of `run`, and only rows that such a run would learn
+    from are looked at. `sources` are tables as in `run`; the target they are
+    ranked for is ``data.train`` or, without labels, ``data.unlabelled``.
+    Raises from `medplug.core.errors`.
+    """
+    plugins = Plugins(user_registry=Path(registry) if registry is not None else None)
+    asked = rank_request(plugins, grammar.flatten(keys), backbones=backbones, sources=sources, config=config)
+    from medplug.core.ranking.execute import execute
+
+    return execute(asked, watch=progress)
 
 
 def load(folder: str | PathLike[str], *, device: str = "auto") -> Predictor:

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from medplug.core.choice import scratch
+from medplug.core.composition import NEEDED
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
 from medplug.core.plan import Plan
 from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
-from medplug.core.specs import AdapterSpec, BackboneSpec, Spec, TaskSpec, resolve
+from medplug.core.specs import AdapterSpec, BackboneSpec, Family, Question, Spec, TaskSpec, resolve
 
 Row = tuple[str, ...]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+ANSWERED: dict[Question, str] = {
+    "prepare": "what is trained",
+    "weigh": "how much each source row counts",
+    "penalty": "a term of the loss",
+    "schedule": "what thaws as training goes on",
+    "fit": "the head, fitted without gradient",
+}
+"""What each question of the contract asks of an adapter."""
+TABLES = {
+    "source": "source",
+    "train": "train",
+    "unlabelled": "unlabelled: no label is read",
+    "validation": "validation",
+    "test": "test",
+}
+"""The tables that a run may read, in the order in which it is told of them."""
 
 
 def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
@@ -30,7 +50,7 @@ def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
         ]
         return ("task", "modality", "targets", "what it does"), rows
     if kind == "adapters":
-        ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: s.family)
+        ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: FAMILIES.index(s.family))
         rows = [(s.family, s.name, ", ".join(s.needs).replace("_", " "), s.summary) for s in ordered]
         return ("family", "adapter", "needs", "what it does"), rows
     return ("fusion", "what it does"), rows
@@ -103,11 +123,22 @@ def _loads(spec: Spec, entry: NamedBackbone) -> bool:
 
 def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
     head = [f"{kind} {spec.name}: {spec.summary}", f"  from {plugins.owner(kind, spec.name)}"]
+    if isinstance(spec, AdapterSpec):
+        head += _contract(spec)
     prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
     options = [*_options(prefix, resolve(spec.config, owner=spec.name))]
     if isinstance(spec, TaskSpec):
         options += _options("data.", resolve(spec.data, owner=spec.name))
     return "\n".join([*head, *options])
+
+
+def _contract(spec: AdapterSpec) -> Iterator[str]:
+    """What an adapter is, answers and needs."""
+    yield f"  family: {spec.family}"
+    yield f"  answers: {'; '.join(f'{question} ({ANSWERED[question]})' for question in spec.answers)}"
+    for need in spec.needs:
+        what, step = NEEDED[need]
+        yield f"  needs: {what}; {step}"
 
 
 def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
@@ -122,24 +153,47 @@ def preview(plan: Plan) -> str:
     keys = plan.settings()
     width = max(len(key) for key, _, _ in keys)
     lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in keys]
-    tables = [str(getattr(plan.data, name)) for name in ("train", "validation", "test") if _given(plan, name)]
-    fits = [spec for spec, _ in plan.adapters if "fit" in spec.answers]
-    how = (
-        f"encode each distinct input once with {plan.backbone.name}, then fit a head ({fits[0].name})"
-        if fits
-        else f"train {plan.backbone.name} by gradient for at most {plan.train.epochs} epochs"
-    )
     output = plan.run.output or f"runs/{plan.task.name}-<time>"
     return "\n".join(
         [
             *lines,
             "",
-            f"would read:  {', '.join(tables) or f'the built-in sample of {plan.task.name}'}",
-            f"would train: {how}",
+            f"would read:  {_read(plan)}",
+            f"would train: {_trained(plan)}",
             f"would write: {output}",
         ]
     )
 
 
-def _given(plan: Plan, name: str) -> bool:
-    return getattr(plan.data, name) is not None
+def _read(plan: Plan) -> str:
+    given = [(name, getattr(plan.data, name)) for name in TABLES]
+    told = [
+        f"{table if isinstance(table, str | Path) else 'a table in memory'} ({TABLES[name]})"
+        for name, table in given
+        if table is not None
+    ]
+    if plan.data.source_sites:
+        sites = " and ".join(plan.data.source_sites), " and ".join(plan.data.target_sites)
+        told.append(f"from {plan.data.site}: source {sites[0]}, target {sites[1]}")
+    return ", ".join(told) or f"the built-in sample of {plan.task.name}"
+
+
+def _trained(plan: Plan) -> str:
+    """How the model would be trained, in the order in which it happens."""
+    specs = [spec for spec, _ in plan.adapters]
+    named = {question: [s for s in specs if question in s.answers] for question in ANSWERED}
+    backbone, rate = plan.backbone.name, f"by gradient for at most {plan.train.epochs} epochs"
+    first = f"weigh the source rows ({_names(named['weigh'])}), then " if named["weigh"] else ""
+    penalties = f", with {_names(named['penalty'])} in the loss" if named["penalty"] else ""
+    if named["fit"]:
+        return f"{first}encode each distinct input once with {backbone}, then fit a head ({_names(named['fit'])})"
+    if not named["prepare"]:
+        return f"{first}train every weight of {backbone} {rate}{penalties}"
+    (prepares,) = named["prepare"]
+    if "pretrained_backbone" in prepares.needs:
+        return f"{first}keep the weights of {backbone} and train what {prepares.name} adds to them {rate}{penalties}"
+    return f"{first}train {backbone} {rate} ({prepares.name}){penalties}"
+
+
+def _names(specs: list[AdapterSpec]) -> str:
+    return " and ".join(spec.name for spec in specs)

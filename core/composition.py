@@ -39,6 +39,12 @@ def check_composition(
             if need not in met:
                 _refuse(spec, need, backbone)
     _check_selection(data, selection)
+    fits = [spec.name for spec in adapters if "fit" in spec.answers]
+    if fits and selection.criterion != "validation":
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} chooses among the epochs of training by gradient; "
+            f"adapter={fits[0]} has none and chooses its strength on validation rows: leave it out"
+        )
 
 
 def needs_met(data: DataConfig) -> set[Need]:

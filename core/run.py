@@ -24,7 +24,7 @@ from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor, prediction_frame
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.page import write_report
-from medplug.core.report.words import verdict
+from medplug.core.report.words import transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
@@ -179,6 +179,9 @@ def _write(
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline
+    between = transfer_verdict(evidence)
+    if between is not None:
+        judged.scores["transfer_verdict"] = between.headline
     folder.write_json("metrics.json", judged.scores)
     write_report(folder.work, evidence)
     clock.events.write("finished")

@@ -59,6 +59,8 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     show_scores(scores)
     console = _console()
     console.print(scores["verdict"], highlight=False)
+    if "transfer_verdict" in scores:
+        console.print(scores["transfer_verdict"], highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
 

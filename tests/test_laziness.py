@@ -22,6 +22,10 @@ LIGHT = {
     "plan": "from medplug.core.api import plan_for; from medplug.core.catalogue import preview\n"
     "from medplug.core.plugins import Plugins\n"
     "preview(plan_for(Plugins(found=()), {'task': 'text_diagnosis', 'backbone': 'text_cnn'}))",
+    "compose": "from medplug.core.api import plan_for; from medplug.core.catalogue import describe, preview\n"
+    "from medplug.core.plugins import Plugins\n"
+    "keys = {'task': 'text_diagnosis', 'adapter': 'lora+mmd', 'data.source': 's.csv', 'data.unlabelled': 'u.csv'}\n"
+    "preview(plan_for(Plugins(found=()), keys)), describe('mmd', Plugins(found=()))",
     "complete": "from medplug.core.completion import complete; assert complete('train.ep', ['task=text_diagnosis'])",
 }
 

@@ -64,11 +64,9 @@ def divide_sites(
     by_target = bool(data.target_labels) or oracle
     held = target["validation"] if by_target else source["validation"]
     _require(source["train"], "source", "train", data)
-    _require(target["test"], "target", "test", data)
     _require(held, "target" if by_target else "source", "validation", data)
+    _require(target["test"], "target", "test", data)
     taught = _taught(splits["train"], target["train"], data, seed)
-    if data.target_labels:
-        _require(taught, "target", "train", data)
     chosen_by = splits["validation"].take(held)
     if isinstance(data.target_labels, int) and data.target_labels and not oracle:
         chosen_by = chosen_by.take(limit_rows(chosen_by.labels or [], data.target_labels, seed))
@@ -90,10 +88,11 @@ def divide_sites(
 
 def _taught(train: Examples, target: Rows, data: DataConfig, seed: int) -> Rows:
     """The positions of the target's training rows whose labels may be learned from."""
-    if data.target_labels == "all":
-        return target
     if not data.target_labels:
         return target[:0]
+    _require(target, "target", "train", data)
+    if data.target_labels == "all":
+        return target
     labels = train.take(target).labels or []
     return target[limit_rows(labels, data.target_labels, seed)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate
-from medplug.core.report.names import gain, greater_is_better, leak_name, metric_name
-from medplug.core.report.words import verdict
+from medplug.core.report.formats import count
+from medplug.core.report.names import greater_is_better, leak_name, metric_name
+from medplug.core.report.words import transfer_verdict, verdict
 
 FEW_ROWS = 100
 FEW_OF_A_CLASS = 10
@@ -50,19 +50,9 @@ def _oracle(evidence: Evidence) -> Iterator[str]:
 
 
 def _transfer(evidence: Evidence) -> Iterator[str]:
-    found = evidence.scores.get("without_transfer")
-    if found is None:
-        return
-    better = gain(found["difference"][evidence.metric], evidence.metric)
-    low, high = better["ci95"]
-    if low is None or high is None:
-        return
-    rival = "a plain logistic head on the same labels and frozen features"
-    told = f"the gain in {metric_name(evidence.metric)} is {estimate(better, signed=True)}"
-    if high < 0:
-        yield f"Transfer between the domains HURT: {rival} is better; {told}. Prefer it, or another method."
-    elif low <= 0:
-        yield f"Transfer between the domains shows no clear gain over {rival}: {told}."
+    found = transfer_verdict(evidence)
+    if found is not None and found.kind in ("worse", "unclear"):
+        yield f"{found.headline} {found.text}"
 
 
 def _domains(evidence: Evidence) -> Iterator[str]:

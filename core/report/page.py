@@ -15,7 +15,7 @@ from medplug.core.report import tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.plots import pictures
-from medplug.core.report.words import statements, summary, verdict
+from medplug.core.report.words import statements, summary, transfer_verdict, verdict
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
@@ -55,6 +55,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "leaks": tables.leaks(evidence),
         "results": tables.results(evidence),
         "transfer": tables.transfer(evidence),
+        "transfer_verdict": transfer_verdict(evidence),
         "by_class": tables.by_class(evidence),
         "by_group": tables.by_group(evidence),
         "pictures": pictures(evidence),

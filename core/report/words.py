@@ -66,6 +66,29 @@ def verdict(evidence: Evidence) -> Verdict:
     )
 
 
+def transfer_verdict(evidence: Evidence) -> Verdict | None:
+    """Whether transfer between domains helped, by the paired difference from a head without it.
+
+    None where there were no two domains, or the difference has no interval.
+    """
+    scores = evidence.scores.get("without_transfer")
+    if scores is None:
+        return None
+    found = gain(scores["difference"][evidence.metric], evidence.metric)
+    low, high = found["ci95"]
+    if low is None or high is None:
+        return None
+    text = (
+        f"Against a plain logistic head on the same labels and frozen features the gain in "
+        f"{metric_name(evidence.metric)} is {estimate(found, signed=True)}."
+    )
+    if high < 0:
+        return Verdict("worse", "Transfer between the domains hurt.", f"{text} Prefer the head, or another method.")
+    if low > 0:
+        return Verdict("better", "Transfer between the domains helped.", text)
+    return Verdict("unclear", "Transfer between the domains made no clear difference.", text)
+
+
 def statements(evidence: Evidence) -> list[tuple[str, str]]:
     """The questions only people can answer, each with its answer or ``not stated``."""
     given = {key.removeprefix("report."): value for key, value, _ in evidence.keys if key.startswith("report.")}

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter, Matrix, Weights
+from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.evaluation.scores import point
 from medplug.core.model import Loss, Model
@@ -143,7 +144,11 @@ def _score(learner: _Learner, frozen: FrozenFeatures, chosen_by: str) -> dict[st
         return found
     logits["unlabelled"] = learner.logits("unlabelled")
     importance = chosen_by in ("iwv", "dev")
-    return {**found, chosen_by: criteria.target_criteria(job, frozen, logits, importance=importance)[chosen_by]}
+    judged = criteria.target_criteria(job, frozen, logits, importance=importance)
+    if chosen_by not in judged:
+        counts = " and ".join(f"{len(rows)} {split}" for split, rows in logits.items())
+        raise DataError(f"selection.criterion={chosen_by} cannot judge {counts} rows; give more, or leave it out")
+    return {**found, chosen_by: judged[chosen_by]}
 
 
 def _loss(job: Job) -> Loss:

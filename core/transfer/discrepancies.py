@@ -35,7 +35,7 @@ def mmd(
     """
     check_pair(x, y)
     x_mass, y_mass = _mass(x_weights, x, "x_weights"), _mass(y_weights, y, "y_weights")
-    return _discrepancy([x], [y], [bandwidths], x_mass[:, None], y_mass[:, None], biased=biased)
+    return _discrepancy([x], [y], [bandwidths], x_mass, y_mass, biased=biased)
 
 
 def joint_mmd(
@@ -63,7 +63,7 @@ def joint_mmd(
         if len({len(sample) for sample in samples}) > 1:
             raise ValueError(f"the layers of {name} must have equally many rows; got {[len(s) for s in samples]}")
     x_mass, y_mass = _mass(None, xs[0], "xs"), _mass(None, ys[0], "ys")
-    return _discrepancy(xs, ys, given, x_mass[:, None], y_mass[:, None], biased=biased)
+    return _discrepancy(xs, ys, given, x_mass, y_mass, biased=biased)
 
 
 def linear_mmd(x: Tensor, y: Tensor) -> Tensor:
@@ -100,14 +100,14 @@ def local_mmd(
 
 
 def _mass(weights: Tensor | None, sample: Tensor, name: str) -> Tensor:
-    """Each row's share of its sample, ``[rows]``."""
+    """Each row's share of its sample, ``[rows, 1]``."""
     dtype = _types(sample)[1]
     if weights is None:
-        return sample.new_full((len(sample),), 1 / len(sample), dtype=dtype)
+        return sample.new_full((len(sample), 1), 1 / len(sample), dtype=dtype)
     if weights.shape != (len(sample),):
         raise ValueError(f"{name} must be [{len(sample)}], one weight a row; got shape {list(weights.shape)}")
     weights = weights.detach().to(sample.device, dtype)
-    return weights / weights.sum()
+    return (weights / weights.sum())[:, None]
 
 
 def _discrepancy(
@@ -130,7 +130,7 @@ def _discrepancy(
     x_mass, y_mass = x_mass.to(dtype), y_mass.to(dtype)
     with full_precision(x_mass):
         value = kernel_sum(torch.cat([x_mass, -y_mass]), xs, ys, bandwidths, own, stored)
-    apart = not biased or differ((x_mass, *xs), (y_mass, *ys))
+    apart = not biased or differ((*xs, x_mass), (*ys, y_mass))
     return value if apart is True else value * apart
 
 

@@ -75,8 +75,7 @@ class _Layer:
         """Squared distances of rows `start` to `stop` from themselves and all later rows."""
         rows, squares = self.rows, self.squares
         found = squared_distances(rows[start:stop], rows[start:], squares[start:stop], squares[start:])
-        found[:, : stop - start].fill_diagonal_(0)
-        return found
+        return found.fill_diagonal_(0)
 
     def sums(self, start: int, stop: int, *, slopes: bool) -> tuple[Tensor, Tensor]:
         """The block's kernels and slopes; see `Ladder.sums`."""
@@ -169,7 +168,7 @@ def _add_block(plan: _Plan, layers: list[_Layer], start: int, stop: int, *, slop
 
 def _without_self(matrix: Tensor, plan: _Plan, start: int, stop: int) -> Tensor:
     """Take out each row's pair with itself and weigh the pairs within a sample, in place."""
-    matrix[:, : stop - start].fill_diagonal_(0)
+    matrix.fill_diagonal_(0)
     if plan.own is not None:
         border = plan.n - start
         if border > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -77,6 +78,7 @@ class Ladder:
         return total, slope
 
 
+@cache
 def squarings(ratio: float) -> int | None:
     """How often to square a kernel to raise it to `ratio`; None where that is no small power of two."""
     power = math.log2(ratio)

@@ -46,11 +46,19 @@ def fused_kernel_sum(
 
     `rows` ``[rows, width]`` are centred and float32 or bfloat16, contiguous;
     `mass` ``[rows]`` and the ladder's precision are float32; k is the mean of
-    the ladder's kernels. `own` and `n` as in `kernel_sum`. Products are exact for the rows as
-    given and accumulate in float32; strengths are rounded to the rows' type,
+    the ladder's kernels. `own` and `n` as in `kernel_sum`. Products of rows are
+    exact and accumulate in float32; strengths are rounded to the rows' type,
     the same on both sides of ``s_ij (row_j - row_i)``, so that a common shift
     of all rows pulls nowhere.
     """
+    with torch.cuda.device_of(rows):  # kernels start on the current device, whatever they are given
+        return _bands(rows, mass, n, ladder, own, wants_gradient)
+
+
+def _bands(
+    rows: Tensor, mass: Tensor, n: int, ladder: Ladder, own: tuple[Tensor, Tensor] | None, wants_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The sum and its gradient, one band of the kernel matrix after another."""
     tiles, (total, width) = TILES[rows.dtype], rows.shape
     precision = ladder.precision * mass.new_ones(())  # no copy from the host, which would wait for the device
     factors = mass.new_ones(2) if own is None else torch.stack(own).to(mass)
@@ -59,8 +67,8 @@ def fused_kernel_sum(
     gradient = rows.new_empty(rows.shape, dtype=torch.float32) if wants_gradient else None
     across = triton.cdiv(total, tiles.columns)
     pitch = across * tiles.columns  # whole tiles: an odd number of columns would be read one by one
-    step = max(BAND_BYTES // (pitch * rows.element_size()) // tiles.rows, 1) * tiles.rows
-    step = min(step, triton.cdiv(total, tiles.rows) * tiles.rows)
+    fitting = max(BAND_BYTES // (pitch * rows.element_size()) // tiles.rows, 1)
+    step = min(fitting, triton.cdiv(total, tiles.rows)) * tiles.rows
     band = rows.new_empty((step, pitch)) if wants_gradient else rows
     pulls = mass.new_zeros((across, step))
     values = []

@@ -75,5 +75,6 @@ class Relation(Adapter):
         ours, theirs = batch.outputs.features, batch.reference["relation"]
         if len(ours) < _LEAST_ROWS:
             return ours.new_zeros(())
-        moved: Tensor = relational_distances(ours, theirs) + self.options.angles * relational_angles(ours, theirs)
-        return moved * self.options.trade_off
+        moved = relational_distances(ours, theirs) + self.options.angles * relational_angles(ours, theirs)
+        weighed: Tensor = self.options.trade_off * moved
+        return weighed

@@ -89,7 +89,9 @@ class Prefix(Adapter):
         name = next(name for name, module in model.backbone.named_modules() if module is transformer)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")  # asked by peft itself
-            model.backbone.set_submodule(name, get_peft_model(transformer, config))
+            wrapped = get_peft_model(transformer, config)
+        wrapped.word_embeddings = None  # peft's second name of the same weights: a file of weights may not have two
+        model.backbone.set_submodule(name, wrapped)
 
 
 class Bottlenecks(Adapter):

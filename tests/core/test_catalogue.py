@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 
@@ -11,6 +12,7 @@ from medplug.core.errors import PluginError, UsageError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import Plan, make_plan
 from medplug.core.plugins import KINDS, Plugins
+from medplug.core.terminal import show_table
 
 Install = Callable[..., EntryPoint]
 TASK = "task=text_diagnosis"
@@ -42,11 +44,42 @@ def test_backbones_are_listed_by_the_names_that_select_them(plugins: Plugins) ->
     assert "pretrained_text" not in shown
 
 
-def test_adapters_are_listed_with_their_family_and_needs(plugins: Plugins) -> None:
+def test_adapters_are_listed_with_their_family_and_needs_in_plain_words(plugins: Plugins) -> None:
     header, rows = listing("adapters", plugins)
     assert header == ("family", "adapter", "needs", "what it does")
-    assert ("model", "finetune", "target labels") in [row[:3] for row in rows]
-    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    shown = {row[1]: row for row in rows}
+    assert shown["finetune"][:3] == ("model", "finetune", "labels")
+    assert shown["lora"][2] == "labels, pretrained backbone"
+    assert shown["kmm"][2] == "source labels, unlabelled target, pretrained backbone"
+    assert shown["tradaboost"][2] == "source labels, target labels, pretrained backbone"
+    assert not any("_" in row[2] for row in rows)
+
+
+def test_adapters_are_listed_by_family_and_within_it_as_plugins_give_them(install: Install) -> None:
+    plugins = Plugins(found=[install("alpha", adapter=["whiten"])])
+    _, rows = listing("adapters", plugins)
+    families = [row[0] for row in rows]
+    assert list(dict.fromkeys(families)) == ["instance", "feature", "model", "relation"]
+    assert families == sorted(families, key=["instance", "feature", "model", "relation"].index)
+    given = [spec.name for spec in plugins.all("adapter")]
+    for family in set(families):
+        own = [row[1] for row in rows if row[0] == family]
+        assert own == sorted(own, key=given.index)
+    assert [row[1] for row in rows if row[0] == "model"][-1] == "whiten"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_list_of_adapters_keeps_names_whole_in_a_terminal(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes any stream for a terminal
+    header, rows = listing("adapters", plugins)
+    show_table(header, rows)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) == width
+    names = [list(row[:2]) for row in rows]
+    assert [line.split()[:2] for line in lines if line.split()[:2] in names] == names
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,6 +111,23 @@ def test_defaults_are_shown_as_they_are_typed(plugins: Plugins) -> None:
     said = describe("linear_probe", plugins)
     assert "adapter.linear_probe.strengths (default [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])" in said
     assert "adapter.linear_probe.standardise (default true)" in said
+
+
+def test_an_adapter_is_shown_with_what_it_answers_and_needs_before_its_options(plugins: Plugins) -> None:
+    lines = describe("mmd", plugins).splitlines()
+    assert lines[2:4] == ["  family: feature", "  answers: penalty (a term of the loss)"]
+    assert lines[4].startswith("  needs: labelled rows of a source domain; give data.source=TABLE, or ")
+    assert lines[5].startswith("  needs: rows of the target domain (labels are not needed); give data.unlabelled=TABLE")
+    assert lines[6].startswith("  adapter.mmd.trade_off (default 1.0): ")
+    said = describe("linear_probe", plugins)
+    assert "  answers: prepare (what is trained); fit (the head, fitted without gradient)" in said
+
+
+def test_every_question_and_need_has_its_words(plugins: Plugins) -> None:
+    for spec in plugins.all("adapter"):
+        said = describe(spec.name, plugins)
+        assert said.count("\n  needs: ") == len(spec.needs)
+        assert all(f"{question} (" in said for question in spec.answers)
 
 
 def test_an_unknown_name_is_told_with_close_ones_of_any_kind_and_what_failed(install: Install) -> None:
@@ -115,7 +165,18 @@ def test_a_preview_shows_every_key_with_its_origin_as_it_is_typed() -> None:
     ("words", "told"),
     [
         ([], ["would read:  the built-in sample of text_diagnosis", "would write: runs/text_diagnosis-<time>"]),
-        (["data.train=a.csv", "data.test=b.csv", "output=mine"], ["would read:  a.csv, b.csv", "would write: mine"]),
+        (["data.train=a.csv", "output=mine"], ["would read:  a.csv (train)", "would write: mine"]),
+        (
+            [f"data.{name}={name}.csv" for name in ("test", "validation", "unlabelled", "train", "source")],
+            [
+                "would read:  source.csv (source), train.csv (train), unlabelled.csv (unlabelled: no label is read), "
+                "validation.csv (validation), test.csv (test)\n"
+            ],
+        ),
+        (
+            ["data.train=a.csv", "data.site=ward", 'data.source_sites=["A","C"]', "data.target_sites=B"],
+            ["would read:  a.csv (train), from ward: source A and C, target B\n"],
+        ),
         ([], ["encode each distinct input once with minilm, then fit a head (linear_probe)"]),
         (["backbone=text_cnn", "train.epochs=2"], ["train text_cnn by gradient for at most 2 epochs"]),
     ],
@@ -126,6 +187,39 @@ def test_a_preview_says_what_would_be_read_trained_and_written(words: list[str],
         assert part in said
 
 
+def test_a_table_in_memory_is_previewed_without_its_rows() -> None:
+    keys = {"task": "text_diagnosis", "data.train": {"text": ["Jane Roe, cough"], "label": ["a"]}}
+    said = preview(make_plan([("argument", keys)], Plugins(found=())))
+    assert "would read:  a table in memory (train)\n" in said
+    assert "Jane" not in said
+
+
+@pytest.mark.parametrize(
+    ("adapter", "told"),
+    [
+        ("svm", "encode each distinct input once with minilm, then fit a head (svm)"),
+        (
+            "kmm+svm",
+            "weigh the source rows (kmm), then encode each distinct input once with minilm, then fit a head (svm)",
+        ),
+        (
+            "frozen+mmd+entropy",
+            "keep the weights of minilm and train what frozen adds to them by gradient for at most 3 epochs, "
+            "with mmd and entropy in the loss",
+        ),
+        ("lora", "keep the weights of minilm and train what lora adds to them by gradient for at most 3 epochs"),
+        ("mmd", "train every weight of minilm by gradient for at most 3 epochs, with mmd in the loss"),
+        ("kmm", "weigh the source rows (kmm), then train every weight of minilm by gradient for at most 3 epochs"),
+        ("gradual+dann", "train minilm by gradient for at most 3 epochs (gradual), with dann in the loss"),
+        ("finetune", "train minilm by gradient for at most 3 epochs (finetune)"),
+    ],
+)
+def test_a_preview_says_what_each_kind_of_adapter_trains(adapter: str, told: str) -> None:
+    data = ["data.source=s.csv", "data.unlabelled=u.csv"]
+    said = preview(planned(TASK, f"adapter={adapter}", "train.epochs=3", *data))
+    assert f"would train: {told}\n" in said
+
+
 @pytest.mark.parametrize(
     ("begun", "given", "ends"),
     [
@@ -133,7 +227,8 @@ def test_a_preview_says_what_would_be_read_trained_and_written(words: list[str],
         ("task=te", [], ["task=text_diagnosis"]),
         ("backbone=bio", [TASK], ["backbone=bioclinicalbert", "backbone=biomedbert", "backbone=biobert"]),
         ("backbone=text_g", [TASK], ["backbone=text_gru"]),
-        ("adapter=l", [TASK], ["adapter=linear_probe"]),
+        ("adapter=li", [TASK], ["adapter=linear_probe"]),
+        ("adapter=l", [TASK], ["adapter=linear_probe", "adapter=l2sp", "adapter=lora", "adapter=label_graph"]),
         ("recipe=text_s", [TASK], ["recipe=text_scratch"]),
         ("device=c", [TASK], ["device=cpu", "device=cuda"]),
         ("train.ep", [TASK], ["train.epochs="]),
@@ -141,7 +236,7 @@ def test_a_preview_says_what_would_be_read_trained_and_written(words: list[str],
         ("train.ep", [TASK, "train.epochs=3"], []),
         ("data.la", [TASK], ["data.label="]),
         ("backbone.ker", [TASK, "backbone=text_cnn"], ["backbone.kernels="]),
-        ("adapter.fine", [TASK, "adapter=finetune"], ["adapter.finetune.freeze_embeddings="]),
+        ("adapter.finetune.fr", [TASK, "adapter=finetune"], ["adapter.finetune.freeze_embeddings="]),
         ("task=zzz", [], []),
         ("zzz", [TASK], []),
         ("train.ep", ["task=nothing"], []),

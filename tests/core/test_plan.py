@@ -245,9 +245,10 @@ def test_adapters_are_joined_by_a_plus_each_once(plugins: Plugins, joined: str) 
 
 def test_adapters_compose_and_keep_their_own_options(install: Callable[..., EntryPoint]) -> None:
     plugins = Plugins(found=[install("alpha", adapter=["whiten"])])
-    plan = planned(plugins, TASK, "adapter=finetune+whiten", "adapter.finetune.freeze_embeddings=true")
-    assert [spec.name for spec, _ in plan.adapters] == ["finetune", "whiten"]
-    assert plan.adapters[0][1].model_dump() == {"freeze_embeddings": True}
+    plan = planned(plugins, TASK, "adapter=whiten+l2sp+distill", "adapter.l2sp.alpha=0.5")
+    assert [spec.name for spec, _ in plan.adapters] == ["whiten", "l2sp", "distill"]
+    assert plan.adapters[1][1].model_dump()["alpha"] == 0.5
+    assert plan.adapters[0][1].model_dump() == {}
 
 
 def test_a_third_partys_task_backbone_and_adapter_make_a_plan(install: Callable[..., EntryPoint]) -> None:
@@ -332,8 +333,14 @@ def test_completion_keys_follow_the_backbone_and_adapter_chosen(plugins: Plugins
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("adapter=linear_probe+finetune",), "stands alone"),
-        (("backbone=text_cnn", "adapter=linear_probe+finetune"), "fit a head on noise"),
+        (("adapter=linear_probe+finetune",), "choose one of them"),
+        (("adapter=linear_probe+mmd",), "use adapter=frozen.mmd"),
+        (("adapter=finetune+mmd",), "adapter=mmd needs labelled rows of a source domain"),
+        (("backbone=text_cnn", "adapter=linear_probe"), "would build on noise"),
+        (("selection.criterion=dev",), "looks at unlabelled target rows; give data.unlabelled"),
+        (("selection.oracle=true",), "and none is named"),
+        (("data.source=a.csv", "data.validation=b.csv"), "data.validation would choose the model by labels"),
+        (("data.target_labels=5",), "with tables, data.limit counts"),
         (("data.group=",), "data.group"),
         (("data.split_column=",), "data.split_column"),
         (('report.by=["sex",""]',), "report.by"),

@@ -20,9 +20,11 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.model import Loss, Model
 from medplug.core.training.compute import Compute
+from medplug.core.training.objective import Objective
 from medplug.core.training.quiet import quiet
+from medplug.core.training.rows import Collate, Rows
 from medplug.core.training.seeds import seeded
-from medplug.core.training.trainer import Collate, Rows, TransferTrainer, _arguments, train_by_gradient
+from medplug.core.training.trainer import TransferTrainer, _arguments, train_by_gradient
 from medplug.core.training.weights import balanced_weights, weightings
 
 TARGETS = {
@@ -85,9 +87,8 @@ class Training:
                 return {self.metric: self.scores[len(self.seen) - 1] if self.scores else size, "size": size}
 
             history = train_by_gradient(
-                model,
+                Objective(model, Loss(target), target, {}),
                 rows,
-                Loss(target),
                 score,
                 metric=self.metric,
                 greater_is_better=GREATER_IS_BETTER[self.metric],
@@ -143,18 +144,18 @@ def test_micro_batches_add_up_to_the_gradient_of_the_whole_batch(
         with seeded(0):
             backbone = letters()
             model = Model(backbone, target)
-        config = TrainConfig(accumulate=accumulate)
+        config, rows = TrainConfig(accumulate=accumulate), Rows(backbone.prepare(texts), labels)
+        objective = Objective(model, Loss(target), target, {})
         trainer = TransferTrainer(
-            Loss(target),
             lambda: {},
-            model=model,
+            model=objective,
             args=_arguments(config, on_cpu(), tmp_path, 0, "log_loss", False),
-            train_dataset=Rows(backbone.prepare(texts), labels),
+            train_dataset=rows,
             eval_dataset=Rows([], labels[:0]),
         )
         trainer.current_gradient_accumulation_steps = accumulate
-        micro = Collate(backbone, tokens)(list(zip(backbone.prepare(texts), labels, strict=True)))
-        loss = trainer.training_step(model, micro)
+        micro = Collate(backbone, tokens)([rows[i] for i in range(len(rows))])
+        loss = trainer.training_step(objective, micro)
         return len(micro), loss, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
     count, loss, found = gradients(tokens, 1)
@@ -173,17 +174,6 @@ def test_micro_batches_add_up_to_the_gradient_of_the_whole_batch(
     _, shared_loss, shared = gradients(tokens, 4)
     torch.testing.assert_close(shared_loss * 4, loss, atol=1e-6, rtol=0)
     assert difference({name: g * 4 for name, g in shared.items()}, whole) < 1e-6
-
-
-def test_micro_batches_hold_each_row_once_with_its_label(letters: Callable[..., Any], texts: list[str]) -> None:
-    backbone = letters()
-    micro = Collate(backbone, 50)([(item, i) for i, item in enumerate(backbone.prepare(texts))])
-    places = torch.cat([part["labels"] for part in micro]).tolist()
-    assert sorted(places) == list(range(48)) and sum(part["share"] for part in micro) == pytest.approx(1.0)
-    for part in micro:
-        assert part["inputs"]["ids"].numel() <= 50
-        lengths = (part["inputs"]["ids"] > 0).sum(1).tolist()
-        assert lengths == [len(texts[i]) for i in part["labels"].tolist()]
 
 
 def test_training_under_a_small_token_budget_gives_the_same_model(training: Train) -> None:

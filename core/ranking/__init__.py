@@ -1,0 +1,1 @@
+"""Ranking backbones and sources by frozen features, before anything is trained."""

@@ -1,0 +1,111 @@
+"""The rows that candidates are scored on, and their frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medplug.core.contracts import Backbone, Examples, Features, Inputs
+from medplug.core.data.dataset import Dataset, load_dataset
+from medplug.core.data.reading import fingerprints
+from medplug.core.errors import BackboneError
+from medplug.core.plan import Plan
+from medplug.core.progress import Progress, Watch
+from medplug.core.run import make_task
+from medplug.core.specs import resolve
+from medplug.core.training.cache import FeatureCache, backbone_key
+from medplug.core.training.compute import Compute, compute_for, infer
+
+ROWS = 5000
+"""The most rows of a table that are encoded; more would cost an hour and hardly move a ranking."""
+
+Matrix = NDArray[np.float32]
+
+
+def training_rows(plan: Plan) -> Dataset:
+    """The dataset of a run of this plan, cut as that run will cut it: rank on its training rows alone."""
+    task, sample = make_task(plan)
+    return load_dataset(
+        task,
+        task.data,
+        by=plan.report.by,
+        seed=plan.run.seed,
+        sample=sample,
+        sha256=fingerprints(task, task.data, plan.report.by),
+        oracle=plan.selection.oracle,
+    )
+
+
+def some(examples: Examples, seed: int, what: str, notes: list[str]) -> Examples:
+    """At most `ROWS` of the examples, drawn evenly over the labels; a note says so where that leaves some out."""
+    if len(examples) <= ROWS:
+        return examples
+    notes.append(f"scored on {ROWS:,} of the {len(examples):,} {what}, drawn evenly over the labels by the seed")
+    return examples.take(even_rows(examples.labels, len(examples), ROWS, seed))
+
+
+def even_rows(labels: Sequence[Any] | None, rows: int, most: int, seed: int) -> NDArray[np.int64]:
+    """At most `most` positions, ascending: random ones, of each label its share, give or take one."""
+    if rows <= most:
+        return np.arange(rows)
+    order = np.random.default_rng(seed).permutation(rows)
+    if labels is not None:
+        number = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+        order = order[np.argsort(np.array([number[label] for label in labels])[order], kind="stable")]
+    return np.sort(order[np.arange(most) * rows // most])
+
+
+def owners(examples: Examples) -> list[str] | None:
+    """The patient of each row, None where none is named; a row that names nobody is its own."""
+    if examples.groups is None:
+        return None
+    return [group or f"\0{i}" for i, group in enumerate(examples.groups)]
+
+
+def raw(examples: Examples) -> list[Any]:
+    """The raw inputs of a task of one modality, one a row."""
+    (values,) = examples.inputs.values()
+    return values
+
+
+class Encoder:
+    """A plan's backbone, loaded and frozen, with the features it has made."""
+
+    def __init__(self, plan: Plan, learn_from: Examples, watch: Watch) -> None:
+        self._watch, self._name = watch, plan.backbone.name
+        watch(Progress(f"loading {self._name}"))
+        factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
+        self._compute: Compute = compute_for(plan.run, plan.train, alone=True)
+        backbone = factory.create(plan.backbone_options, plan.backbone.source)
+        backbone.learn(raw(learn_from), learn_from.groups)
+        self._backbone = backbone.to(self._compute.device).eval()
+        self._cache = FeatureCache(backbone_key(backbone, str(self._compute.dtype)), plan.train.cache)
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        return self._backbone.width
+
+    def features(self, values: Sequence[Any]) -> Matrix:
+        """Features ``[values, width]``; each distinct value is encoded once, or read from ``train.cache``."""
+        backbone = self._backbone
+
+        def pooled(inputs: Inputs) -> Tensor:
+            features: Features = backbone(inputs)
+            return features.pooled
+
+        def report(done: int, total: int) -> None:
+            self._watch(Progress(f"encoding with {self._name}", done, total))
+
+        def encode(unknown: list[Any]) -> Matrix:
+            return infer(pooled, backbone, backbone.prepare(unknown), self._compute, report)
+
+        found = self._cache.features(values, encode)
+        if not np.isfinite(found).all():
+            raise BackboneError(f"backbone {self._name} gives features that are not finite; try precision=float32")
+        self._cache.save()
+        return found

@@ -1,0 +1,203 @@
+"""What training minimises, held to a plain computation with all rows in one padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from medplug.core.adapter import Adapter, Batch
+from medplug.core.data.targets import Target
+from medplug.core.model import Loss, Model
+from medplug.core.training.objective import Objective
+from medplug.core.training.rows import Collate, Part, Rows
+from medplug.core.training.seeds import seeded
+
+TARGETS = {
+    "binary": Target("binary", ("no", "yes")),
+    "multiclass": Target("multiclass", ("a", "b", "c")),
+    "multilabel": Target("multilabel", ("a", "b", "c")),
+}
+LABELLED = 30
+every_kind = pytest.mark.parametrize("kind", TARGETS)
+
+
+class Judge(Adapter):
+    """A layer that looks at both domains; the reference and the progress count too."""
+
+    def attach(self, model: Model) -> nn.Module:
+        with seeded(5):
+            self.layer = nn.Linear(model.head.in_features, 1)
+        return self.layer
+
+    def penalty(self, batch: Batch) -> Tensor:
+        self.batch = batch
+        return judged(
+            self.layer,
+            (batch.source_features, batch.target_features),
+            (batch.source_logits, batch.target_logits),
+            batch.reference["judge"],
+            batch.progress,
+        )
+
+
+class Gap(Adapter):
+    """The distance of the domains' mean features; it attaches nothing."""
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return (batch.source_features.mean(0) - batch.target_features.mean(0)).square().sum()
+
+
+class Nothing(Adapter):
+    """No penalty at all."""
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return batch.outputs.features.new_zeros(())
+
+
+def judged(
+    layer: nn.Module, features: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor], known: Tensor, progress: float
+) -> Tensor:
+    opinion = layer(features[0]).square().mean() - layer(features[1]).mean()
+    spread = (logits[0].mean(0) - logits[1].mean(0)).abs().sum()
+    return opinion + (1 + progress) * spread + (layer(torch.cat(features)) * known).mean()
+
+
+def some_labels(target: Target) -> NDArray[np.int64]:
+    draw = np.random.default_rng(1)
+    several = target.kind == "multilabel"
+    return draw.integers(0, 2 if several else len(target.classes), (LABELLED, 3) if several else LABELLED)
+
+
+def domain_rows(backbone: Any, texts: list[str], target: Target, *, weighted: bool = True) -> Rows:
+    """Rows of a source, then of a target, then unlabelled ones: the order of a part."""
+    weights = np.random.default_rng(2).uniform(0, 3, LABELLED) if weighted else None
+    known = np.random.default_rng(3).normal(size=(len(texts), 1)).astype(np.float32)
+    return Rows(backbone.prepare(texts), some_labels(target), weights, np.arange(LABELLED) < 20, {"judge": known})
+
+
+def part_of(rows: Rows, backbone: Any, tokens: int, order: NDArray[np.int64] | None = None) -> Part:
+    drawn = range(len(rows)) if order is None else order.tolist()
+    weighted = rows.weights is not None
+    (part,) = Collate(backbone, tokens, together=True, weighted=weighted)([rows[i] for i in drawn])
+    return part
+
+
+def gradients(module: nn.Module) -> dict[str, Tensor]:
+    return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def made(letters: Callable[..., Any], target: Target, **penalties: Adapter) -> Objective:
+    with seeded(0):
+        return Objective(Model(letters(), target), Loss(target), target, penalties)
+
+
+# ---- value and gradient
+
+
+@every_kind
+@pytest.mark.parametrize("tokens", [1, 40, 100_000])
+def test_loss_and_gradient_are_those_of_all_rows_in_one_padded_batch(
+    tokens: int, kind: str, letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target = TARGETS[kind]
+    rows = domain_rows(letters(), texts, target)
+    objective = made(letters, target, judge=Judge(None), gap=Gap(None))
+    objective.progress = 0.25
+    part = part_of(rows, letters(), tokens)
+    assert (len(part.inputs) == 1) is (tokens > 48 * 30)
+    value = objective(part)
+    value.backward()
+
+    plain = made(letters, target, judge=Judge(None))
+    model, weights = plain.model, rows.weights
+    features = model.backbone(model.backbone.collate(list(rows.items))).pooled
+    logits = model.head(features)
+    losses = Loss(target)(logits[:LABELLED], torch.from_numpy(rows.labels))
+    assert weights is not None
+    expected = (losses * torch.from_numpy(weights).float()).sum() / LABELLED
+    domains = (features[:20], features[20:]), (logits[:20], logits[20:])
+    expected = expected + judged(plain.attached["judge"], *domains, torch.from_numpy(rows.reference["judge"]), 0.25)
+    expected = expected + (features[:20].mean(0) - features[20:].mean(0)).square().sum()
+    expected.backward()
+    torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-6)
+    found, wanted = gradients(objective), gradients(plain)
+    assert set(found) == set(wanted) and "attached.judge.weight" in found and len(found) == 7
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, wanted[name], atol=1e-6, rtol=1e-4)
+        assert gradient.abs().max() > 1e-4
+
+
+def test_the_order_in_which_rows_are_drawn_changes_nothing(letters: Callable[..., Any], texts: list[str]) -> None:
+    target = TARGETS["multiclass"]
+    rows = domain_rows(letters(), texts, target)
+    objective = made(letters, target, judge=Judge(None))
+    values = [
+        objective(part_of(rows, letters(), tokens, np.random.default_rng(seed).permutation(48))).item()
+        for seed, tokens in enumerate([40, 40, 60, 100_000])
+    ]
+    assert values == pytest.approx([values[0]] * 4, abs=1e-5)
+
+
+@every_kind
+def test_unlabelled_rows_have_no_loss_of_their_own(kind: str, letters: Callable[..., Any], texts: list[str]) -> None:
+    target = TARGETS[kind]
+    with_them, without = (made(letters, target, nothing=Nothing(None)) for _ in range(2))
+    whole = with_them(part_of(domain_rows(letters(), texts, target), letters(), 40))
+    labelled = without(part_of(domain_rows(letters(), texts[:LABELLED], target), letters(), 40))
+    torch.testing.assert_close(whole, labelled)
+    whole.backward()
+    labelled.backward()
+    for name, gradient in gradients(with_them).items():
+        torch.testing.assert_close(gradient, gradients(without)[name], atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [40, 100_000])
+def test_without_penalties_weighted_parts_add_up(tokens: int, letters: Callable[..., Any], texts: list[str]) -> None:
+    target = TARGETS["multiclass"]
+    rows = domain_rows(letters(), texts[:LABELLED], target)
+    objective = made(letters, target)
+    assert rows.weights is not None and not list(objective.attached.parameters())
+    drawn = [rows[i] for i in np.random.default_rng(0).permutation(LABELLED)]
+    found = sum(objective(part) for part in Collate(letters(), tokens, weighted=True)(drawn))
+    logits = objective.model(objective.model.backbone.collate(list(rows.items)))
+    losses = Loss(target)(logits, torch.from_numpy(rows.labels))
+    torch.testing.assert_close(found, (losses * torch.from_numpy(rows.weights).float()).mean())
+    equal = sum(objective(part) for part in Collate(letters(), tokens)(drawn))
+    torch.testing.assert_close(equal, losses.mean())
+
+
+# ---- what a penalty is handed
+
+
+def test_a_penalty_is_told_domains_labels_reference_target_and_progress(
+    letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target, judge = TARGETS["multiclass"], Judge(None)
+    rows = domain_rows(letters(), texts, target)
+    objective = made(letters, target, judge=judge)
+    model = objective.model
+    for progress in (0.0, 0.5):
+        objective.progress = progress
+        objective(part_of(rows, letters(), 40))
+        assert judge.batch.progress == progress
+    batch = judge.batch
+    assert batch.target is target and batch.sources == 20
+    assert batch.labels.tolist() == rows.labels.tolist()
+    np.testing.assert_array_equal(batch.reference["judge"], rows.reference["judge"])
+    outputs = model.outputs(model.backbone.collate(list(rows.items)))
+    assert [len(batch.source_features), len(batch.target_features)] == [20, 28]
+    torch.testing.assert_close(torch.cat([batch.source_features, batch.target_features]), outputs.features)
+    torch.testing.assert_close(torch.cat([batch.source_logits, batch.target_logits]), outputs.logits)
+
+
+def test_the_attached_are_in_the_objective_and_not_in_the_model(letters: Callable[..., Any]) -> None:
+    objective = made(letters, TARGETS["binary"], judge=Judge(None), gap=Gap(None))
+    beside = {name for name in objective.state_dict() if not name.startswith("model.")}
+    assert beside == {"attached.judge.weight", "attached.judge.bias"}
+    assert {f"model.{name}" for name in objective.model.state_dict()} == set(objective.state_dict()) - beside
