@@ -51,7 +51,8 @@ def fused_kernel_sum(
     the same on both sides of ``s_ij (row_j - row_i)``, so that a common shift
     of all rows pulls nowhere.
     """
-    with torch.cuda.device_of(rows):  # kernels start on the current device, whatever they are given
+    # kernels start on the current device, whatever they are given
+    with torch.cuda.device_of(rows):  # type: ignore[no-untyped-call]
         return _bands(rows, mass, n, ladder, own, wants_gradient)
 
 

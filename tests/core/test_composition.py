@@ -189,6 +189,13 @@ def test_a_criterion_needs_unlabelled_rows(criterion: str) -> None:
         assert said.startswith(f"selection.criterion={criterion} looks at unlabelled target rows; give data.unlabelled")
 
 
+@pytest.mark.parametrize("adapter", ["linear_probe", "kmm+svm", "tradaboost"])
+def test_a_criterion_that_a_fitted_head_would_ignore_is_refused(adapter: str) -> None:
+    said = refused(adapter, criterion="dev")
+    assert said.startswith("selection.criterion=dev chooses among the epochs of training by gradient; ")
+    assert said.endswith("leave it out")
+
+
 def test_choosing_on_validation_needs_nothing_more() -> None:
     for data in TABLES:
         check("finetune", data)

@@ -13,6 +13,7 @@ from medplug.core.plan import Plan, make_plan, task_keys
 from medplug.core.plugins import Plugins
 
 TASK = "task=text_diagnosis"
+TABLES = ("data.source=s.csv", "data.unlabelled=u.csv")
 
 
 def planned(plugins: Plugins, *words: str, file: Flat | None = None) -> Plan:
@@ -245,9 +246,9 @@ def test_adapters_are_joined_by_a_plus_each_once(plugins: Plugins, joined: str) 
 
 def test_adapters_compose_and_keep_their_own_options(install: Callable[..., EntryPoint]) -> None:
     plugins = Plugins(found=[install("alpha", adapter=["whiten"])])
-    plan = planned(plugins, TASK, "adapter=whiten+l2sp+distill", "adapter.l2sp.alpha=0.5")
-    assert [spec.name for spec, _ in plan.adapters] == ["whiten", "l2sp", "distill"]
-    assert plan.adapters[1][1].model_dump()["alpha"] == 0.5
+    plan = planned(plugins, TASK, "adapter=whiten+kmm+l2sp", "adapter.l2sp.alpha=0.5", *TABLES)
+    assert [spec.name for spec, _ in plan.adapters] == ["whiten", "kmm", "l2sp"]
+    assert plan.adapters[2][1].model_dump()["alpha"] == 0.5
     assert plan.adapters[0][1].model_dump() == {}
 
 

@@ -17,8 +17,7 @@ import torch
 import medplug
 from medplug.core.api import rank_request
 from medplug.core.data.dataset import Dataset
-from medplug.core.errors import ConfigError, DataError, UnknownNameError, UsageError
-from medplug.core.grammar import flatten
+from medplug.core.errors import BackboneError, ConfigError, DataError, UnknownNameError, UsageError
 from medplug.core.plugins import Plugins
 from medplug.core.ranking import features
 from medplug.core.ranking.distances import mmd_on
@@ -28,7 +27,7 @@ from medplug.core.training.compute import infer
 from medplug.core.transfer import logme, mmd
 
 ROOT = Path(__file__).parents[2]
-SIGNS = {"chest": "cough fever chest severe", "limb": "fracture pain rash mild", "well": "the patient has no and acute"}
+SIGNS = {"chest": "cough fever chest severe", "limb": "fracture pain rash mild", "well": "patient had acute chronic"}
 
 
 def notes(rows: int = 120, seed: int = 0, *, signs: dict[str, str] = SIGNS, told: float = 1.0) -> dict[str, list[Any]]:
@@ -36,7 +35,7 @@ def notes(rows: int = 120, seed: int = 0, *, signs: dict[str, str] = SIGNS, told
     generator = np.random.default_rng(seed)
     labels = [list(signs)[i % len(signs)] for i in range(rows)]
     spoken = [label if generator.random() < told else generator.choice(list(signs)) for label in labels]
-    texts = [" ".join(generator.choice(signs[name].split(), 6)) + f" {i} {seed}" for i, name in enumerate(spoken)]
+    texts = [" ".join(generator.choice(signs[name].split(), 6)) + f" {i}" for i, name in enumerate(spoken)]
     return {"text": texts, "label": labels, "patient": [f"p{i // 3}" for i in range(rows)]}
 
 
@@ -128,9 +127,8 @@ def test_the_rows_are_those_that_a_run_with_the_same_keys_learns_from(
         monkeypatch.setattr(f"{module}.load_dataset", kept)
     keys: dict[str, Any] = {"data": {"train": notes(), "group": "patient"}, "seed": 3}
     ranking = rank(backbones=[tiny_bert, destroyed], **keys)
-    monkeypatch.setattr("medplug.core.run._metric", lambda *rest: pytest.skip.Exception)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - the run is stopped once it has cut its rows
-        medplug.run(task="text_diagnosis", backbone=tiny_bert / "none", device="cpu", **keys)
+    with pytest.raises(BackboneError):  # stopped once it has cut its rows
+        medplug.run(task="text_diagnosis", backbone=f"{tiny_bert}/none", device="cpu", **keys)
     assert seen[0].tolist() == seen[1].tolist()
     assert ranking.groups == len({f"p{(row - 1) // 3}" for row in seen[0]})
 
@@ -146,19 +144,18 @@ def test_features_in_the_users_cache_are_not_encoded_again(
 
 
 def test_a_patients_rows_stand_or_fall_together(tiny_bert: Path, destroyed: Path) -> None:
-    alone = rank(data={"train": notes(240, told=0.7)}, backbones=[tiny_bert, destroyed])
-    table = {name: column * 2 for name, column in notes(120, told=0.7).items()}
-    table["text"] = [f"{text} {'again' if i >= 120 else ''}" for i, text in enumerate(table["text"])]
-    keys: dict[str, Any] = {"backbones": [tiny_bert, destroyed]}
-    ungrouped = rank(data={"train": table, "split": [0.98, 0.01, 0.01]}, **keys)
-    table["patient"] = [f"p{i % 120 // 12}" for i in range(240)]
-    grouped = rank(data={"train": table, "group": "patient", "split": [0.7, 0.15, 0.15]}, **keys)
-    assert alone.groups is None and ungrouped.groups is None and grouped.groups == 7
-
-    def width(ranking: medplug.Ranking) -> float:
-        return ranking.candidates[0].ci95[1] - ranking.candidates[0].ci95[0]
-
-    assert width(grouped) != width(ungrouped)
+    few = notes(24, told=0.7)
+    table = {name: [value for value in column for _ in range(10)] for name, column in few.items()}
+    table["text"] = [f"{text.rpartition(' ')[0]} {i}" for i, text in enumerate(table["text"])]
+    table["patient"] = [f"p{i // 10}" for i in range(240)]
+    rankings = [
+        rank(data={"train": table, "split": "random", **group}, backbones=[tiny_bert, destroyed])
+        for group in ({}, {"group": "patient"})
+    ]
+    assert [ranking.groups for ranking in rankings] == [None, 24]
+    (alone, *_), (together, *_) = (ranking.candidates for ranking in rankings)
+    assert alone.scores == together.scores
+    assert together.ci95[1] - together.ci95[0] > 1.5 * (alone.ci95[1] - alone.ci95[0])
 
 
 def test_many_rows_are_sampled_and_the_reader_is_told(
@@ -184,8 +181,8 @@ def one_hot(labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.one_hot(labels).double()
 
 
-@pytest.mark.parametrize(("n", "width"), [(60, 5), (40, 60)])
-def test_a_rows_share_is_what_the_log_evidence_loses_without_it(n: int, width: int) -> None:
+@pytest.mark.parametrize(("n", "width", "alike"), [(60, 5, 0.99), (40, 60, 0.9)])
+def test_a_rows_share_is_what_the_log_evidence_loses_without_it(n: int, width: int, alike: float) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(n, width, generator=generator)
     labels = (rows[:, 0] + torch.randn(n, generator=generator)).gt(0).long()
@@ -193,8 +190,8 @@ def test_a_rows_share_is_what_the_log_evidence_loses_without_it(n: int, width: i
     others = [torch.arange(n)[torch.arange(n) != i] for i in range(n)]
     left_out = [n * logme(rows, labels) - (n - 1) * logme(rows[o], labels[o]) for o in others]
     expected = torch.tensor(left_out, dtype=torch.float64)
-    assert float(torch.corrcoef(torch.stack([found, expected]))[0, 1]) > 0.99
-    assert float((found - expected).abs().mean()) < 0.1 * float(expected.std())
+    assert float(torch.corrcoef(torch.stack([found, expected]))[0, 1]) > alike
+    assert float(found.mean()) == pytest.approx(float(expected.mean()), abs=0.02)
 
 
 def test_shares_vary_over_half_samples_as_logme_itself_does() -> None:
@@ -228,7 +225,7 @@ def test_distances_from_all_rows_are_those_of_the_shared_layer() -> None:
         assert (-score(rows)).tolist() == pytest.approx(expected, abs=1e-5)
 
 
-OTHER = {"chest": "with of for in on", "limb": "a the and no", "well": "chronic acute the with"}
+OTHER = {"chest": "with of for in", "limb": "a the and no", "well": "on has the with"}
 
 
 def test_the_source_of_the_same_kind_wins_by_every_measure(tiny_bert: Path) -> None:
@@ -338,9 +335,8 @@ def test_every_ranking_of_the_documents_resolves(command: str, tmp_path: Path, m
         word for i, word in enumerate(words) if not word.startswith("-") and words[i - 1] not in ("-o", "--sources")
     ]
     keys = parse_words(given)
-    request = rank_request(
-        Plugins(), flatten(keys), backbones=keys.pop("backbones", None), sources=options.get("sources")
-    )
+    backbones = keys.pop("backbones", None)
+    request = rank_request(Plugins(), keys, backbones=backbones, sources=options.get("sources"))
     assert len(request.plans) + len(request.sources) > 1
 
 

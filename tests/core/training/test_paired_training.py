@@ -35,12 +35,13 @@ class Adversary(Adapter):
     """A discriminator with dropout, so that each step draws at random; it notes what it is told."""
 
     def attach(self, model: Model) -> nn.Module:
-        self.seen: list[tuple[float, int, int, int]] = []
+        self.seen: list[tuple[float, int, int, list[int]]] = []
         self.judge = nn.Sequential(nn.Dropout(0.3), nn.Linear(model.head.in_features, 1))
         return self.judge
 
     def penalty(self, batch: Batch) -> Tensor:
-        self.seen.append((batch.progress, batch.sources, len(batch.labels), len(batch.outputs.features)))
+        places = batch.reference["adversary"][:, 0].int().tolist()
+        self.seen.append((batch.progress, batch.sources, len(batch.labels), places))
         opinion = self.judge(reverse_gradient(batch.outputs.features, 1 + batch.progress))
         return softplus(-opinion[: batch.sources]).mean() + softplus(opinion[batch.sources :]).mean()
 
@@ -73,8 +74,9 @@ class Paired:
             objective = Objective(Model(backbone, TARGET), Loss(TARGET), TARGET, penalties)
             self.before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
             texts = self.texts if self.penalised else self.texts[:LABELLED]
+            places = {"adversary": np.arange(len(texts), dtype=np.float32)[:, None]}
             sources = np.arange(LABELLED) < 24
-            rows = Rows(backbone.prepare(texts), np.arange(LABELLED) % 3, sources=sources)
+            rows = Rows(backbone.prepare(texts), np.arange(LABELLED) % 3, sources=sources, reference=places)
             config = TrainConfig(**{"epochs": 4, "learning_rate": 0.02, "batch_size": 8, **self.config})
             pairs = PairedBatches(LABELLED, UNLABELLED, config.batch_size, seed=0) if self.penalised else None
             history = train_by_gradient(
@@ -152,11 +154,16 @@ def test_each_batch_holds_labelled_rows_of_both_domains_and_unlabelled_ones(pair
     run = paired(epochs=3)
     run()
     assert len(run.adapter.seen) == 12
+    orders = []
     for epoch in range(3):
         steps = run.adapter.seen[4 * epoch : 4 * epoch + 4]
         assert [labelled for _, _, labelled, _ in steps] == [8, 8, 8, 6]
-        assert sum(sources for _, sources, _, _ in steps) == 24
-        assert {rows - labelled for _, _, labelled, rows in steps} == {8}
+        assert all(max(places[:sources]) < 24 <= min(places[sources:]) for _, sources, _, places in steps)
+        assert all(min(places[labelled:]) >= LABELLED for _, _, labelled, places in steps)
+        assert {len(places) - labelled for _, _, labelled, places in steps} == {8}
+        orders.append([place for _, _, labelled, places in steps for place in places[:labelled]])
+    assert all(sorted(order) == list(range(LABELLED)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
 
 
 def test_the_token_budget_does_not_change_what_is_learned(paired: Pair, letters: Callable[..., Any]) -> None:

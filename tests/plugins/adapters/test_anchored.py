@@ -70,7 +70,7 @@ def test_distillation_is_nothing_where_the_teacher_is_matched_and_leads_to_it_el
     own = {"distill": batch.outputs.logits.detach().clone()}
     adapter = Distill(options.DistillOptions(teacher=Path("runs/teacher"), trade_off=0.5))
     matched = batch_of(target, 3, 5, reference=own)
-    assert float(adapter.penalty(matched)) == pytest.approx(0, abs=1e-6)
+    assert float(adapter.penalty(matched).detach()) == pytest.approx(0, abs=1e-6)
     assert gradient_of(adapter.penalty(matched), matched).abs().max() < 1e-6
     other = batch_of(target, 3, 5, reference={"distill": own["distill"] + torch.randn(8, target.outputs)})
     twice = Distill(options.DistillOptions(teacher=Path("runs/teacher"), trade_off=1.0))
@@ -78,16 +78,21 @@ def test_distillation_is_nothing_where_the_teacher_is_matched_and_leads_to_it_el
     torch.testing.assert_close(2 * adapter.penalty(other), twice.penalty(other))
 
 
-def test_a_student_of_a_real_teacher_agrees_with_it(go: Of, tables: Of, tmp_path: Path) -> None:
-    data = tables()
-    teacher = go(tmp_path / "teacher", "linear_probe")
-    folder = {"adapter.distill.teacher": str(tmp_path / "teacher"), "adapter.distill.trade_off": 20.0}
-    student = go(tmp_path / "student", "frozen+distill", train={"epochs": 40, "patience": 40}, **folder)
-    said = [run.predict(data["unlabelled"])["prediction"] for run in (teacher, student)]
-    assert (said[0] == said[1]).mean() > 0.8
-    (tmp_path / "teacher").rename(tmp_path / "away")  # the student stands on its own
-    again = medplug.load(student.folder, device="cpu").predict(data["unlabelled"])
-    assert again["prediction"].equals(said[1])
+def test_a_student_comes_nearer_to_its_teacher_and_then_stands_on_its_own(
+    go: Of, tables: Of, tmp_path: Path
+) -> None:
+    rows = tables()["unlabelled"]
+    teacher = go(tmp_path / "teacher", "linear_probe").predict(rows)
+    away = []
+    for trade_off in (0.0, 20.0):
+        keys = {"adapter.distill.teacher": str(tmp_path / "teacher"), "adapter.distill.trade_off": trade_off}
+        student = go(tmp_path / f"student {trade_off}", "frozen+distill", train={"epochs": 6}, **keys)
+        columns = [name for name in teacher.columns if name.startswith("p_")]
+        said = student.predict(rows)
+        away.append(np.abs(said[columns].to_numpy() - teacher[columns].to_numpy()).mean())
+    assert away[1] < 0.7 * away[0]
+    (tmp_path / "teacher").rename(tmp_path / "away")
+    assert medplug.load(student.folder, device="cpu").predict(rows).equals(said)
 
 
 def test_relations_are_kept_where_features_only_move_turn_and_grow(
@@ -98,7 +103,7 @@ def test_relations_are_kept_where_features_only_move_turn_and_grow(
     kept = {"relation": 3 * batch.outputs.features.detach() @ turn + 2}
     adapter = Relation(options.RelationOptions())
     same, other = batch_of(target, 4, 5, reference=kept), batch_of(target, 4, 5, reference={"relation": torch.randn(9, 7)})
-    assert float(adapter.penalty(same)) == pytest.approx(0, abs=1e-6)
+    assert float(adapter.penalty(same).detach()) == pytest.approx(0, abs=1e-6)
     slope = gradient_of(adapter.penalty(other), other)
     assert adapter.penalty(other) > 0 and slope.any() and slope.isfinite().all()
 
@@ -107,7 +112,7 @@ def test_relations_are_kept_where_features_only_move_turn_and_grow(
 def test_two_rows_have_no_angle_and_cost_nothing(rows: int, batch_of: Of, gradient_of: Of) -> None:
     batch = batch_of(Target("binary", ("no", "yes")), rows, 0, reference={"relation": torch.randn(rows, 7)})
     value = Relation(options.RelationOptions()).penalty(batch)
-    assert float(value) == 0 and not gradient_of(value, batch).any()
+    assert float(value.detach()) == 0 and not gradient_of(value, batch).any()
 
 
 def test_the_relations_are_those_of_the_frozen_features() -> None:
@@ -144,13 +149,13 @@ def test_weights_are_pulled_to_where_they_started_and_the_head_to_zero() -> None
     adapter, model, _ = anchored()
     start = [parameter.detach().clone() for parameter in model.backbone.map.parameters()]
     head = squared([*model.head.parameters()])
-    assert float(adapter.penalty(SimpleNamespace())) == pytest.approx(0.35 * head, rel=1e-5)
+    assert float(adapter.penalty(SimpleNamespace()).detach()) == pytest.approx(0.35 * head, rel=1e-5)
     with torch.no_grad():
         for parameter in model.backbone.parameters():
             parameter += 0.5
     moved = squared([a - b for a, b in zip(model.backbone.map.parameters(), start, strict=True)])
     value = adapter.penalty(SimpleNamespace())
-    assert float(value) == pytest.approx(0.15 * moved + 0.35 * head, rel=1e-5)
+    assert float(value.detach()) == pytest.approx(0.15 * moved + 0.35 * head, rel=1e-5)
     value.backward()
     torch.testing.assert_close(model.backbone.map.weight.grad, torch.full((3, 4), 0.15))
     torch.testing.assert_close(model.head.weight.grad, 0.7 * model.head.weight.detach())
