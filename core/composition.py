@@ -1,12 +1,16 @@
-"""Which adapters go together, and with which backbone and data; looked at before anything is read."""
+"""Which adapters go together, and with which backbone and data: looked at before rows are read, and after."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from medplug.core.config import DataConfig, SelectionConfig
-from medplug.core.errors import ConfigError
+from medplug.core.errors import ConfigError, DataError
 from medplug.core.specs import AdapterSpec, Need
+
+if TYPE_CHECKING:
+    from medplug.core.contracts import Examples
 
 NEEDED: dict[Need, tuple[str, str]] = {
     "labels": ("labelled rows", "give data.train"),
@@ -44,6 +48,27 @@ def check_composition(
         raise ConfigError(
             f"selection.criterion={selection.criterion} chooses among the epochs of training by gradient; "
             f"adapter={fits[0]} has none and chooses its strength on validation rows: leave it out"
+        )
+
+
+def check_rows(adapters: Sequence[AdapterSpec], selection: SelectionConfig, splits: Mapping[str, Examples]) -> None:
+    """Raise `DataError` where what the data keys promised is not in the rows that were read."""
+    train = splits["train"]
+    if train.of_target is None:
+        return
+    lacking = {
+        "source_labels": not (~train.of_target).any(),
+        "target_labels": not train.of_target.any(),
+        "unlabelled_target": "unlabelled" not in splits and not train.of_target.any(),
+    }
+    for spec in adapters:
+        for need in spec.needs:
+            if lacking.get(need):
+                raise DataError(f"adapter={spec.name} needs {NEEDED[need][0]}, and no such row was left to train on")
+    if selection.criterion != "validation" and "unlabelled" not in splits:
+        raise DataError(
+            f"selection.criterion={selection.criterion} looks at unlabelled target rows, and none was left: "
+            "every one of them is labelled or held out"
         )
 
 
@@ -97,7 +122,7 @@ def _check_selection(data: DataConfig, selection: SelectionConfig) -> None:
         raise ConfigError(f"selection.criterion={selection.criterion} looks at unlabelled target rows; {step}")
     if selection.oracle and "source_labels" not in met:
         raise ConfigError("selection.oracle=true is about choosing by labels of a target domain, and none is named")
-    if selection.oracle and data.source is not None and data.validation is None and data.train is None:
+    if selection.oracle and "target_labels" not in met and not data.source_sites and data.validation is None:
         raise ConfigError("selection.oracle=true needs data.validation, a labelled table of the target domain")
     unsupervised = data.source is not None and data.train is None
     if unsupervised and data.validation is not None and not selection.oracle:

@@ -49,7 +49,8 @@ class Judged:
             notes={**trained.notes, "baseline": self.baseline_notes},
             manifest=manifest,
             uses_unlabelled=any("unlabelled_target" in spec.needs for spec, _ in plan.adapters),
-            chosen_on_source=_chosen_on_source(dataset, plan),
+            chosen_on_source=_of_source(dataset.splits["validation"]),
+            tested_on_source=_of_source(dataset.splits["test"]),
         )
 
 
@@ -104,10 +105,9 @@ def _selection(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> d
     return found
 
 
-def _chosen_on_source(dataset: Dataset, plan: Plan) -> bool:
-    """Whether the validation rows are the source's; the target's are taken where it has labels to learn from."""
-    of_target = dataset.splits["train"].of_target
-    return of_target is not None and not of_target.any() and not plan.selection.oracle
+def _of_source(examples: Examples) -> bool:
+    """Whether these rows are not of the domain that the model is for."""
+    return examples.of_target is not None and not examples.of_target.any()
 
 
 def _rows(dataset: Dataset, split: str) -> list[Any]:

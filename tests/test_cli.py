@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,6 +195,63 @@ def test_predicting_with_what_is_no_run_is_told(medplug: Callable[..., Result], 
         folder=tmp_path,
         kept={"notes.csv"},
     )
+
+
+def test_backbones_are_ranked_and_the_table_goes_to_a_file(
+    medplug: Callable[..., Result], tmp_path: Path, tiny_bert: Path
+) -> None:
+    notes(tmp_path / "notes.csv")
+    shutil.copytree(tiny_bert, tmp_path / "twin")
+    words = ("rank", "task=text_diagnosis", "data.train=notes.csv", "device=cpu", f"backbones={tiny_bert},./twin")
+    done = medplug(*words, "-o", "ranking.json")
+    assert_told(
+        done,
+        0,
+        "logme",
+        "h_score",
+        "twin",
+        "not supported",
+        folder=tmp_path,
+        kept={"notes.csv", "twin", "ranking.json"},
+    )
+    assert done.stderr == ""  # progress is for terminals
+    ranking = json.loads((tmp_path / "ranking.json").read_text())
+    assert ranking["support"] in done.stdout and len(ranking["candidates"]) == 2
+
+
+def test_sources_are_ranked_for_a_target(medplug: Callable[..., Result], tmp_path: Path, tiny_bert: Path) -> None:
+    for name in ("notes.csv", "a.csv", "b.csv"):
+        notes(tmp_path / name)
+    words = ("rank", "task=text_diagnosis", "device=cpu", f"backbone={tiny_bert}", "--sources", "a.csv,b.csv")
+    kept = {"notes.csv", "a.csv", "b.csv"}
+    labelled = medplug(*words, "data.train=notes.csv")
+    assert_told(labelled, 0, "leep", "nce", "mmd", "a_distance", "not supported", folder=tmp_path, kept=kept)
+    unlabelled = medplug(*words, "data.unlabelled=notes.csv")
+    assert_told(unlabelled, 0, "sources by mmd", "not supported", folder=tmp_path, kept=kept)
+    assert "leep" not in unlabelled.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("backbones=minilm,bret",), ("no backbone named 'bret'", "did you mean bert?", "medplug list backbones")),
+        (("backbones=minilm",), ("one candidate", "nothing to rank")),
+        (("backbones=",), ("backbones is empty", "backbones=NAME,NAME")),
+        ((), ("neither is given", "--sources TABLE,TABLE")),
+        (("--backbones", "minilm,bert"), ("backbones=NAME,NAME",)),
+        (("sources=a.csv,b.csv",), ("--sources TABLE,TABLE",)),
+        (("backbones=minilm,bert", "-o", "nowhere/ranking.json"), ("nowhere/ranking.json", "folder that exists")),
+        (("--sources", "notes.csv,other.csv"), ("other.csv", "'label'", "text, diagnosis")),
+    ],
+)
+def test_a_ranking_that_cannot_be_made_is_told(
+    medplug: Callable[..., Result], tmp_path: Path, tiny_bert: Path, words: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    notes(tmp_path / "notes.csv")
+    notes(tmp_path / "other.csv", header="text,diagnosis")
+    own = (f"backbone={tiny_bert}",) if "--sources" in words else ()
+    result = medplug("rank", "task=text_diagnosis", "data.train=notes.csv", *own, *words)
+    assert_told(result, 2, *told, folder=tmp_path, kept={"notes.csv", "other.csv"})
 
 
 def test_a_fault_that_nobody_foresaw_keeps_its_words_to_itself(

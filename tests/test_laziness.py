@@ -26,6 +26,10 @@ LIGHT = {
     "from medplug.core.plugins import Plugins\n"
     "keys = {'task': 'text_diagnosis', 'adapter': 'lora+mmd', 'data.source': 's.csv', 'data.unlabelled': 'u.csv'}\n"
     "preview(plan_for(Plugins(found=()), keys)), describe('mmd', Plugins(found=()))",
+    "rank": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert 'backbones=NAME' in CliRunner().invoke(cli, ['rank', '-h']).output\n"
+    "words = ['rank', 'task=text_diagnosis', 'backbones=minilm,text_cnn']\n"
+    "assert 'random weights' in CliRunner().invoke(cli, words).output",
     "complete": "from medplug.core.completion import complete; assert complete('train.ep', ['task=text_diagnosis'])",
 }
 

@@ -36,15 +36,26 @@ def add_domain_tables(splits: dict[str, Examples], task: Task, data: DataConfig,
     """
     if data.source is None and data.unlabelled is None:
         return splits
-    found = dict(splits)
     target_trains = data.source is not None and data.train is not None
-    found["train"] = _marked(splits["train"], of_target=target_trains)
+    found = {name: _marked(rows, of_target=_of_target(name, data)) for name, rows in splits.items()}
     if target_trains:
         source, _ = read(task, data, "source", (), facts)
         found["train"] = _marked(source, of_target=False).followed_by(found["train"])
     if data.unlabelled is not None:
         found["unlabelled"] = _marked(read(task, data, "unlabelled", (), facts)[0], of_target=True)
     return found
+
+
+def _of_target(split: str, data: DataConfig) -> bool:
+    """Whether a split's rows are the target's.
+
+    All are that are cut from the target's own labelled table; where it has none,
+    a test table is, and beside a source table a validation table.
+    """
+    if data.source is not None and data.train is not None:
+        return True
+    given = {"test": data.test is not None, "validation": data.validation is not None and data.source is not None}
+    return given.get(split, False)
 
 
 def divide_sites(
@@ -75,8 +86,8 @@ def divide_sites(
         "train": _marked(train.take(source["train"]), of_target=False).followed_by(
             _marked(train.take(taught), of_target=True)
         ),
-        "validation": chosen_by,
-        "test": splits["test"].take(target["test"]),
+        "validation": _marked(chosen_by, of_target=by_target),
+        "test": _marked(splits["test"].take(target["test"]), of_target=True),
     }
     if len(unlabelled):
         found["unlabelled"] = _marked(replace(train.take(unlabelled), labels=None), of_target=True)

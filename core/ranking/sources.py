@@ -114,7 +114,7 @@ def _source(task: Task, plan: Plan, name: str, table: Any, notes: list[str]) -> 
     with _told_of(name):
         examples, _ = task.tidy(examples)
         task.target(examples.labels or [])
-    return _enough(some(examples, plan.run.seed, f"rows of {name}", notes), f"source {name}")
+    return _enough(some(examples, plan.run.seed, f"rows of {name}", notes), name)
 
 
 def _enough(examples: Examples, what: str) -> Examples:
@@ -129,7 +129,7 @@ def _told_of(name: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, DataError) as error:
-        raise type(error)(f"source {name}: {error}") from None
+        raise type(error)(f"{name}: {error}") from None
 
 
 def _chances(task: Task, plan: Plan, source: Examples, features: Matrix, others: Matrix) -> Tensor:
@@ -144,7 +144,7 @@ def _chances(task: Task, plan: Plan, source: Examples, features: Matrix, others:
         features[choose],
         labels[choose],
         target,
-        metric=task.metrics(target)[0],
+        metric="log_loss",  # LEEP reads probabilities; decisions alone would do with ones near the middle
         standardise=True,
         seed=plan.run.seed,
     )

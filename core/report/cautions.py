@@ -56,12 +56,11 @@ def _transfer(evidence: Evidence) -> Iterator[str]:
 
 
 def _domains(evidence: Evidence) -> Iterator[str]:
-    given = set(evidence.facts.tables)
     if "unlabelled" in evidence.splits and not evidence.uses_unlabelled:
         yield "Unlabelled rows were given, and no adapter of this run learns from them."
-    if "unlabelled" in given and "test" not in given:
-        yield "The test rows were cut from the labelled table: how well the model does on the target is not measured."
-    if evidence.scores["selection"].get("oracle") is False and evidence.chosen_on_source:
+    if evidence.tested_on_source:
+        yield "The test rows are of the source domain: how well the model does on the target is not measured."
+    if evidence.chosen_on_source:
         yield (
             "The model was chosen on rows of the source domain, as there are no target labels to choose by: "
             "the choice may not suit the target."

@@ -28,8 +28,9 @@ class Evidence:
     `scores` is the content of metrics.json; `labels`, `probabilities` and
     `baseline` ``[rows, classes]`` are the test split's, for the figures; `census`
     counts by split what the backbone noticed; `notes` how the model was chosen.
-    `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`:
-    the validation rows are not of the domain that is tested.
+    `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
+    and `tested_on_source`: the validation and the test rows are not of the
+    domain that the model is for.
     """
 
     title: str
@@ -49,3 +50,4 @@ class Evidence:
     manifest: dict[str, Any]
     uses_unlabelled: bool = False
     chosen_on_source: bool = False
+    tested_on_source: bool = False

@@ -33,8 +33,8 @@ def target_criteria(
     of the validation rows, and need the frozen features of both domains, which
     are made for it where `importance` asks. `logits` are those of both.
     """
-    if "unlabelled" not in logits:
-        return {}
+    if "unlabelled" not in logits or not all(np.isfinite(each).all() for each in logits.values()):
+        return {}  # training that diverged suits no domain
     target = job.dataset.target
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]

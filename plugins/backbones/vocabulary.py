@@ -98,12 +98,10 @@ class Vocabulary:
 
 
 def _by_owner(texts: Sequence[str], owners: Sequence[str] | None) -> Iterable[Sequence[str]]:
-    """The texts of each owner together; without owners, each text by itself."""
-    if owners is None:
-        return ([text] for text in texts)
-    notes: dict[str, list[str]] = {}
-    for text, owner in zip(texts, owners, strict=True):
-        notes.setdefault(owner, []).append(text)
+    """The texts of each owner together; without owners, or with an empty one, each text by itself."""
+    notes: dict[str | int, list[str]] = {}
+    for row, text in enumerate(texts):
+        notes.setdefault((owners[row] if owners is not None else "") or row, []).append(text)
     return notes.values()
 
 

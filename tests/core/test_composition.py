@@ -4,11 +4,13 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 
-from medplug.core.composition import NEEDED, check_composition, needs_met
+from medplug.core.composition import NEEDED, check_composition, check_rows, needs_met
 from medplug.core.config import DataConfig, SelectionConfig
-from medplug.core.errors import ConfigError
+from medplug.core.contracts import Examples
+from medplug.core.errors import ConfigError, DataError
 from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec
 
@@ -240,3 +242,22 @@ def test_nothing_is_refused_by_importing_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_rows_that_the_keys_promised_and_the_tables_lack_are_refused_before_training() -> None:
+    def rows(of_target: bool, count: int = 3) -> Examples:
+        return Examples(np.arange(count), {"text": ["a"] * count}, of_target=np.full(count, of_target))
+
+    mmd, boost = (Plugins().adapter(name) for name in ("mmd", "tradaboost"))
+    plain, by_density = SelectionConfig(), SelectionConfig(criterion="snd")
+    source, target = {"train": rows(False)}, {"train": rows(True)}
+    check_rows([mmd], by_density, {**source, "unlabelled": rows(True)})
+    check_rows([mmd], by_density, {"train": Examples(np.arange(1), {"text": ["a"]})})  # one domain: nothing promised
+    for adapters, selection, splits, word in (
+        ([mmd], plain, source, "adapter=mmd needs rows of the target domain"),
+        ([mmd], plain, target, "adapter=mmd needs labelled rows of a source domain"),
+        ([boost], plain, {**source, "unlabelled": rows(True)}, "adapter=tradaboost needs labelled rows of the target"),
+        ([], by_density, target, "selection.criterion=snd"),
+    ):
+        with pytest.raises(DataError, match=word):
+            check_rows(adapters, selection, splits)

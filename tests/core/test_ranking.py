@@ -191,7 +191,7 @@ def test_a_rows_share_is_what_the_log_evidence_loses_without_it(n: int, width: i
     left_out = [n * logme(rows, labels) - (n - 1) * logme(rows[o], labels[o]) for o in others]
     expected = torch.tensor(left_out, dtype=torch.float64)
     assert float(torch.corrcoef(torch.stack([found, expected]))[0, 1]) > alike
-    assert float(found.mean()) == pytest.approx(float(expected.mean()), abs=0.02)
+    assert float(found.mean()) == pytest.approx(float(expected.mean()), abs=0.05)
 
 
 def test_shares_vary_over_half_samples_as_logme_itself_does() -> None:
@@ -299,9 +299,9 @@ def test_a_bad_source_is_named(tiny_bert: Path) -> None:
     keys: dict[str, Any] = {"backbone": str(tiny_bert), "data": {"train": notes(60)}}
     with pytest.raises(DataError, match="label"):
         rank(sources=[notes(60), {"text": ["a"] * 60}], **keys)
-    with pytest.raises(DataError, match="source 2 has 9 usable"):
+    with pytest.raises(DataError, match="^source 2 has 9 usable"):
         rank(sources=[notes(60), notes(9)], **keys)
-    with pytest.raises(DataError, match=r"source source 2: .*class"):
+    with pytest.raises(DataError, match="^source 2: .*class"):
         rank(sources=[notes(60), {**notes(60), "label": ["well"] * 60}], **keys)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medplug.core.data.reading import Facts
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
+from medplug.core.data.reading import Facts
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.page import write_report
 

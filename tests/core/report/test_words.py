@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from medplug.core.data.reading import Facts
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
+from medplug.core.data.reading import Facts
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain

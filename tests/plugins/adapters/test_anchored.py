@@ -56,10 +56,13 @@ def test_a_binary_teacher_of_the_other_order_is_turned_round(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "teacher", [Target("multiclass", ("a", "b", "d")), Target("multilabel", ("a", "b", "c")), Target("binary", ("a", "b"))]
+    "teacher",
+    [Target("multiclass", ("a", "b", "d")), Target("multilabel", ("a", "b", "c")), Target("binary", ("a", "b"))],
 )
 def test_a_teacher_of_other_classes_or_another_kind_is_refused(teacher: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=f"adapter.distill.teacher=.*it predicts {teacher.kind}.*not multiclass a, b, c"):
+    with pytest.raises(
+        ConfigError, match=f"adapter.distill.teacher=.*it predicts {teacher.kind}.*not multiclass a, b, c"
+    ):
         reference(monkeypatch, teacher, Target("multiclass", ("a", "b", "c")))
 
 
@@ -78,9 +81,7 @@ def test_distillation_is_nothing_where_the_teacher_is_matched_and_leads_to_it_el
     torch.testing.assert_close(2 * adapter.penalty(other), twice.penalty(other))
 
 
-def test_a_student_comes_nearer_to_its_teacher_and_then_stands_on_its_own(
-    go: Of, tables: Of, tmp_path: Path
-) -> None:
+def test_a_student_comes_nearer_to_its_teacher_and_then_stands_on_its_own(go: Of, tables: Of, tmp_path: Path) -> None:
     rows = tables()["unlabelled"]
     teacher = go(tmp_path / "teacher", "linear_probe").predict(rows)
     away = []
@@ -102,7 +103,10 @@ def test_relations_are_kept_where_features_only_move_turn_and_grow(
     turn, _ = torch.linalg.qr(torch.randn(5, 5, generator=torch.Generator().manual_seed(1)))
     kept = {"relation": 3 * batch.outputs.features.detach() @ turn + 2}
     adapter = Relation(options.RelationOptions())
-    same, other = batch_of(target, 4, 5, reference=kept), batch_of(target, 4, 5, reference={"relation": torch.randn(9, 7)})
+    same, other = (
+        batch_of(target, 4, 5, reference=kept),
+        batch_of(target, 4, 5, reference={"relation": torch.randn(9, 7)}),
+    )
     assert float(adapter.penalty(same).detach()) == pytest.approx(0, abs=1e-6)
     slope = gradient_of(adapter.penalty(other), other)
     assert adapter.penalty(other) > 0 and slope.any() and slope.isfinite().all()
