@@ -246,12 +246,12 @@ def test_a_map_undoes_a_mild_affine_shift_of_the_source(kind: Any, few: int, see
 
 
 @pytest.mark.parametrize("kind", ["recolour", "autoencoder", "gan"])
-def test_mapped_rows_lie_where_the_target_does(kind: Any) -> None:
+def test_mapped_rows_lie_nearer_to_the_target(kind: Any) -> None:
     data, _, _ = shifted()
     mapped = Mapping(options.MappingOptions(kind=kind))._mapped(data)
     assert mapped.shape == (300, 4) and mapped.dtype == np.float32
     gaps = [np.abs(rows.mean(0) - data.target_features.mean(0)).max() for rows in (mapped, data.features[:300])]
-    assert gaps[0] < 0.4 * gaps[1]
+    assert gaps[0] < (1e-3 if kind == "recolour" else 0.7) * gaps[1]
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "gan"])
