@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from medplug.core.choice import scratch
-from medplug.core.composition import NEEDED
+from medplug.core.composition import NEEDED, require_training_table
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
 from medplug.core.plan import Plan
@@ -149,7 +149,8 @@ def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 
 def preview(plan: Plan) -> str:
-    """The resolved run and what it would read, train and write."""
+    """The resolved run and what it would read, train and write; `ConfigError` where the tables do not go together."""
+    require_training_table(plan.data)
     keys = plan.settings()
     width = max(len(key) for key, _, _ in keys)
     lines = [f"{key:<{width}} = {written(value)}  ({origin})" for key, value, origin in keys]

@@ -51,6 +51,15 @@ def check_composition(
         )
 
 
+def require_training_table(data: DataConfig) -> None:
+    """Refuse tables beside a training one where neither it nor a source is given."""
+    for name in ("unlabelled", "validation", "test"):
+        if data.train is None and data.source is None and getattr(data, name) is not None:
+            raise ConfigError(f"data.{name} is given without data.train or data.source; give the training table too")
+    if data.train is None and data.source_sites:
+        raise ConfigError("data.source_sites divide the table data.train, which is not given")
+
+
 def check_rows(adapters: Sequence[AdapterSpec], selection: SelectionConfig, splits: Mapping[str, Examples]) -> None:
     """Raise `DataError` where what the data keys promised is not in the rows that were read."""
     train = splits["train"]
@@ -110,6 +119,12 @@ def _check_together(adapters: Sequence[AdapterSpec]) -> None:
             f"gradient; use adapter=frozen+{by_gradient[0].name} (the frozen backbone with a trained head), or "
             f"adapter={by_gradient[0].name} alone (everything is trained)"
         )
+    weighs = [spec for spec in adapters if "weigh" in spec.answers]
+    if fits and weighs and fits[0].family == "instance":
+        raise ConfigError(
+            f"adapter={fits[0].name} weighs the source rows itself; use it without {weighs[0].name}, or "
+            f"{weighs[0].name}+linear_probe"
+        )
     if len(prepares) > 1:
         names = " and ".join(spec.name for spec in prepares)
         raise ConfigError(f"adapter: {names} each say which weights are trained; choose one of them")
@@ -122,6 +137,16 @@ def _check_selection(data: DataConfig, selection: SelectionConfig) -> None:
         raise ConfigError(f"selection.criterion={selection.criterion} looks at unlabelled target rows; {step}")
     if selection.oracle and "source_labels" not in met:
         raise ConfigError("selection.oracle=true is about choosing by labels of a target domain, and none is named")
+    if selection.oracle and selection.criterion != "validation":
+        raise ConfigError(
+            "selection.oracle=true chooses by target labels, and "
+            f"selection.criterion={selection.criterion} without any; leave one of them out"
+        )
+    if selection.oracle and data.source is not None and data.train is not None:
+        raise ConfigError(
+            "selection.oracle=true is for a target without labels to learn from; with data.train beside data.source "
+            "validation rows are the target's already: leave it out"
+        )
     if selection.oracle and "target_labels" not in met and not data.source_sites and data.validation is None:
         raise ConfigError("selection.oracle=true needs data.validation, a labelled table of the target domain")
     unsupervised = data.source is not None and data.train is None

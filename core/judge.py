@@ -48,7 +48,9 @@ class Judged:
             history=trained.history,
             notes={**trained.notes, "baseline": self.baseline_notes},
             manifest=manifest,
-            uses_unlabelled=any("unlabelled_target" in spec.needs for spec, _ in plan.adapters),
+            uses_unlabelled=any(
+                "unlabelled_target" in spec.needs or "penalty" in spec.answers for spec, _ in plan.adapters
+            ),
             chosen_on_source=_of_source(dataset.splits["validation"]),
             tested_on_source=_of_source(dataset.splits["test"]),
         )
@@ -144,4 +146,13 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:
         counts[name] += 1
-    return SplitFacts(len(examples), len(set(examples.groups)) if examples.groups else None, counts)
+    return SplitFacts(len(examples), len(set(examples.groups)) if examples.groups else None, counts, _domain(examples))
+
+
+def _domain(examples: Examples) -> str:
+    """Whose rows these are, with how many where they are of both domains."""
+    if examples.of_target is None:
+        return ""
+    rows = {"source": int((~examples.of_target).sum()), "target": int(examples.of_target.sum())}
+    named = [name for name, count in rows.items() if count]
+    return " and ".join(named if len(named) < len(rows) else [f"{count:,} {name}" for name, count in rows.items()])

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
-from medplug.core.composition import check_rows
+from medplug.core.composition import check_rows, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Backbone, Task
-from medplug.core.data.dataset import Dataset, load_dataset, require_training_table
+from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint

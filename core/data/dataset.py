@@ -16,7 +16,7 @@ from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import limit_rows, named_splits, split_rows
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError, DataError
+from medplug.core.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 MOST_SUBGROUPS = 50
@@ -148,12 +148,3 @@ def _names(examples: Examples, unknown: list[int]) -> str:
 
 def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def require_training_table(data: DataConfig) -> None:
-    """Refuse tables beside a training one where neither it nor a source is given."""
-    for name in ("unlabelled", "validation", "test"):
-        if data.train is None and data.source is None and getattr(data, name) is not None:
-            raise ConfigError(f"data.{name} is given without data.train or data.source; give the training table too")
-    if data.train is None and data.source_sites:
-        raise ConfigError("data.source_sites divide the table data.train, which is not given")

@@ -161,7 +161,15 @@ def _check_names(splits: dict[str, Examples], data: DataConfig) -> None:
         if unknown:
             raise DataError(
                 f"data.{key}: no row has the site {', '.join(unknown)} in column {data.site} ({_told(known)})"
+                + _as_list(unknown, known, key)
             )
+
+
+def _as_list(unknown: list[str], known: set[str], key: str) -> str:
+    """Where a name is known ones joined by commas: the form that means several."""
+    several = [each.split(",") for each in unknown if known.issuperset(part.strip() for part in each.split(","))]
+    written = ",".join(f'"{part.strip()}"' for parts in several for part in parts)
+    return f"; several are written data.{key}='[{written}]'" if several else ""
 
 
 def _told(sites: set[str]) -> str:

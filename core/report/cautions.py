@@ -60,7 +60,7 @@ def _domains(evidence: Evidence) -> Iterator[str]:
         yield "Unlabelled rows were given, and no adapter of this run learns from them."
     if evidence.tested_on_source:
         yield "The test rows are of the source domain: how well the model does on the target is not measured."
-    if evidence.chosen_on_source:
+    if evidence.chosen_on_source and evidence.scores["selection"].get("criterion", "validation") == "validation":
         yield (
             "The model was chosen on rows of the source domain, as there are no target labels to choose by: "
             "the choice may not suit the target."

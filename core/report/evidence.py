@@ -14,11 +14,15 @@ from medplug.core.data.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class SplitFacts:
-    """One split in numbers; `groups` is None where no patient column was named."""
+    """One split in numbers; `groups` is None where no patient column was named.
+
+    `domain` is whose rows they are, empty where no domains were named.
+    """
 
     rows: int
     groups: int | None
     classes: dict[str, int]
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,18 @@ def classes(evidence: Evidence) -> Table:
 
 
 def splits(evidence: Evidence) -> Table:
-    """Rows and patients of each split."""
+    """Rows, patients and, where domains were named, the domain of each split."""
+    domains = any(split.domain for split in evidence.splits.values())
     rows = [
-        [name, f"{split.rows:,}", "not given" if split.groups is None else f"{split.groups:,}"]
+        [
+            name,
+            f"{split.rows:,}",
+            "not given" if split.groups is None else f"{split.groups:,}",
+            *([split.domain] if domains else []),
+        ]
         for name, split in evidence.splits.items()
     ]
-    return Table("Splits", ["split", "rows", "patients"], rows)
+    return Table("Splits", ["split", "rows", "patients", *(["domain"] if domains else [])], rows)
 
 
 def files(evidence: Evidence) -> Table:
@@ -135,6 +141,8 @@ def making(evidence: Evidence) -> Table:
     rows += [[name, plain(keys[name])] for name in ("backbone", "adapter", "train.class_weights") if name in keys]
     weights = pairs(evidence.manifest.get("weights") or {})
     rows += [["pretrained weights", weights or "none: trained from random weights"]]
+    criteria = evidence.scores["selection"].get("without_target_labels", {})
+    rows += [[f"without target labels: {CRITERIA[name]}", number(value)] for name, value in criteria.items()]
     return Table("The model", ["part", "value"], [*rows, *_flat(evidence.notes)], digits=False)
 
 

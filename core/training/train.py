@@ -70,6 +70,8 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     without = fit_without_transfer(frozen, job) if between_domains and job.plan.backbone.source else None
     weights, notes = _row_weights(adapters, frozen, job)
     references = _references(adapters, frozen, job)
+    if job.plan.selection.criterion in ("iwv", "dev"):
+        _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
     for _, adapter in adapters:
         adapter.prepare(model)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)

@@ -12,7 +12,7 @@ from medplug.core.transfer.discrepancies import mmd
 from medplug.core.transfer.samples import check_pair, full_precision
 
 MOVE_COST = 0.1
-"""What an `AdversarialMap` pays for its mean squared move: friction, without which it overshoots and swaps classes."""
+"""What a map pays for a mean squared move: friction, so that of the maps that align it prefers a near one."""
 
 
 class FeatureMap(nn.Module):
@@ -23,10 +23,7 @@ class FeatureMap(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        last = nn.Linear(hidden, width)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.change = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), last)
+        self.change = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), _zero(nn.Linear(hidden, width)))
 
     def forward(self, source: Tensor) -> Tensor:
         """The mapped rows ``[rows, width]``."""
@@ -34,34 +31,40 @@ class FeatureMap(nn.Module):
 
 
 class AutoencoderMap(nn.Module):
-    """A decoder of an encoder: source features go through a code that the target's features share.
+    """A row and what a decoder makes of its code: the code ``[rows, code]`` carries the move.
 
-    Both have one hidden layer; the code is ``[rows, code]``. The target's rows
-    are to come back as they went in, so the decoder makes target features, and
-    the mapped source rows are to be distributed like the target's.
+    Encoder and decoder have one hidden layer each, and the decoder's last
+    layer starts at zero: at first every row comes back as it went in. The
+    target's rows are to go on doing so, while the mapped source rows are to be
+    distributed like them. Nothing is lost that the code has no room for.
 
     After Ghifary et al., Deep Reconstruction-Classification Networks (2016),
-    where the code alone is shared; the discrepancy is added here.
+    where the code alone is shared and rows come from it entirely; the
+    discrepancy, the residual form and the cost of a move are added here.
     """
 
     def __init__(self, width: int, hidden: int, code: int) -> None:
         super().__init__()
         self.encoder = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, code))
-        self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.GELU(), _zero(nn.Linear(hidden, width)))
 
     def forward(self, source: Tensor) -> Tensor:
         """The mapped rows ``[rows, width]``."""
-        return cast(Tensor, self.decoder(self.encoder(source)))
+        return source + cast(Tensor, self.decoder(self.encoder(source)))
 
     def transfer_loss(self, source: Tensor, target: Tensor) -> Tensor:
-        """The target's mean squared error of reconstruction and the `mmd` of the mapped source and the target.
+        """The `mmd` of mapped source and target, and `MOVE_COST` times the sides' mean squared moves.
 
-        `source` is ``[n, width]`` and `target` ``[m, width]``.
+        `source` is ``[n, width]`` and `target` ``[m, width]``. The target's
+        move is its error of reconstruction. A larger share of it would keep
+        the map from moving source rows that lie among the target's.
         """
         check_pair(source, target, ("source", "target"))
         with full_precision(source):
+            mapped = self(source)
             lost: Tensor = (self(target) - target).square().mean()
-            return lost + mmd(self(source), target)
+            moved: Tensor = (mapped - source).square().mean()
+            return mmd(mapped, target) + MOVE_COST * (lost + moved)
 
 
 class AdversarialMap(nn.Module):
@@ -98,3 +101,10 @@ class AdversarialMap(nn.Module):
             parts = torch.stack([(deceived - 1).square().mean(), told.square().mean(), (kept - 1).square().mean()])
             moved: Tensor = (mapped - source).square().mean()
             return parts.sum() / 2 + MOVE_COST * moved
+
+
+def _zero(layer: nn.Linear) -> nn.Linear:
+    """The layer, to give zero until it has learnt."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

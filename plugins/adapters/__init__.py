@@ -135,7 +135,7 @@ def medplug_adapters() -> list[AdapterSpec]:
         ),
         AdapterSpec(
             name="jmmd",
-            summary="joint discrepancy of features and predictions",
+            summary="joint discrepancy between the domains of features and predictions together",
             family="feature",
             answers=("penalty",),
             needs=("source_labels", "unlabelled_target"),
@@ -171,7 +171,7 @@ def medplug_adapters() -> list[AdapterSpec]:
         ),
         AdapterSpec(
             name="cdan",
-            summary="the same, class by class, certain rows first",
+            summary="features that, with their predictions, a domain discriminator cannot tell apart",
             family="feature",
             answers=("penalty",),
             needs=("source_labels", "unlabelled_target"),

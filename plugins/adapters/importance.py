@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from medplug.core.adapter import Adapter, Matrix, Weights
+from medplug.core.errors import DataError
 from medplug.core.transfer.importance import classifier_density_ratio, kernel_mean_matching, kliep
+
+_LEAST_ROWS = 2
+"""Each row is judged by what others say."""
 
 
 class KernelMeanMatching(Adapter):
@@ -23,6 +27,11 @@ class DensityRatio(Adapter):
     def weigh(self, source: Matrix, target: Matrix, seed: int) -> Weights:
         """The ratio at each source row."""
         folds = min(self.options.folds, len(source), len(target))
+        if folds < _LEAST_ROWS:
+            raise DataError(
+                f"adapter=density_ratio compares {len(source)} source and {len(target)} target row(s), and needs "
+                f"{_LEAST_ROWS} of each; give more"
+            )
         if self.options.method == "kliep":
             units = deviation(source, target)
             return kliep(source / units, target / units, folds=folds, seed=seed)

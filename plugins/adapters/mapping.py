@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix
+from medplug.core.errors import DataError
 from medplug.core.model import Loss, Model
 from medplug.core.transfer.map_fitting import fit_map
 from medplug.core.transfer.recolouring import recolour
 from medplug.plugins.adapters.importance import deviation
 from medplug.plugins.adapters.linear_probe import probe
+
+_LEAST_ROWS = 2
+"""A covariance needs two rows a domain."""
 
 
 class Mapping(Adapter):
@@ -39,6 +43,11 @@ class Mapping(Adapter):
         """The source rows' features ``[n, width]`` where the target's lie."""
         assert data.of_target is not None
         source, target = data.features[~data.of_target], data.target_features
+        if min(len(source), len(target)) < _LEAST_ROWS:
+            raise DataError(
+                f"adapter=mapping compares {len(source)} source and {len(target)} target row(s), and needs "
+                f"{_LEAST_ROWS} of each; give more"
+            )
         if self.options.kind == "recolour":
             units = deviation(source, target)  # how much covariances are shrunk goes by the features' scale
             return (recolour(source / units, target / units)(source / units) * units).astype(np.float32)

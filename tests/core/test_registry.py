@@ -138,9 +138,8 @@ def test_every_recipe_resolves_to_a_plan(plugins: Plugins, name: str) -> None:
     recipe = plugins.registry.recipes[name]
     assert recipe.summary
     own = [spec for spec in plugins.all("task") if spec.recipe == name]
-    builders = [spec for kind in ("backbone", "adapter") for spec in plugins.all(kind) if spec.recipe == name]
+    choice = {kind: spec.name for kind in ("adapter", "backbone") for spec in plugins.all(kind) if spec.recipe == name}
     tasks = own or [spec for spec in plugins.all("task") if isinstance(spec, TaskSpec)]
-    choice = {} if own or "backbone" in recipe.keys else {"backbone": builders[0].name}
     made = [make_plan([("", {"task": task.name, "recipe": name, **choice})], plugins) for task in tasks]
     for plan in made:
         for key in recipe.keys:

@@ -28,15 +28,22 @@ def test_a_feature_map_starts_as_the_identity_and_learns_from_there() -> None:
     mmd(module(source), target).backward()
     last = module.change[2]
     assert isinstance(last, nn.Linear) and last.weight.grad is not None and last.weight.grad.abs().sum() > 0
-    assert torch.equal(AdversarialMap(4, 8)(source), source)
+    for whole in (AdversarialMap(4, 8), AutoencoderMap(4, 8, 3)):
+        assert torch.equal(whole(source), source)
+        whole.transfer_loss(source, target).backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in whole.parameters())
 
 
-def test_the_autoencoder_pays_for_the_targets_reconstruction_and_the_mapped_sources_discrepancy() -> None:
+def test_the_autoencoder_pays_for_the_targets_reconstruction_the_discrepancy_and_the_move() -> None:
     source, target = pair()
     module = seeded(AutoencoderMap, code=3)
     assert isinstance(module, AutoencoderMap) and module.encoder(source).shape == (12, 3)
-    rebuilt = module.decoder(module.encoder(target))
-    wanted = ((rebuilt - target) ** 2).sum() / target.numel() + mmd(module(source), target)
+    with torch.no_grad():
+        module.decoder[2].weight.fill_(0.3)  # type: ignore[union-attr, operator]
+    change, lost = module.decoder(module.encoder(source)), module.decoder(module.encoder(target))
+    move = MOVE_COST * (change**2).sum() / source.numel()
+    rebuilt = MOVE_COST * (lost**2).sum() / target.numel()
+    wanted = mmd(source + change, target) + rebuilt + move
     torch.testing.assert_close(module.transfer_loss(source, target), wanted)
 
 
