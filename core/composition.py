@@ -135,8 +135,11 @@ def _check_selection(data: DataConfig, selection: SelectionConfig) -> None:
     if selection.criterion != "validation" and data.unlabelled is None and not data.source_sites:
         _, step = NEEDED["unlabelled_target"]
         raise ConfigError(f"selection.criterion={selection.criterion} looks at unlabelled target rows; {step}")
-    if selection.oracle and "source_labels" not in met:
-        raise ConfigError("selection.oracle=true is about choosing by labels of a target domain, and none is named")
+    if selection.oracle and data.source is None and not data.source_sites:
+        raise ConfigError(
+            "selection.oracle=true is about choosing by labels of a target domain, and none is named that has any: "
+            "beside data.train, data.validation is of its domain; name the labelled table data.source, or name sites"
+        )
     if selection.oracle and selection.criterion != "validation":
         raise ConfigError(
             "selection.oracle=true chooses by target labels, and "

@@ -155,6 +155,11 @@ def test_an_output_that_exists_is_never_written_over(medplug: Callable[..., Resu
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_dry_run_refuses_what_the_run_would_refuse(medplug: Callable[..., Result]) -> None:
+    result = medplug("run", "task=text_diagnosis", "data.unlabelled=notes.csv", "--dry-run")
+    assert result.exit_code != 0 and "data.unlabelled is given without data.train" in result.output
+
+
 def test_a_dry_run_says_what_would_happen_and_does_nothing(medplug: Callable[..., Result], tmp_path: Path) -> None:
     notes(tmp_path / "notes.csv")
     result = medplug("run", "task=text_diagnosis", "data.train=notes.csv", "adapter=finetune", "--dry-run")

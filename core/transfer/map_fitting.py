@@ -93,7 +93,7 @@ def fit_map(
     by them. Classes whose order the domains' means and deviations do not keep
     are not put right, and where the domains differ in how frequent the classes
     are, likeness is bought with misplaced rows. Under mild shifts the start
-    does most of the work.
+    does most of the work, and "autoencoder" changes little after it.
 
     Inside, each domain's features have mean zero and deviation one, and all is
     float32. Each of the `steps` draws `batch` rows a side without replacement

@@ -75,7 +75,6 @@ def test_every_built_in_adapter_stands_alone_where_its_needs_are_met(adapter: st
         "mmd+entropy",
         "kmm+mmd",
         "gradual+l2sp",
-        "tradaboost+kmm",
         "mapping+kmm",
         "lora+relation+label_graph",
     ],
@@ -203,8 +202,22 @@ def test_choosing_on_validation_needs_nothing_more() -> None:
         check("finetune", data)
 
 
+def test_boosting_goes_with_no_other_weights() -> None:
+    said = refused("tradaboost+kmm", "all")
+    assert "adapter=tradaboost weighs the source rows itself" in said and "kmm+linear_probe" in said
+
+
+def test_an_oracle_beside_a_criterion_without_labels_is_refused() -> None:
+    said = refused("finetune", "source+unlabelled", more={"validation": "v.csv"}, oracle=True, criterion="snd")
+    assert "leave one of them out" in said
+
+
+def test_an_oracle_is_refused_where_target_labels_are_learned_from() -> None:
+    assert "validation rows are the target's already" in refused("finetune", "all", oracle=True)
+
+
 def test_an_oracle_without_domains_is_refused() -> None:
-    assert "about choosing by labels of a target domain, and none is named" in refused("finetune", "train", oracle=True)
+    assert "and none is named that has any" in refused("finetune", "train", oracle=True)
 
 
 def test_an_oracle_on_tables_needs_a_validation_table() -> None:

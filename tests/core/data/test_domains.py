@@ -245,7 +245,7 @@ def test_a_class_that_the_source_alone_knows_is_learned() -> None:
 
 
 def test_tables_without_a_labelled_one_are_refused() -> None:
-    from medplug.core.data.dataset import require_training_table
+    from medplug.core.composition import require_training_table
 
     for name in ("unlabelled", "validation", "test"):
         with pytest.raises(ConfigError, match=f"data.{name} is given without data.train or data.source"):

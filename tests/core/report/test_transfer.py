@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.page import write_report
-from medplug.core.report.tables import classes, history, making, transfer
+from medplug.core.report.tables import classes, history, making, splits, transfer
 from medplug.core.report.words import transfer_verdict
 
 Make = Callable[..., Evidence]
@@ -71,9 +72,23 @@ def test_choice_on_source_rows_is_told(make: Make) -> None:
     assert not any("rows of the source domain" in each for each in cautions(evidence))
 
 
+def test_choice_by_unlabelled_target_rows_is_not_told_as_choice_on_the_source(make: Make) -> None:
+    scores = between(make, [0.01, 0.1], criterion="snd").scores
+    told = cautions(make("multiclass", scores=scores, chosen_on_source=True))
+    assert not any("chosen on rows of the source" in each for each in told)
+
+
+def test_the_domains_of_the_splits_are_told_where_there_are_two(make: Make) -> None:
+    plain = make("multiclass")
+    named = {name: replace(split, domain="target") for name, split in plain.splits.items()}
+    assert splits(plain).header[-1] == "patients"
+    assert splits(make("multiclass", splits=named)).header[-1] == "domain"
+    assert splits(make("multiclass", splits=named)).rows[0][-1] == "target"
+
+
 def test_unlabelled_rows_that_nothing_learns_from_are_told(make: Make) -> None:
-    splits = {**make("multiclass").splits, "unlabelled": SplitFacts(50, None, {})}
-    unused, used = (make("multiclass", splits=splits, uses_unlabelled=each) for each in (False, True))
+    given = {**make("multiclass").splits, "unlabelled": SplitFacts(50, None, {})}
+    unused, used = (make("multiclass", splits=given, uses_unlabelled=each) for each in (False, True))
     assert any("no adapter of this run learns from them" in each for each in cautions(unused))
     assert not any("no adapter of this run learns from them" in each for each in cautions(used))
     assert "unlabelled" not in classes(unused).header

@@ -67,7 +67,7 @@ def test_the_network_brings_nearer_what_means_and_deviations_leave_apart(kind: K
     labels = (source[:, 0] > 0).long()
     start = fitted(kind, source, labels, target, loss=lambda logits, _: logits.sum() * 0, trade_off=0.0, steps=1)
     found = fitted(kind, source, labels, target)
-    assert mmd(found(source), target) < 0.7 * mmd(start(source), target)
+    assert mmd(found(source), target) < 0.95 * mmd(start(source), target)
 
 
 @BOTH

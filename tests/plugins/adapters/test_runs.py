@@ -93,6 +93,20 @@ def test_cdan_and_label_graph_refuse_several_labels_a_row_before_anything_is_tra
         assert "training" not in stages and "preparing" not in stages
 
 
+def test_rows_are_weighed_for_a_choice_by_features_from_before_training(
+    go: Go, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[bool] = []
+
+    def key(backbone: Any, arithmetic: str) -> str:
+        encoded.append(any("lora" in name for name, _ in backbone.named_parameters()))
+        return "key"
+
+    monkeypatch.setattr("medplug.core.training.frozen.backbone_key", key)
+    go(tmp_path / "run", "lora", tables(), **{"selection.criterion": "iwv"})
+    assert encoded == [False]
+
+
 def test_boosting_refuses_weights_that_it_would_not_use(go: Go, tables: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="tradaboost weighs the source rows itself"):
         go(tmp_path / "run", "kmm+tradaboost", tables(few=True))
