@@ -23,7 +23,7 @@ from medplug.core.plan import make_plan
 from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
 
-PENALTIES = "mmd jmmd coral wasserstein dann cdan entropy label_graph relation l2sp".split()
+PENALTIES = ["mmd", "jmmd", "coral", "wasserstein", "dann", "cdan", "entropy", "label_graph", "relation", "l2sp"]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,16 @@ Weights = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """A fitted linear layer: `weight` ``[outputs, width]``, `bias` ``[outputs]``, and how it was chosen."""
+    """A fitted linear layer: `weight` ``[outputs, width]``, `bias` ``[outputs]``, and how it was chosen.
+
+    `validation_logits` ``[rows, outputs]`` stand where the adapter judged the
+    validation rows by other features than the model's.
+    """
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
     notes: dict[str, Any] = field(default_factory=dict)
+    validation_logits: Matrix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class FitData:
 
     `of_target` ``[rows]`` says which rows are of the target domain (None: one
     domain), `unlabelled` holds features ``[m, width]`` of target rows without
-    labels, `row_weights` ``[rows]`` what other adapters weigh the rows by.
+    labels, `row_weights` ``[rows]`` what other adapters weigh the rows by;
+    `validation_of_target`: the validation rows are of the target domain.
     `metric` is the name of the metric that validation is scored by, `weightings`
     the named weights of the classes ``[classes]`` (None: equal) to choose from.
     """
@@ -55,6 +61,7 @@ class FitData:
     of_target: NDArray[np.bool_] | None = None
     unlabelled: Matrix | None = None
     row_weights: Weights | None = None
+    validation_of_target: bool = True
 
     @property
     def target_features(self) -> Matrix:
@@ -66,7 +73,7 @@ class FitData:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The rows that a gradient will be taken on, before training: the labelled ones first, then the unlabelled.
+    """The rows that batches are drawn from, before training: the labelled ones first, then those drawn beside them.
 
     `values` are raw inputs; `features` gives the frozen backbone's features
     ``[rows, width]``, encoded once and cached.
@@ -119,8 +126,12 @@ class Batch:
 class Adapter:
     """A transfer method. It answers the questions its spec lists in ``answers``.
 
-    The other methods keep these neutral answers.
+    The other methods keep these neutral answers. `looks_at_rows` says whether its
+    penalty depends on the batch: one that does keeps a batch together, and draws
+    unlabelled rows into it where there are any.
     """
+
+    looks_at_rows: ClassVar[bool] = True
 
     def __init__(self, options: Any) -> None:
         self.options = options

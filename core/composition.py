@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from medplug.core.contracts import Examples
 
 NEEDED: dict[Need, tuple[str, str]] = {
-    "labels": ("labelled rows", "give data.train"),
+    "labels": ("labelled rows", "give data.train, or data.source"),
     "source_labels": (
         "labelled rows of a source domain",
         "give data.source=TABLE, or data.unlabelled beside data.train, or data.site with data.source_sites and "
@@ -43,6 +43,11 @@ def check_composition(
             if need not in met:
                 _refuse(spec, need, backbone)
     _check_selection(data, selection)
+    if selection.criterion in ("iwv", "dev") and not pretrained:
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} weighs rows by a pretrained backbone's features, and "
+            f"backbone={backbone} starts from random weights; use snd or infomax"
+        )
     fits = [spec.name for spec in adapters if "fit" in spec.answers]
     if fits and selection.criterion != "validation":
         raise ConfigError(

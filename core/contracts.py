@@ -118,6 +118,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def tells_of_target(self) -> bool:
+        """Whether these rows are of the domain that the model is for; so they are where no domains were named."""
+        return self.of_target is None or bool(self.of_target.any())
+
     def take(self, index: NDArray[np.int64]) -> Examples:
         """The examples at these positions, in this order."""
         pick = index.tolist()

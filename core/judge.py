@@ -51,8 +51,8 @@ class Judged:
             uses_unlabelled=any(
                 "unlabelled_target" in spec.needs or "penalty" in spec.answers for spec, _ in plan.adapters
             ),
-            chosen_on_source=_of_source(dataset.splits["validation"]),
-            tested_on_source=_of_source(dataset.splits["test"]),
+            chosen_on_source=not dataset.splits["validation"].tells_of_target,
+            tested_on_source=not dataset.splits["test"].tells_of_target,
         )
 
 
@@ -92,6 +92,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
     if trained.without_transfer is not None:
         other = target.probabilities(trained.without_transfer)
         scores["without_transfer"] = {
+            "backbone": "frozen" if trained.backbone_frozen else "trained",
             "metrics": _json(estimate(target, labels, other, names, **how)),
             "difference": _json(paired_difference(target, labels, probabilities, other, names, **how)),
         }
@@ -105,11 +106,6 @@ def _selection(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> d
     if dataset.splits["train"].of_target is not None:
         found |= {"oracle": plan.selection.oracle, "without_target_labels": dict(trained.criteria)}
     return found
-
-
-def _of_source(examples: Examples) -> bool:
-    """Whether these rows are not of the domain that the model is for."""
-    return examples.of_target is not None and not examples.of_target.any()
 
 
 def _rows(dataset: Dataset, split: str) -> list[Any]:

@@ -140,7 +140,7 @@ def tidied(task: Task, train: Examples, facts: Facts) -> Examples:
         part, done = task.tidy(train.take(np.flatnonzero(train.of_target == of_target)))
         counts.update(done)
         parts.append(part)
-        facts.counts[f"labelled rows of the {'target' if of_target else 'source'} domain"] = len(part)
+        facts.domains["target" if of_target else "source"] = len(part)
     facts.counts.update(counts)
     return parts[0].followed_by(parts[1])
 

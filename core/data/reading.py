@@ -19,13 +19,17 @@ TABLES = ("source", "train", "unlabelled", "validation", "test")
 
 @dataclass(slots=True)
 class Facts:
-    """What was read and what was done to it; the report and the manifest tell it."""
+    """What was read and what was done to it; the report and the manifest tell it.
+
+    `domains` counts the labelled training rows of the source and the target.
+    """
 
     sample: bool = False
     sha256: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[tuple[str, Problem]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    domains: dict[str, int] = field(default_factory=dict)
     leaks: list[leakage.Leak] = field(default_factory=list)
     split_by: str = ""
 

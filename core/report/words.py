@@ -25,6 +25,18 @@ QUESTIONS = {
 """What only people can say, by the name of its key ``report.NAME``."""
 
 
+_BY_TRANSFER = {
+    "better": "Transfer between the domains helped.",
+    "worse": "Transfer between the domains hurt.",
+    "unclear": "Transfer between the domains made no clear difference.",
+}
+_BESIDE_A_HEAD = {
+    "better": "Training with transfer is better than a plain head on frozen features.",
+    "worse": "A plain head on frozen features is better than training with transfer.",
+    "unclear": "Training with transfer shows no clear difference from a plain head on frozen features.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the model beats the plain baseline, in a few words and at length."""
@@ -70,6 +82,7 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     """Whether transfer between domains helped, by the paired difference from a head without it.
 
     None where there were no two domains, or the difference has no interval.
+    Where the backbone was trained too, that difference is not transfer's alone.
     """
     scores = evidence.scores.get("without_transfer")
     if scores is None:
@@ -82,11 +95,11 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
         f"Against a plain logistic head on the same labels and frozen features the gain in "
         f"{metric_name(evidence.metric)} is {estimate(found, signed=True)}."
     )
-    if high < 0:
-        return Verdict("worse", "Transfer between the domains hurt.", f"{text} Prefer the head, or another method.")
-    if low > 0:
-        return Verdict("better", "Transfer between the domains helped.", text)
-    return Verdict("unclear", "Transfer between the domains made no clear difference.", text)
+    kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"
+    if scores["backbone"] == "trained":
+        reserve = "The backbone was trained as well: what the transfer alone added was not measured."
+        return Verdict(kind, _BESIDE_A_HEAD[kind], f"{text} {reserve}")
+    return Verdict(kind, _BY_TRANSFER[kind], f"{text} Prefer the head, or another method." if high < 0 else text)
 
 
 def statements(evidence: Evidence) -> list[tuple[str, str]]:

@@ -14,7 +14,8 @@ from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key, content_key
 from medplug.core.training.compute import infer
 from medplug.core.training.criteria import target_criteria
-from medplug.core.training.train import Job, Trained
+from medplug.core.training.drawn import drawn_rows
+from medplug.core.training.train import Adapters, Job, Trained
 from medplug.core.training.weights import weightings
 
 
@@ -70,11 +71,11 @@ class FrozenFeatures:
         parts = [train[of_target], *([self.splits["unlabelled"]] if "unlabelled" in self.splits else [])]
         return train[~of_target], np.concatenate(parts)
 
-    def material(self) -> Material:
-        """The rows that a gradient will be taken on."""
-        names = [name for name in ("train", "unlabelled") if name in self.job.dataset.splits]
-        values = [value for name in names for value in self.job.values(name)]
-        return Material(values, self.job.dataset.target, lambda: np.concatenate([self.splits[name] for name in names]))
+    def material(self, adapters: Adapters) -> Material:
+        """The rows that batches are drawn from."""
+        drawn = drawn_rows(adapters, self.job)
+        values = {split: self.job.values(split) for split in self.job.dataset.splits}
+        return Material(drawn.of(values), self.job.dataset.target, lambda: drawn.features(self.splits))
 
 
 def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, weights: Weights | None) -> Trained:
@@ -92,12 +93,15 @@ def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, w
         of_target=dataset.splits["train"].of_target,
         unlabelled=features.get("unlabelled"),
         row_weights=weights,
+        validation_of_target=dataset.splits["validation"].tells_of_target,
     )
     job.stage("fitting the head")
     head = adapter.fit(data)
     model.set_head(head)
     weight, bias = head.weight.astype(np.float32), head.bias.astype(np.float32)
     logits = {split: values @ weight.T + bias for split, values in features.items()}
+    if head.validation_logits is not None:
+        logits["validation"] = head.validation_logits
     criteria = target_criteria(job, frozen, logits)
     return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria)
 

@@ -21,6 +21,7 @@ from medplug.core.evaluation.scores import point
 from medplug.core.model import Loss, Model
 from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
+from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
@@ -59,7 +60,7 @@ def train_whole(
     """Train `model` in place to its best epoch."""
     learner = _learner(model, job, frozen)
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
-    rows = _rows(learner, penalties, weights, references)
+    rows = _rows(learner, adapters, weights, references)
     pairs = _pairs(rows, job)
     chosen_by = job.metric if job.plan.selection.criterion == "validation" else job.plan.selection.criterion
     with quiet():
@@ -87,8 +88,8 @@ def train_whole(
     notes: dict[str, Any] = {**frozen.notes, "best epoch": best["epoch"], "epochs": len(history)}
     notes["validation"] = {name: best[name] for name in dict.fromkeys((job.metric, chosen_by))}
     if pairs is not None:
-        notes["unlabelled rows in a batch"] = pairs.beside
-        notes["passes over the unlabelled rows in an epoch"] = round(pairs.passes, 2)
+        notes["target rows drawn beside the labelled ones in a batch"] = pairs.beside
+        notes["passes over them in an epoch"] = round(pairs.passes, 2)
     return Trained(notes, found, history, learner.census, criteria.target_criteria(job, frozen, found))
 
 
@@ -101,17 +102,12 @@ def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> _Learner:
     return _Learner(behind(model, job.dataset.target), features, frozen.census, job)
 
 
-def _rows(
-    learner: _Learner, penalties: Mapping[str, Adapter], weights: Weights | None, references: Mapping[str, Matrix]
-) -> Rows:
-    """The labelled rows, followed by the unlabelled ones where a penalty looks at them."""
+def _rows(learner: _Learner, adapters: Adapters, weights: Weights | None, references: Mapping[str, Matrix]) -> Rows:
+    """The labelled rows, and those drawn beside them."""
     dataset = learner.job.dataset
-    items = list(learner.items["train"])
-    if penalties and "unlabelled" in learner.items:
-        items += learner.items["unlabelled"]
+    items = drawn_rows(adapters, learner.job).of(learner.items)
     of_target = dataset.splits["train"].of_target
-    reference = {name: values[: len(items)] for name, values in references.items()}
-    return Rows(items, dataset.labels["train"], weights, None if of_target is None else ~of_target, reference)
+    return Rows(items, dataset.labels["train"], weights, None if of_target is None else ~of_target, references)
 
 
 def _pairs(rows: Rows, job: Job) -> PairedBatches | None:

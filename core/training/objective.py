@@ -28,20 +28,23 @@ class Objective(nn.Module):
         attached = {name: adapter.attach(model) for name, adapter in penalties.items()}
         self.attached = nn.ModuleDict({name: module for name, module in attached.items() if module is not None})
 
+    @property
+    def together(self) -> bool:
+        """Whether the rows of a batch must stay in one part, as a penalty looks at them."""
+        return any(adapter.looks_at_rows for adapter in self.penalties.values())
+
     def forward(self, part: Part) -> Tensor:
         """The part's contribution ``[]`` to the batch's loss."""
         outputs = self._outputs(part)
         labelled = len(part.labels)
         losses: Tensor = self.loss(outputs.logits[:labelled], part.labels)
         value = (losses if part.weights is None else losses * part.weights).mean() * part.share
-        if not self.penalties:
-            return value
         batch = Batch(outputs, part.labels, part.sources, part.reference, self.progress, self.target)
-        return value + sum(adapter.penalty(batch) for adapter in self.penalties.values())
+        for adapter in self.penalties.values():  # those that look at rows have the whole batch in one part
+            value = value + adapter.penalty(batch) * part.share
+        return value
 
     def _outputs(self, part: Part) -> Outputs:
         """Outputs of all the part's rows, in its order."""
         found = [self.model.outputs(inputs) for inputs in part.inputs]
-        if len(found) == 1 and not self.penalties:
-            return found[0]  # one micro-batch whose rows stand in order
         return Outputs(*(torch.cat(each)[part.places] for each in zip(*found, strict=True)))

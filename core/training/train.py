@@ -50,7 +50,8 @@ class Trained:
 
     `criteria` are measures that need no label of the target domain;
     `without_transfer` holds test logits of a head on the same labels and frozen
-    features, fitted as if there were one domain.
+    features, fitted as if there were one domain, and `backbone_frozen` whether the
+    model's are these very features.
     """
 
     notes: dict[str, Any]
@@ -59,6 +60,7 @@ class Trained:
     census: dict[str, dict[str, int]] = field(default_factory=dict)
     criteria: dict[str, float] = field(default_factory=dict)
     without_transfer: NDArray[np.float32] | None = None
+    backbone_frozen: bool = False
 
 
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
@@ -69,7 +71,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
     without = fit_without_transfer(frozen, job) if between_domains and job.plan.backbone.source else None
     weights, notes = _row_weights(adapters, frozen, job)
-    references = _references(adapters, frozen, job)
+    references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
     for _, adapter in adapters:
@@ -82,6 +84,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
 
         trained = train_whole(model, adapters, job, frozen, weights, references)
     trained.notes, trained.without_transfer = {**notes, **trained.notes}, without
+    trained.backbone_frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
     return trained
 
 
@@ -103,8 +106,8 @@ def _row_weights(adapters: Adapters, frozen: Any, job: Job) -> tuple[Weights | N
     return weights, {"source rows": int((~of_target).sum()), "source rows that count, by their weights": effective}
 
 
-def _references(adapters: Adapters, frozen: Any, job: Job) -> dict[str, NDArray[np.float32]]:
-    """Each adapter's own numbers for the rows that are trained on, by its name."""
+def _references(adapters: Adapters, frozen: Any) -> dict[str, NDArray[np.float32]]:
+    """Each adapter's own numbers for the rows that batches are drawn from, by its name."""
     asked = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
-    found = {name: adapter.reference(frozen.material()) for name, adapter in asked.items()}
+    found = {name: adapter.reference(frozen.material(adapters)) for name, adapter in asked.items()}
     return {name: values for name, values in found.items() if values is not None}

@@ -168,7 +168,6 @@ def train_by_gradient(
         found.load_best(objective)
         return _history(found.state["log_history"])
     arguments = _arguments(config, compute, checkpoints, seed, metric, greater_is_better)
-    together = bool(objective.penalties)
     trainer = TransferTrainer(
         score,
         pairs,
@@ -178,7 +177,7 @@ def train_by_gradient(
         train_dataset=rows,
         eval_dataset=rows,  # a Trainer wants one to evaluate at all; `evaluate` scores the validation split
         data_collator=Collate(
-            objective.model.backbone, compute.tokens, together=together, weighted=rows.weights is not None
+            objective.model.backbone, compute.tokens, together=objective.together, weighted=rows.weights is not None
         ),
         callbacks=[EarlyStoppingCallback(config.patience), _Guide(objective, schedule, pairs), _Watch(step, epoch)],
     )

@@ -19,6 +19,7 @@ _LEAST_ROWS = 3
 class L2sp(Adapter):
     """Weights pulled back to where pretraining left them (L2-SP; Li et al., 2018)."""
 
+    looks_at_rows = False
     _anchor: Anchor
 
     def attach(self, model: Model) -> nn.Module | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix
@@ -17,6 +17,7 @@ from medplug.core.transfer.recolouring import recolour
 from medplug.plugins.adapters.importance import deviation
 from medplug.plugins.adapters.linear_probe import probe
 
+Map = Callable[[Matrix], Matrix]
 _LEAST_ROWS = 2
 """A covariance needs two rows a domain."""
 
@@ -33,14 +34,20 @@ class Mapping(Adapter):
         model.requires_grad_(False)
 
     def fit(self, data: FitData) -> LinearHead:
-        """Map the source rows, and fit the head on them and on the target's labelled rows as they are."""
-        assert data.of_target is not None  # its spec needs a source
-        features = data.features.astype(np.float32, copy=True)
-        features[~data.of_target] = self._mapped(data)
-        return probe(replace(data, features=features), self.options.strengths)
+        """Map the source rows, and fit the head on them and on the target's labelled rows as they are.
 
-    def _mapped(self, data: FitData) -> Matrix:
-        """The source rows' features ``[n, width]`` where the target's lie."""
+        Validation rows of the source are mapped too, to choose by and to judge.
+        """
+        assert data.of_target is not None  # its spec needs a source
+        carry = self._map(data)
+        features = data.features.astype(np.float32, copy=True)
+        features[~data.of_target] = carry(features[~data.of_target])
+        held = data.validation_features if data.validation_of_target else carry(data.validation_features)
+        head = probe(replace(data, features=features, validation_features=held), self.options.strengths)
+        return head if data.validation_of_target else replace(head, validation_logits=_logits(head, held))
+
+    def _map(self, data: FitData) -> Map:
+        """What brings source features ``[n, width]`` to where the target's lie."""
         assert data.of_target is not None
         source, target = data.features[~data.of_target], data.target_features
         if min(len(source), len(target)) < _LEAST_ROWS:
@@ -50,7 +57,12 @@ class Mapping(Adapter):
             )
         if self.options.kind == "recolour":
             units = deviation(source, target)  # how much covariances are shrunk goes by the features' scale
-            return (recolour(source / units, target / units)(source / units) * units).astype(np.float32)
+            recolouring = recolour(source / units, target / units)
+            return lambda rows: (recolouring(rows / units) * units).astype(np.float32)
+        return self._trained(data, source, target)
+
+    def _trained(self, data: FitData, source: Matrix, target: Matrix) -> Map:
+        assert data.of_target is not None
         few, losses = bool(data.of_target.any()), Loss(data.target)
 
         def loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -72,6 +84,14 @@ class Mapping(Adapter):
             learning_rate=self.options.learning_rate,
             seed=data.seed,
         )
-        with torch.no_grad():
-            mapped: NDArray[np.float32] = fitted(torch.from_numpy(source)).numpy()
-        return mapped
+
+        def carry(rows: Matrix) -> Matrix:
+            with torch.no_grad():
+                mapped: Matrix = fitted(torch.from_numpy(rows)).numpy()
+            return mapped
+
+        return carry
+
+
+def _logits(head: LinearHead, features: Matrix) -> Matrix:
+    return (features @ head.weight.T + head.bias).astype(np.float32)

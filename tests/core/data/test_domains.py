@@ -17,7 +17,6 @@ from medplug.plugins.text_diagnosis.task import TextDiagnosis
 SPLITS = ["train", "validation", "test"]
 LEFT = "rows of neither the source nor the target sites left out"
 UNUSED = "rows of the source and target sites held out and not used"
-TAUGHT = "labelled rows of the {} domain"
 
 
 def table(name: str, rows: int, classes: str = "xy", **columns: Any) -> pl.DataFrame:
@@ -76,7 +75,7 @@ def test_a_source_table_is_learned_from_beside_the_target_and_never_judged_on() 
     assert of_target(found) == [False] * 30 + [True] * 28
     assert texts(found, "unlabelled") == [f"more {i}" for i in range(20)]
     assert all(of_target(found, "unlabelled"))
-    assert (found.facts.counts[TAUGHT.format("source")], found.facts.counts[TAUGHT.format("target")]) == (30, 28)
+    assert found.facts.domains == {"source": 30, "target": 28}
 
 
 def test_a_source_table_alone_is_split_itself_and_nothing_of_the_target_is_labelled() -> None:
@@ -213,7 +212,7 @@ def test_dropping_duplicates_keeps_every_rows_domain() -> None:
     for text, marked in zip(texts(found, "train"), of_target(found), strict=True):
         assert text.startswith("target") == marked
     assert len(set(texts(found, "train"))) == len(texts(found, "train"))
-    taught = [found.facts.counts[TAUGHT.format(domain)] for domain in ("source", "target")]
+    taught = [found.facts.domains[domain] for domain in ("source", "target")]
     assert taught == [20, sum(of_target(found))]
 
 
@@ -303,7 +302,7 @@ def test_all_target_labels_leave_nothing_unlabelled() -> None:
     found = load_sites(target_labels="all")
     assert "unlabelled" not in found.splits
     assert (origins(found, "train"), origins(found, "validation")) == ({"A", "B"}, {"B"})
-    assert found.facts.counts[TAUGHT.format("target")] == 20
+    assert found.facts.domains["target"] == 20
     assert len(found.splits["validation"]) == 10
 
 

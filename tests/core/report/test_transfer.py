@@ -18,11 +18,13 @@ from medplug.core.report.words import transfer_verdict
 Make = Callable[..., Evidence]
 
 
-def between(make: Make, interval: list[float], *, metric: str = "macro_f1", **selection: Any) -> Evidence:
+def between(
+    make: Make, interval: list[float], *, metric: str = "macro_f1", backbone: str = "frozen", **selection: Any
+) -> Evidence:
     """Evidence of a run between domains, whose difference from a head without transfer has this interval."""
     plain = make("multiclass", metric=metric)
     difference = {name: {"value": sum(interval) / 2, "ci95": interval} for name in plain.scores["metrics"]}
-    without = {"metrics": plain.scores["baseline"]["linear"], "difference": difference}
+    without = {"backbone": backbone, "metrics": plain.scores["baseline"]["linear"], "difference": difference}
     chosen = {"metric": metric, "split": "validation", "criterion": "validation", "oracle": False, **selection}
     return make("multiclass", metric=metric, scores={**plain.scores, "without_transfer": without, "selection": chosen})
 
@@ -34,6 +36,12 @@ def between(make: Make, interval: list[float], *, metric: str = "macro_f1", **se
 def test_the_interval_says_whether_transfer_helped(make: Make, interval: list[float], kind: str, word: str) -> None:
     found = transfer_verdict(between(make, interval))
     assert found is not None and found.kind == kind and word in found.headline
+
+
+def test_a_trained_backbone_is_not_laid_to_transfer(make: Make) -> None:
+    found = transfer_verdict(between(make, [0.01, 0.1], backbone="trained"))
+    assert found is not None and found.kind == "better" and "helped" not in found.headline
+    assert "what the transfer alone added was not measured" in found.text
 
 
 def test_a_lower_loss_is_a_gain(make: Make) -> None:

@@ -201,3 +201,32 @@ def test_the_attached_are_in_the_objective_and_not_in_the_model(letters: Callabl
     beside = {name for name in objective.state_dict() if not name.startswith("model.")}
     assert beside == {"attached.judge.weight", "attached.judge.bias"}
     assert {f"model.{name}" for name in objective.model.state_dict()} == set(objective.state_dict()) - beside
+
+
+class Weighty(Adapter):
+    """A penalty on the weights alone."""
+
+    looks_at_rows = False
+
+    def attach(self, model: Model) -> None:
+        self.head = model.head
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return self.head.weight.square().sum()
+
+
+def test_a_penalty_on_weights_leaves_micro_batches_apart_and_counts_once(
+    letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target = TARGETS["multiclass"]
+    with seeded(0):
+        model = Model(letters(), target)
+    objective = Objective(model, Loss(target), target, {"weighty": Weighty(None)})
+    assert not objective.together and Objective(model, Loss(target), target, {"gap": Gap(None)}).together
+    labels = np.arange(LABELLED) % 3
+    rows = Rows(model.backbone.prepare(texts[:LABELLED]), labels)
+    parts = Collate(model.backbone, 60)([rows[i] for i in range(LABELLED)])
+    assert len(parts) > 2
+    plain = Loss(target)(model(model.backbone.collate(rows.items)), torch.from_numpy(labels)).mean()
+    expected = plain + model.head.weight.square().sum()
+    torch.testing.assert_close(sum(objective(part) for part in parts), expected)

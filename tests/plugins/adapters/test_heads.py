@@ -249,10 +249,25 @@ def test_a_map_undoes_a_mild_affine_shift_of_the_source(kind: Any, few: int, see
 @pytest.mark.parametrize("kind", ["recolour", "autoencoder", "gan"])
 def test_mapped_rows_lie_nearer_to_the_target(kind: Any) -> None:
     data, _, _ = shifted()
-    mapped = Mapping(options.MappingOptions(kind=kind))._mapped(data)
+    assert data.of_target is not None
+    mapped = Mapping(options.MappingOptions(kind=kind))._map(data)(data.features[~data.of_target])
     assert mapped.shape == (300, 4) and mapped.dtype == np.float32
     gaps = [np.abs(rows.mean(0) - data.target_features.mean(0)).max() for rows in (mapped, data.features[:300])]
     assert gaps[0] < (1e-3 if kind == "recolour" else 0.7) * gaps[1]
+
+
+def test_validation_rows_of_the_source_are_judged_where_they_are_mapped_to() -> None:
+    data, _, _ = shifted(few=0)
+    source = replace(data, validation_features=data.features[:60], validation_labels=data.labels[:60])
+    adapter = Mapping(options.MappingOptions(strengths=(0.1,)))
+    head = adapter.fit(replace(source, validation_of_target=False))
+    assert head.validation_logits is not None
+    mapped = adapter._map(data)(data.features[:60])
+    np.testing.assert_allclose(head.validation_logits, logits(head, mapped), atol=1e-4)
+    assert head.notes["validation"]["accuracy"] == pytest.approx(
+        float((head.validation_logits.argmax(1) == data.labels[:60]).mean())
+    )
+    assert adapter.fit(data).validation_logits is None  # the target's own stay as they are
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "gan"])
