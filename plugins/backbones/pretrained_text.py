@@ -146,9 +146,10 @@ class PretrainedText(Backbone):
 
     def census(self, items: Sequence[Windows]) -> dict[str, int]:
         """How many texts were longer than the window, and how many lost their end."""
+        most = self.options.windows
         return {
             f"rows longer than the window of {self._assets['window']} tokens": sum(len(i.parts) > 1 for i in items),
-            f"rows cut after {self.options.windows} windows": sum(i.cut for i in items),
+            f"rows cut after {most} window{'s' if most > 1 else ''}": sum(i.cut for i in items),
         }
 
 
