@@ -51,6 +51,12 @@ def test_the_plugin_page_lists_every_hook() -> None:
     assert sorted(listed) == sorted(name for name in vars(hooks) if name.startswith("medplug_"))
 
 
+def test_the_transfer_page_lists_every_adapter_in_its_family() -> None:
+    rows = re.findall(r"^\| (\w+) \| ((?:`\w+`(?:, )?)+) \|", (ROOT / "docs/transfer.md").read_text(), re.MULTILINE)
+    listed = sorted((family, name) for family, names in rows for name in re.findall(r"`(\w+)`", names))
+    assert listed == sorted((spec.family, spec.name) for spec in Plugins(found=()).known("adapter").values())
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_run_command_of_the_documents_resolves(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

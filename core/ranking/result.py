@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from medplug.core.evaluation.rank_support import Ranked
+    from medplug.core.ranking.support import Ranked
 
 Row = tuple[str, ...]
 

@@ -17,12 +17,12 @@ from medplug.core.data.splits import split_rows
 from medplug.core.data.tables import read_table
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.evaluation.linear import fit_logistic, head_probabilities
-from medplug.core.evaluation.rank_support import rank_candidates, support
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
 from medplug.core.ranking.distances import ROWS, Score, a_distances, mmd_on
 from medplug.core.ranking.features import Encoder, Matrix, even_rows, owners, raw, some, training_rows
 from medplug.core.ranking.result import Ranking, candidates
+from medplug.core.ranking.support import rank_candidates, support
 from medplug.core.run import make_task
 from medplug.core.specs import resolve
 from medplug.core.transfer.transferability import leep, nce

@@ -1,244 +1,108 @@
-"""The built-in adapters: ways for knowledge to move from a pretrained model to the target."""
+"""The built-in adapters: ways for knowledge to move from a pretrained model, or another domain, to the target."""
 
 from __future__ import annotations
 
 from medplug.core.hooks import hookimpl
-from medplug.core.specs import AdapterSpec
+from medplug.core.specs import AdapterSpec, Family, Need, Question
 
 medplug_api = 1
 
 _HERE = "medplug.plugins.adapters"
+_LABELS: tuple[Need, ...] = ("labels",)
+_FROZEN: tuple[Need, ...] = ("labels", "pretrained_backbone")
+_DOMAINS: tuple[Need, ...] = ("source_labels", "unlabelled_target")
+_FROZEN_DOMAINS: tuple[Need, ...] = (*_DOMAINS, "pretrained_backbone")
+_BOTH_LABELLED: tuple[Need, ...] = ("source_labels", "target_labels", "pretrained_backbone")
+
+_FIT: tuple[Question, ...] = ("prepare", "fit")
+_PENALTY: tuple[Question, ...] = ("penalty",)
+_PREPARE: tuple[Question, ...] = ("prepare",)
+_WEIGH: tuple[Question, ...] = ("weigh",)
+_SCHEDULE: tuple[Question, ...] = ("prepare", "schedule")
+
+Row = tuple[str, tuple[Question, ...], tuple[Need, ...], str, str, str | None, str]
+"""Name, answers, needs, ``module:class``, ``module:Options``, recipe, summary."""
+
+# two lines an adapter, to be read at a glance
+# fmt: off
+_ROWS: dict[Family, tuple[Row, ...]] = {
+    "instance": (
+        ("kmm", _WEIGH, _FROZEN_DOMAINS, "importance:KernelMeanMatching", "options:KmmOptions", None,
+         "source rows weighed so that their mean in a kernel space is the target's"),
+        ("density_ratio", _WEIGH, _FROZEN_DOMAINS, "importance:DensityRatio", "options:DensityRatioOptions", None,
+         "source rows weighed by the target's density over the source's"),
+        ("tradaboost", _FIT, _BOTH_LABELLED, "boosting:Tradaboost", "options:TradaboostOptions", None,
+         "source rows that contradict the target's labels lose weight by boosting"),
+    ),
+    "feature": (
+        ("mmd", _PENALTY, _DOMAINS, "aligning:Mmd", "penalty_options:MmdOptions", None,
+         "maximum mean discrepancy between the domains, or class by class"),
+        ("jmmd", _PENALTY, _DOMAINS, "aligning:Jmmd", "penalty_options:JmmdOptions", None,
+         "joint discrepancy between the domains of features and predictions together"),
+        ("coral", _PENALTY, _DOMAINS, "aligning:Coral", "penalty_options:CoralOptions", None,
+         "covariances of the domains brought together"),
+        ("wasserstein", _PENALTY, _DOMAINS, "aligning:Wasserstein", "penalty_options:WassersteinOptions", None,
+         "optimal transport between the domains, sliced or regularised"),
+        ("dann", _PENALTY, _DOMAINS, "aligning:Dann", "penalty_options:DannOptions", None,
+         "features that a domain discriminator cannot tell apart"),
+        ("cdan", _PENALTY, _DOMAINS, "aligning:Cdan", "penalty_options:CdanOptions", None,
+         "features that, with their predictions, a domain discriminator cannot tell apart"),
+        ("mapping", _FIT, _FROZEN_DOMAINS, "mapping:Mapping", "options:MappingOptions", None,
+         "source features mapped to where the target lies: recoloured, by an autoencoder or a GAN"),
+        ("entropy", _PENALTY, _DOMAINS, "aligning:Entropy", "penalty_options:EntropyOptions", None,
+         "predictions on the target made certain (minimum class confusion, entropy, infomax)"),
+    ),
+    "model": (
+        ("linear_probe", _FIT, _FROZEN, "linear_probe:LinearProbe", "options:LinearProbeOptions", None,
+         "a logistic head on the features of the frozen backbone, its strength chosen on validation"),
+        ("svm", _FIT, _FROZEN, "svm:Svm", "options:SvmOptions", None,
+         "a linear support vector machine on the features of the frozen backbone"),
+        ("prototypes", _FIT, _FROZEN, "prototypes:Prototypes", "options:PrototypesOptions", None,
+         "the nearest mean of a class, for few labels; no gradient"),
+        ("frozen", _PREPARE, _FROZEN, "frozen:Frozen", "options:FrozenOptions", "frozen",
+         "a small network trained on frozen features; what penalties can act on at little cost"),
+        ("finetune", _PREPARE, _LABELS, "finetune:Finetune", "options:FinetuneOptions", None,
+         "every weight trained by gradient, the best epoch chosen on validation"),
+        ("gradual", _SCHEDULE, _LABELS, "finetune:Gradual", "options:GradualOptions", None,
+         "layers thawed from the top, each learning slower than the one above it"),
+        ("l2sp", _PENALTY, _FROZEN, "anchored:L2sp", "options:L2spOptions", None,
+         "weights pulled back to where pretraining left them"),
+        ("lora", _PREPARE, _FROZEN, "efficient:Lora", "options:LoraOptions", "few_weights",
+         "low-rank updates beside frozen weights"),
+        ("ia3", _PREPARE, _FROZEN, "efficient:Ia3", "options:Ia3Options", "few_weights",
+         "learned scales of keys, values and feed-forward inputs"),
+        ("prefix", _PREPARE, _FROZEN, "efficient:Prefix", "options:PrefixOptions", "few_weights",
+         "learned positions that every attention layer sees first"),
+        ("bottleneck", _PREPARE, _FROZEN, "efficient:Bottlenecks", "options:BottleneckOptions", "few_weights",
+         "small residual maps after each block of a frozen backbone"),
+        ("distill", _PENALTY, _LABELS, "anchored:Distill", "options:DistillOptions", None,
+         "the softened predictions of a larger model, beside the labels"),
+    ),
+    "relation": (
+        ("relation", _PENALTY, _FROZEN, "anchored:Relation", "options:RelationOptions", None,
+         "distances and angles between examples kept as the pretrained backbone has them"),
+        ("label_graph", _PENALTY, _DOMAINS, "aligning:LabelGraph", "penalty_options:LabelGraphOptions", None,
+         "how classes resemble each other, carried from source to target"),
+    ),
+}
+# fmt: on
 
 
 @hookimpl
 def medplug_adapters() -> list[AdapterSpec]:
-    """Give the adapters."""
-    return [
-        AdapterSpec(
-            name="linear_probe",
-            summary="a logistic head on the features of the frozen backbone, its strength chosen on validation",
-            family="model",
-            answers=("prepare", "fit"),
-            needs=("labels", "pretrained_backbone"),
-            factory=f"{_HERE}.linear_probe:LinearProbe",
-            config=f"{_HERE}.options:LinearProbeOptions",
-        ),
-        AdapterSpec(
-            name="svm",
-            summary="a linear support vector machine on the features of the frozen backbone",
-            family="model",
-            answers=("prepare", "fit"),
-            needs=("labels", "pretrained_backbone"),
-            factory=f"{_HERE}.svm:Svm",
-            config=f"{_HERE}.options:SvmOptions",
-        ),
-        AdapterSpec(
-            name="prototypes",
-            summary="the nearest mean of a class, for few labels; no gradient",
-            family="model",
-            answers=("prepare", "fit"),
-            needs=("labels", "pretrained_backbone"),
-            factory=f"{_HERE}.prototypes:Prototypes",
-            config=f"{_HERE}.options:PrototypesOptions",
-        ),
-        AdapterSpec(
-            name="frozen",
-            summary="a small network trained on frozen features; what penalties can act on at little cost",
-            family="model",
-            answers=("prepare",),
-            needs=("labels", "pretrained_backbone"),
-            recipe="frozen",
-            factory=f"{_HERE}.frozen:Frozen",
-            config=f"{_HERE}.options:FrozenOptions",
-        ),
-        AdapterSpec(
-            name="finetune",
-            summary="every weight trained by gradient, the best epoch chosen on validation",
-            family="model",
-            answers=("prepare",),
-            factory=f"{_HERE}.finetune:Finetune",
-            config=f"{_HERE}.options:FinetuneOptions",
-        ),
-        AdapterSpec(
-            name="gradual",
-            summary="layers thawed from the top, each learning slower than the one above it",
-            family="model",
-            answers=("prepare", "schedule"),
-            factory=f"{_HERE}.finetune:Gradual",
-            config=f"{_HERE}.options:GradualOptions",
-        ),
-        AdapterSpec(
-            name="l2sp",
-            summary="weights pulled back to where pretraining left them",
-            family="model",
-            answers=("penalty",),
-            needs=("labels", "pretrained_backbone"),
-            factory=f"{_HERE}.anchored:L2sp",
-            config=f"{_HERE}.options:L2spOptions",
-        ),
-        AdapterSpec(
-            name="lora",
-            summary="low-rank updates beside frozen weights",
-            family="model",
-            answers=("prepare",),
-            needs=("labels", "pretrained_backbone"),
-            recipe="few_weights",
-            factory=f"{_HERE}.efficient:Lora",
-            config=f"{_HERE}.options:LoraOptions",
-        ),
-        AdapterSpec(
-            name="ia3",
-            summary="learned scales of keys, values and feed-forward inputs",
-            family="model",
-            answers=("prepare",),
-            needs=("labels", "pretrained_backbone"),
-            recipe="few_weights",
-            factory=f"{_HERE}.efficient:Ia3",
-            config=f"{_HERE}.options:Ia3Options",
-        ),
-        AdapterSpec(
-            name="prefix",
-            summary="learned positions that every attention layer sees first",
-            family="model",
-            answers=("prepare",),
-            needs=("labels", "pretrained_backbone"),
-            recipe="few_weights",
-            factory=f"{_HERE}.efficient:Prefix",
-            config=f"{_HERE}.options:PrefixOptions",
-        ),
-        AdapterSpec(
-            name="bottleneck",
-            summary="small residual maps after each block of a frozen backbone",
-            family="model",
-            answers=("prepare",),
-            needs=("labels", "pretrained_backbone"),
-            recipe="few_weights",
-            factory=f"{_HERE}.efficient:Bottlenecks",
-            config=f"{_HERE}.options:BottleneckOptions",
-        ),
-        AdapterSpec(
-            name="distill",
-            summary="the softened predictions of a larger model, beside the labels",
-            family="model",
-            answers=("penalty",),
-            factory=f"{_HERE}.anchored:Distill",
-            config=f"{_HERE}.options:DistillOptions",
-        ),
-        AdapterSpec(
-            name="mmd",
-            summary="maximum mean discrepancy between the domains, or class by class",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Mmd",
-            config=f"{_HERE}.penalty_options:MmdOptions",
-        ),
-        AdapterSpec(
-            name="jmmd",
-            summary="joint discrepancy between the domains of features and predictions together",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Jmmd",
-            config=f"{_HERE}.penalty_options:JmmdOptions",
-        ),
-        AdapterSpec(
-            name="coral",
-            summary="covariances of the domains brought together",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Coral",
-            config=f"{_HERE}.penalty_options:CoralOptions",
-        ),
-        AdapterSpec(
-            name="wasserstein",
-            summary="optimal transport between the domains, sliced or regularised",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Wasserstein",
-            config=f"{_HERE}.penalty_options:WassersteinOptions",
-        ),
-        AdapterSpec(
-            name="dann",
-            summary="features that a domain discriminator cannot tell apart",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Dann",
-            config=f"{_HERE}.penalty_options:DannOptions",
-        ),
-        AdapterSpec(
-            name="cdan",
-            summary="features that, with their predictions, a domain discriminator cannot tell apart",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Cdan",
-            config=f"{_HERE}.penalty_options:CdanOptions",
-        ),
-        AdapterSpec(
-            name="mapping",
-            summary="source features mapped to where the target lies: recoloured, by an autoencoder or a GAN",
-            family="feature",
-            answers=("prepare", "fit"),
-            needs=("source_labels", "unlabelled_target", "pretrained_backbone"),
-            factory=f"{_HERE}.mapping:Mapping",
-            config=f"{_HERE}.options:MappingOptions",
-        ),
-        AdapterSpec(
-            name="entropy",
-            summary="predictions on the target made certain (minimum class confusion, entropy, infomax)",
-            family="feature",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:Entropy",
-            config=f"{_HERE}.penalty_options:EntropyOptions",
-        ),
-        AdapterSpec(
-            name="kmm",
-            summary="source rows weighed so that their mean in a kernel space is the target's",
-            family="instance",
-            answers=("weigh",),
-            needs=("source_labels", "unlabelled_target", "pretrained_backbone"),
-            factory=f"{_HERE}.importance:KernelMeanMatching",
-            config=f"{_HERE}.options:KmmOptions",
-        ),
-        AdapterSpec(
-            name="density_ratio",
-            summary="source rows weighed by the target's density over the source's",
-            family="instance",
-            answers=("weigh",),
-            needs=("source_labels", "unlabelled_target", "pretrained_backbone"),
-            factory=f"{_HERE}.importance:DensityRatio",
-            config=f"{_HERE}.options:DensityRatioOptions",
-        ),
-        AdapterSpec(
-            name="tradaboost",
-            summary="source rows that contradict the target's labels lose weight by boosting",
-            family="instance",
-            answers=("prepare", "fit"),
-            needs=("source_labels", "target_labels", "pretrained_backbone"),
-            factory=f"{_HERE}.boosting:Tradaboost",
-            config=f"{_HERE}.options:TradaboostOptions",
-        ),
-        AdapterSpec(
-            name="relation",
-            summary="distances and angles between examples kept as the pretrained backbone has them",
-            family="relation",
-            answers=("penalty",),
-            needs=("labels", "pretrained_backbone"),
-            factory=f"{_HERE}.anchored:Relation",
-            config=f"{_HERE}.options:RelationOptions",
-        ),
-        AdapterSpec(
-            name="label_graph",
-            summary="how classes resemble each other, carried from source to target",
-            family="relation",
-            answers=("penalty",),
-            needs=("source_labels", "unlabelled_target"),
-            factory=f"{_HERE}.aligning:LabelGraph",
-            config=f"{_HERE}.penalty_options:LabelGraphOptions",
-        ),
-    ]
+    """Give the adapters, family by family."""
+    return [_spec(family, row) for family, rows in _ROWS.items() for row in rows]
+
+
+def _spec(family: Family, row: Row) -> AdapterSpec:
+    name, answers, needs, factory, options, recipe, summary = row
+    return AdapterSpec(
+        name=name,
+        summary=summary,
+        family=family,
+        answers=answers,
+        needs=needs,
+        recipe=recipe,
+        factory=f"{_HERE}.{factory}",
+        config=f"{_HERE}.{options}",
+    )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medplug.core.errors import DataError, UsageError
-from medplug.core.evaluation.rank_support import Ranked, rank_candidates, support
+from medplug.core.ranking.support import Ranked, rank_candidates, support
 from medplug.core.transfer.transferability import logme
 
 

@@ -26,7 +26,7 @@ from medplug.core.ranking.request import parse_words
 from medplug.core.training.compute import infer
 from medplug.core.transfer import logme, mmd
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIGNS = {"chest": "cough fever chest severe", "limb": "fracture pain rash mild", "well": "patient had acute chronic"}
 
 
