@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
 from medplug.core.training.train import Adapters, Job, Trained
-from medplug.core.training.trainer import train_by_gradient
+from medplug.core.training.trainer import preferred, train_by_gradient
 from medplug.core.training.vectors import behind
 from medplug.core.training.weights import balanced_weights
 
@@ -81,8 +82,7 @@ def train_whole(
             schedule=_schedule(learner.model, [a for spec, a in adapters if "schedule" in spec.answers]),
             pairs=pairs,
         )
-    better = max if GREATER_IS_BETTER[chosen_by] else min
-    best = better(history, key=lambda row: row[chosen_by])
+    best = max(history, key=partial(preferred, metric=chosen_by, greater_is_better=GREATER_IS_BETTER[chosen_by]))
     splits = [split for split in ("validation", "test", "unlabelled") if split in learner.items]
     found = {split: learner.logits(split, job.stage(f"predicting {split}")) for split in splits}
     notes: dict[str, Any] = {**frozen.notes, "best epoch": best["epoch"], "epochs": len(history)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +29,28 @@ from medplug.core.training.processes import PATIENT_SECONDS
 from medplug.core.training.rows import Collate, Rows
 
 Epoch = Callable[[dict[str, float]], None]
+_CHOICE = "eval_choice"
+_TIE, _WORST = 1e-12, 1e3  # less than any difference between two scores
 
 
 class TransferTrainer(Trainer):
     """A Trainer whose step adds up the parts of a batch and whose evaluation is medplug's own.
 
-    `pairs` draws the batches where unlabelled rows go beside labelled ones;
-    `rates` multiplies the learning rate of named parameters of the model.
+    `score` gives an epoch's validation scores and `preference` how good a choice
+    they make it; `pairs` draws the batches where unlabelled rows go beside
+    labelled ones; `rates` multiplies the learning rate of named parameters.
     """
 
     def __init__(
         self,
         score: Callable[[], dict[str, float]],
+        preference: Callable[[Mapping[str, float]], float],
         pairs: PairedBatches | None = None,
         rates: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.score, self.pairs, self.rates = score, pairs, rates or {}
+        self.score, self.preference, self.pairs, self.rates = score, preference, pairs, rates or {}
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Paired batches where there are pairs; each process draws its own."""
@@ -88,11 +93,22 @@ class TransferTrainer(Trainer):
         return total
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Score the validation split."""
-        scores = {f"eval_{name}": value for name, value in self.score().items()}
-        self.log(scores)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
-        return scores
+        """Score the validation split, and say how good a choice the epoch is."""
+        scores = self.score()
+        found = {f"eval_{name}": value for name, value in scores.items()}
+        self.log(found)
+        told = {**found, _CHOICE: self.preference(scores)}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, told)
+        return told
+
+
+def preferred(scores: Mapping[str, float], *, metric: str, greater_is_better: bool) -> float:
+    """How good a choice an epoch of these scores is: by `metric` and, where that is equal, by the lower log loss.
+
+    On few validation rows a metric of decisions is soon equal from epoch to epoch.
+    """
+    value = scores[metric] if greater_is_better else -scores[metric]
+    return value - _TIE * min(scores.get("log_loss", 0.0), _WORST)
 
 
 def _by_factor(
@@ -135,7 +151,8 @@ class _Watch(TrainerCallback):
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any
     ) -> None:
-        scores = {name.removeprefix("eval_"): value for name, value in (metrics or {}).items()}
+        told = {name: value for name, value in (metrics or {}).items() if name != _CHOICE}
+        scores = {name.removeprefix("eval_"): value for name, value in told.items()}
         self.epoch({"epoch": round(state.epoch, 4), "loss": self.loss, **scores})
 
 
@@ -167,9 +184,10 @@ def train_by_gradient(
     if found is not None and found.over:  # it was killed after its training
         found.load_best(objective)
         return _history(found.state["log_history"])
-    arguments = _arguments(config, compute, checkpoints, seed, metric, greater_is_better)
+    arguments = _arguments(config, compute, checkpoints, seed)
     trainer = TransferTrainer(
         score,
+        partial(preferred, metric=metric, greater_is_better=greater_is_better),
         pairs,
         rates,
         model=objective,
@@ -187,9 +205,7 @@ def train_by_gradient(
     return _history(trainer.state.log_history)
 
 
-def _arguments(
-    config: TrainConfig, compute: Compute, checkpoints: Path, seed: int, metric: str, greater: bool
-) -> TrainingArguments:
+def _arguments(config: TrainConfig, compute: Compute, checkpoints: Path, seed: int) -> TrainingArguments:
     world = compute.processes.world
     if config.batch_size % world:
         raise ConfigError(
@@ -212,8 +228,8 @@ def _arguments(
         save_total_limit=2,  # the best and the last; with one, the last goes when training ends
         load_best_model_at_end=True,
         restore_callback_states_from_checkpoint=True,  # a resumed run keeps count of its patience
-        metric_for_best_model=metric,
-        greater_is_better=greater,
+        metric_for_best_model=_CHOICE,
+        greater_is_better=True,
         bf16=compute.dtype is torch.bfloat16,
         fp16=compute.dtype is torch.float16,
         use_cpu=compute.device.type == "cpu",

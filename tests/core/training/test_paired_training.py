@@ -228,9 +228,10 @@ def optimizer_groups(
     config = TrainConfig(learning_rate=0.01, weight_decay=0.3)
     trainer = TransferTrainer(
         lambda: {},
+        lambda scores: 0.0,
         rates=rates,
         model=objective,
-        args=_arguments(config, compute, folder, 0, "log_loss", False),
+        args=_arguments(config, compute, folder, 0),
         eval_dataset=Rows([], np.arange(0)),
     )
     names = {id(parameter): name for name, parameter in objective.named_parameters()}

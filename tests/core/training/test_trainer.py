@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from medplug.core.training.objective import Objective
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Collate, Rows
 from medplug.core.training.seeds import seeded
-from medplug.core.training.trainer import TransferTrainer, _arguments, train_by_gradient
+from medplug.core.training.trainer import TransferTrainer, _arguments, preferred, train_by_gradient
 from medplug.core.training.weights import balanced_weights, weightings
 
 TARGETS = {
@@ -148,8 +149,9 @@ def test_micro_batches_add_up_to_the_gradient_of_the_whole_batch(
         objective = Objective(model, Loss(target), target, {})
         trainer = TransferTrainer(
             lambda: {},
+            lambda scores: 0.0,
             model=objective,
-            args=_arguments(config, on_cpu(), tmp_path, 0, "log_loss", False),
+            args=_arguments(config, on_cpu(), tmp_path, 0),
             train_dataset=rows,
             eval_dataset=Rows([], labels[:0]),
         )
@@ -275,6 +277,16 @@ def test_the_model_is_left_at_its_best_validation_epoch(
     assert difference(weights, run.seen[best - 1]) == 0.0
     assert [row[metric] for row in history] == scores
     assert all(difference(weights, seen) > 0 for i, seen in enumerate(run.seen, 1) if i != best)
+
+
+def test_of_equal_scores_the_epoch_of_lower_log_loss_is_preferred() -> None:
+    by_f1, by_loss = (
+        partial(preferred, metric=metric, greater_is_better=greater)
+        for metric, greater in (("macro_f1", True), ("log_loss", False))
+    )
+    early, late, worse = ({"macro_f1": f1, "log_loss": loss} for f1, loss in ((1.0, 0.4), (1.0, 0.3), (0.9999, 0.0)))
+    assert by_f1(late) > by_f1(early) > by_f1(worse) and by_loss(worse) > by_loss(late) > by_loss(early)
+    assert by_f1({"macro_f1": 0.5}) == 0.5
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (2, 4), (3, 5), (10, 8)])
