@@ -38,6 +38,11 @@ def test_the_embedding_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         exec(compile(block, "docs/embedding.md", "exec"), names)  # noqa: S102 - it is our own page
 
 
+def test_the_layers_of_the_transfer_page_run() -> None:
+    for block in blocks("docs/transfer.md", "python"):
+        exec(compile(block, "docs/transfer.md", "exec"), {})  # noqa: S102 - our own page
+
+
 def test_the_plugin_of_the_plugin_page_is_accepted() -> None:
     names: dict[str, Any] = {"__name__": "medplug_ward"}
     exec(compile(blocks("docs/plugins.md", "python")[0], "docs/plugins.md", "exec"), names)  # noqa: S102 - our own page

@@ -16,20 +16,18 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from medplug.core.config import TrainConfig
-from medplug.core.errors import ConfigError
+from medplug.core.training.arguments import CHOICE, training_arguments
 from medplug.core.training.checkpoints import newest_checkpoint
 from medplug.core.training.compute import Compute
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
-from medplug.core.training.processes import PATIENT_SECONDS
 from medplug.core.training.rows import Collate, Rows
 
 Epoch = Callable[[dict[str, float]], None]
-_CHOICE = "eval_choice"
 _TIE, _WORST = 1e-12, 1e3  # less than any difference between two scores
 
 
@@ -97,7 +95,7 @@ class TransferTrainer(Trainer):
         scores = self.score()
         found = {f"eval_{name}": value for name, value in scores.items()}
         self.log(found)
-        told = {**found, _CHOICE: self.preference(scores)}
+        told = {**found, CHOICE: self.preference(scores)}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, told)
         return told
 
@@ -151,7 +149,7 @@ class _Watch(TrainerCallback):
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any
     ) -> None:
-        told = {name: value for name, value in (metrics or {}).items() if name != _CHOICE}
+        told = {name: value for name, value in (metrics or {}).items() if name != CHOICE}
         scores = {name.removeprefix("eval_"): value for name, value in told.items()}
         self.epoch({"epoch": round(state.epoch, 4), "loss": self.loss, **scores})
 
@@ -184,7 +182,7 @@ def train_by_gradient(
     if found is not None and found.over:  # it was killed after its training
         found.load_best(objective)
         return _history(found.state["log_history"])
-    arguments = _arguments(config, compute, checkpoints, seed)
+    arguments = training_arguments(config, compute, checkpoints, seed)
     trainer = TransferTrainer(
         score,
         partial(preferred, metric=metric, greater_is_better=greater_is_better),
@@ -203,51 +201,6 @@ def train_by_gradient(
         trainer.remove_callback(talker)
     trainer.train(resume_from_checkpoint=None if found is None else str(found.folder))
     return _history(trainer.state.log_history)
-
-
-def _arguments(config: TrainConfig, compute: Compute, checkpoints: Path, seed: int) -> TrainingArguments:
-    world = compute.processes.world
-    if config.batch_size % world:
-        raise ConfigError(
-            f"train.batch_size={config.batch_size} counts the rows of all processes and cannot be shared by {world}; "
-            f"use {config.batch_size // world * world or world}"
-        )
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints.resolve()),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size // world,
-        gradient_accumulation_steps=config.accumulate,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        warmup_steps=config.warmup,  # below one it is a share of all updates
-        max_grad_norm=config.clip,
-        lr_scheduler_type="linear",
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=2,  # the best and the last; with one, the last goes when training ends
-        load_best_model_at_end=True,
-        restore_callback_states_from_checkpoint=True,  # a resumed run keeps count of its patience
-        metric_for_best_model=_CHOICE,
-        greater_is_better=True,
-        bf16=compute.dtype is torch.bfloat16,
-        fp16=compute.dtype is torch.float16,
-        use_cpu=compute.device.type == "cpu",
-        ddp_timeout=PATIENT_SECONDS,
-        ddp_backend="gloo" if world > 1 and compute.device.type == "cpu" else None,
-        ddp_find_unused_parameters=world > 1,  # a pooled encoder may own parts that its features do not use
-        dataloader_num_workers=config.workers,
-        dataloader_pin_memory=compute.device.type == "cuda",
-        remove_unused_columns=False,
-        logging_nan_inf_filter=False,  # it would wait for the device at every step
-        disable_tqdm=True,
-        report_to=[],
-        seed=seed,
-        data_seed=seed,
-    )
-    if arguments.n_gpu > 1:  # one process uses one GPU; several take torchrun
-        arguments._n_gpu = 1
-    return arguments
 
 
 def _history(log: list[dict[str, Any]]) -> list[dict[str, float]]:

@@ -18,13 +18,14 @@ from medplug.core.adapter import Adapter, Batch
 from medplug.core.config import TrainConfig
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss, Model
+from medplug.core.training.arguments import training_arguments
 from medplug.core.training.compute import Compute
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
 from medplug.core.training.seeds import seeded
-from medplug.core.training.trainer import TransferTrainer, _arguments, train_by_gradient
+from medplug.core.training.trainer import TransferTrainer, train_by_gradient
 from medplug.core.transfer.reversal import reverse_gradient
 
 TARGET = Target("multiclass", ("a", "b", "c"))
@@ -231,7 +232,7 @@ def optimizer_groups(
         lambda scores: 0.0,
         rates=rates,
         model=objective,
-        args=_arguments(config, compute, folder, 0),
+        args=training_arguments(config, compute, folder, 0),
         eval_dataset=Rows([], np.arange(0)),
     )
     names = {id(parameter): name for name, parameter in objective.named_parameters()}

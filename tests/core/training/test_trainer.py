@@ -20,12 +20,13 @@ from medplug.core.config import TrainConfig
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.model import Loss, Model
+from medplug.core.training.arguments import training_arguments
 from medplug.core.training.compute import Compute
 from medplug.core.training.objective import Objective
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Collate, Rows
 from medplug.core.training.seeds import seeded
-from medplug.core.training.trainer import TransferTrainer, _arguments, preferred, train_by_gradient
+from medplug.core.training.trainer import TransferTrainer, preferred, train_by_gradient
 from medplug.core.training.weights import balanced_weights, weightings
 
 TARGETS = {
@@ -151,7 +152,7 @@ def test_micro_batches_add_up_to_the_gradient_of_the_whole_batch(
             lambda: {},
             lambda scores: 0.0,
             model=objective,
-            args=_arguments(config, on_cpu(), tmp_path, 0),
+            args=training_arguments(config, on_cpu(), tmp_path, 0),
             train_dataset=rows,
             eval_dataset=Rows([], labels[:0]),
         )
