@@ -66,3 +66,23 @@ def test_the_command_line_starts_at_once() -> None:
     began = time.perf_counter()
     fresh("import medplug.cli")
     assert time.perf_counter() - began < 3
+
+
+def test_the_transfer_layers_need_torch_alone_and_nothing_of_the_rest() -> None:
+    other = (
+        "transformers",
+        "polars",
+        "sklearn",
+        "scipy",
+        "pydantic",
+        "pluggy",
+        "peft",
+        "triton",
+        "medplug.core.adapter",
+    )
+    said = fresh(
+        "import sys, medplug.core.transfer as layers\nfrom medplug.core.transfer import coral, mmd\n"
+        "assert 'torch' in sys.modules and len(layers.__all__) > 40\n"
+        f"print([n for n in {other} if n in sys.modules], [n for n in layers.__all__ if not hasattr(layers, n)])"
+    )
+    assert said.strip() == "[] []"
