@@ -24,7 +24,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "linear_probe": {"adapter": "linear_probe", **WINDOW},
     "svm": {"adapter": "svm", **WINDOW},
     "prototypes": {"adapter": "prototypes", **WINDOW},
-    "linear_probe, whole texts": {"adapter": "linear_probe"},
     "finetune": {"adapter": "finetune", **WINDOW},
     "lora": {"adapter": "lora", **WINDOW},
     "bottleneck": {"adapter": "bottleneck", **WINDOW},
@@ -41,24 +40,27 @@ def main() -> None:
     parser.add_argument("--limits", nargs="+", type=int, default=[10, 50, 200])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
-    scores: dict[tuple[str, int], list[float]] = {}
+    scores: dict[str, dict[int, list[float]]] = {}
     plain: dict[int, dict[int, float]] = {limit: {} for limit in given.limits}
+    gains: dict[str, dict[int, list[float]]] = {}
     for method, limit, seed, metrics in _runs(given):
-        scores.setdefault((method, limit), []).append(metrics["metrics"]["macro_f1"]["value"])
+        found = metrics["metrics"]["macro_f1"]["value"]
         plain[limit][seed] = metrics["baseline"]["linear"]["macro_f1"]["value"]
-    rows = {method: [scores[method, limit] for limit in given.limits] for method in given.methods}
-    rows["TF-IDF and logistic regression"] = [list(plain[limit].values()) for limit in given.limits]
-    print(f"| method | {' | '.join(f'{limit} a class' for limit in given.limits)} |")
-    print("|---" * (1 + len(given.limits)) + "|")
-    for method, values in rows.items():
-        print(f"| {method} | {' | '.join(map(interval, values))} |")
+        scores.setdefault(method, {}).setdefault(limit, []).append(found)
+        gains.setdefault(method, {}).setdefault(limit, []).append(found - plain[limit][seed])
+    scores["TF-IDF and logistic regression"] = {limit: list(values.values()) for limit, values in plain.items()}
+    for title, rows in (("macro-F1", scores), ("gain over TF-IDF, seed by seed", gains)):
+        print(f"\n| {title} | {' | '.join(f'{limit} a class' for limit in given.limits)} |")
+        print("|---" * (1 + len(given.limits)) + "|")
+        for method, values in rows.items():
+            print(f"| {method} | {' | '.join(interval(values[limit]) for limit in given.limits)} |")
 
 
 def _runs(given: Any) -> Iterator[tuple[str, int, int, dict[str, Any]]]:
     for method in given.methods:
         for limit in given.limits:
             for seed in given.seeds:
-                folder = Path(given.output) / f"{method.replace(', ', '-').replace(' ', '-')}-{limit}-{seed}"
+                folder = Path(given.output) / f"{method.replace(' ', '-')}-{limit}-{seed}"
                 if not (folder / "metrics.json").exists():
                     medplug.run(task="text_diagnosis", output=folder, seed=seed, **_keys(given, method, limit))
                 yield method, limit, seed, json.loads((folder / "metrics.json").read_text())
