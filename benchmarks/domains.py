@@ -30,8 +30,9 @@ from medplug.core.plugins import Plugins
 from medplug.core.run import build_model, make_task
 from medplug.core.training.compute import compute_for
 from medplug.core.training.criteria import GREATER_IS_BETTER
+from medplug.core.training.job import Job
 from medplug.core.training.seeds import seeded
-from medplug.core.training.train import Job, train
+from medplug.core.training.train import train
 from medplug.core.training.weights import weightings
 
 SOURCE_ONLY = {"linear_probe": {}, "svm": {}, "prototypes": {}, "frozen": {}}

@@ -9,7 +9,7 @@ either `fit` once, or `attach` once, `schedule` and `penalty` at every step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -64,11 +64,29 @@ class FitData:
     validation_of_target: bool = True
 
     @property
+    def source_features(self) -> Matrix:
+        """Features ``[n, width]`` of the labelled source rows; of all labelled rows where there is one domain."""
+        return self.features if self.of_target is None else self.features[~self.of_target]
+
+    @property
     def target_features(self) -> Matrix:
         """Features ``[m, width]`` of every target row that may be learned from, labelled or not."""
         parts = [] if self.of_target is None else [self.features[self.of_target]]
         parts += [] if self.unlabelled is None else [self.unlabelled]
         return np.concatenate(parts) if parts else self.features[:0]
+
+    def counted(self) -> FitData:
+        """The same without the rows whose weight is 0: they must not shift a mean, a scale or a class either."""
+        if self.row_weights is None:
+            return self
+        kept = self.row_weights > 0
+        return replace(
+            self,
+            features=self.features[kept],
+            labels=self.labels[kept],
+            of_target=None if self.of_target is None else self.of_target[kept],
+            row_weights=self.row_weights[kept],
+        )
 
 
 @dataclass(frozen=True, slots=True)

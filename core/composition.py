@@ -43,17 +43,7 @@ def check_composition(
             if need not in met:
                 _refuse(spec, need, backbone)
     _check_selection(data, selection)
-    if selection.criterion in ("iwv", "dev") and not pretrained:
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} weighs rows by a pretrained backbone's features, and "
-            f"backbone={backbone} starts from random weights; use snd or infomax"
-        )
-    fits = [spec.name for spec in adapters if "fit" in spec.answers]
-    if fits and selection.criterion != "validation":
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} chooses among the epochs of training by gradient; "
-            f"adapter={fits[0]} has none and chooses its strength on validation rows: leave it out"
-        )
+    _check_criterion(adapters, selection, backbone=backbone, pretrained=pretrained)
 
 
 def require_training_table(data: DataConfig) -> None:
@@ -133,6 +123,22 @@ def _check_together(adapters: Sequence[AdapterSpec]) -> None:
     if len(prepares) > 1:
         names = " and ".join(spec.name for spec in prepares)
         raise ConfigError(f"adapter: {names} each say which weights are trained; choose one of them")
+
+
+def _check_criterion(
+    adapters: Sequence[AdapterSpec], selection: SelectionConfig, *, backbone: str, pretrained: bool
+) -> None:
+    if selection.criterion in ("iwv", "dev") and not pretrained:
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} weighs rows by a pretrained backbone's features, and "
+            f"backbone={backbone} starts from random weights; use snd or infomax"
+        )
+    fits = [spec.name for spec in adapters if "fit" in spec.answers]
+    if fits and selection.criterion != "validation":
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} chooses among the epochs of training by gradient; "
+            f"adapter={fits[0]} has none and chooses its strength on validation rows: leave it out"
+        )
 
 
 def _check_selection(data: DataConfig, selection: SelectionConfig) -> None:

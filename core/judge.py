@@ -15,7 +15,7 @@ from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.training.train import Trained
+from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
 
 
@@ -48,9 +48,7 @@ class Judged:
             history=trained.history,
             notes={**trained.notes, "baseline": self.baseline_notes},
             manifest=manifest,
-            uses_unlabelled=any(
-                "unlabelled_target" in spec.needs or "penalty" in spec.answers for spec, _ in plan.adapters
-            ),
+            uses_unlabelled=trained.uses_unlabelled,
             chosen_on_source=not dataset.splits["validation"].tells_of_target,
             tested_on_source=not dataset.splits["test"].tells_of_target,
         )

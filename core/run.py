@@ -29,9 +29,10 @@ from medplug.core.report.words import transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
+from medplug.core.training.job import Job, Trained
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
-from medplug.core.training.train import Job, Trained, train
+from medplug.core.training.train import train
 
 if TYPE_CHECKING:
     import polars as pl

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 WORDS = "the a no and with of for in on patient has had fever cough chest pain rash fracture acute chronic mild severe"
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: the processors are shared by the tests."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.statistic import membership
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
-from medplug.core.ranking.evidence import evidence_shares
 from medplug.core.ranking.features import Encoder, Matrix, owners, raw, some, training_rows
 from medplug.core.ranking.result import Ranking, candidates
+from medplug.core.ranking.row_evidence import evidence_shares
 from medplug.core.ranking.support import rank_candidates, support
 from medplug.core.transfer.transferability import h_score, logme
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from medplug.core.data.targets import Target
 from medplug.core.evaluation import unsupervised
 from medplug.core.evaluation.statistic import membership
-from medplug.core.training.train import Job
+from medplug.core.training.job import Job
 
 if TYPE_CHECKING:
     from medplug.core.training.frozen import FrozenFeatures

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.training.train import Adapters, Job
+from medplug.core.training.job import Adapters, Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Material, Matrix, Weights
 from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key, content_key
 from medplug.core.training.compute import infer
 from medplug.core.training.criteria import target_criteria
 from medplug.core.training.drawn import drawn_rows
-from medplug.core.training.train import Adapters, Job, Trained
+from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.weights import weightings
 
 
@@ -63,13 +64,23 @@ class FrozenFeatures:
         self.notes = {"distinct inputs encoded": len(prepared)}
         return dict(zip(rows, np.split(everything, ends), strict=True))
 
-    def domains(self) -> tuple[Matrix, Matrix]:
-        """Features of the labelled source rows, and of all target rows that may be learned from."""
-        of_target = self.job.dataset.splits["train"].of_target
-        assert of_target is not None
-        train = self.splits["train"]
-        parts = [train[of_target], *([self.splits["unlabelled"]] if "unlabelled" in self.splits else [])]
-        return train[~of_target], np.concatenate(parts)
+    def fit_data(self, row_weights: Weights | None = None) -> FitData:
+        """The features with the labels and all else that a head is fitted by."""
+        job, dataset, features = self.job, self.job.dataset, self.splits
+        return FitData(
+            features["train"],
+            dataset.labels["train"],
+            features["validation"],
+            dataset.labels["validation"],
+            dataset.target,
+            job.metric,
+            weightings(dataset.labels["train"], dataset.target, job.plan.train.class_weights),
+            job.plan.run.seed,
+            of_target=dataset.splits["train"].of_target,
+            unlabelled=features.get("unlabelled"),
+            row_weights=row_weights,
+            validation_of_target=dataset.splits["validation"].tells_of_target,
+        )
 
     def material(self, adapters: Adapters) -> Material:
         """The rows that batches are drawn from."""
@@ -80,26 +91,11 @@ class FrozenFeatures:
 
 def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, weights: Weights | None) -> Trained:
     """Let `adapter` fit the head on frozen features, and put it into `model`."""
-    dataset, plan, features = job.dataset, job.plan, frozen.splits
-    data = FitData(
-        features["train"],
-        dataset.labels["train"],
-        features["validation"],
-        dataset.labels["validation"],
-        dataset.target,
-        job.metric,
-        weightings(dataset.labels["train"], dataset.target, plan.train.class_weights),
-        plan.run.seed,
-        of_target=dataset.splits["train"].of_target,
-        unlabelled=features.get("unlabelled"),
-        row_weights=weights,
-        validation_of_target=dataset.splits["validation"].tells_of_target,
-    )
+    data = frozen.fit_data(weights)
     job.stage("fitting the head")
     head = adapter.fit(data)
     model.set_head(head)
-    weight, bias = head.weight.astype(np.float32), head.bias.astype(np.float32)
-    logits = {split: values @ weight.T + bias for split, values in features.items()}
+    logits = {split: _logits(head, values) for split, values in frozen.splits.items()}
     if head.validation_logits is not None:
         logits["validation"] = head.validation_logits
     criteria = target_criteria(job, frozen, logits)
@@ -108,24 +104,12 @@ def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, w
 
 def fit_without_transfer(frozen: FrozenFeatures, job: Job) -> Matrix:
     """Test logits of a plain logistic head on the same labels: what a transfer method must beat."""
-    from medplug.core.evaluation.linear import choose_weighting, fit_logistic
-
-    dataset, features = job.dataset, frozen.splits
+    data = frozen.fit_data()
     job.stage("fitting a head without transfer")
+    return _logits(fit_probe(data), frozen.splits["test"])
 
-    def fit(class_weights: Weights | None) -> LinearHead:
-        return fit_logistic(
-            features["train"],
-            dataset.labels["train"],
-            features["validation"],
-            dataset.labels["validation"],
-            dataset.target,
-            metric=job.metric,
-            class_weights=class_weights,
-            standardise=True,
-            seed=job.plan.run.seed,
-        )
 
-    named = weightings(dataset.labels["train"], dataset.target, job.plan.train.class_weights)
-    head = choose_weighting(named, fit)
-    return (features["test"] @ head.weight.T + head.bias).astype(np.float32)
+def _logits(head: LinearHead, features: Matrix) -> Matrix:
+    """Logits ``[rows, outputs]`` in float32, as the model gives them."""
+    logits: Matrix = features @ head.weight.astype(np.float32).T + head.bias.astype(np.float32)
+    return logits

@@ -24,11 +24,11 @@ from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
+from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
-from medplug.core.training.train import Adapters, Job, Trained
 from medplug.core.training.trainer import preferred, train_by_gradient
 from medplug.core.training.vectors import behind
 from medplug.core.training.weights import balanced_weights

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -75,22 +75,21 @@ class Part:
 
     def to(self, device: torch.device) -> Part:
         """The part on the device that computes it."""
-
-        def moved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
-
-        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
-        places, labels = (each.to(device, non_blocking=True) for each in (self.places, self.labels))
-        inputs = [moved(each) for each in self.inputs]
-        return Part(inputs, places, labels, weights, self.sources, moved(self.reference), self.share)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Part:
         """The part in memory that a GPU reads while it computes."""
-        weights = None if self.weights is None else self.weights.pin_memory()
-        inputs = [{name: tensor.pin_memory() for name, tensor in each.items()} for each in self.inputs]
-        reference = {name: tensor.pin_memory() for name, tensor in self.reference.items()}
-        places, labels = self.places.pin_memory(), self.labels.pin_memory()
-        return Part(inputs, places, labels, weights, self.sources, reference, self.share)
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, move: Callable[[Tensor], Tensor]) -> Part:
+        return replace(
+            self,
+            inputs=[{name: move(tensor) for name, tensor in inputs.items()} for inputs in self.inputs],
+            places=move(self.places),
+            labels=move(self.labels),
+            weights=None if self.weights is None else move(self.weights),
+            reference={name: move(tensor) for name, tensor in self.reference.items()},
+        )
 
 
 class Collate:

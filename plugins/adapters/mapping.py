@@ -11,11 +11,11 @@ from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Matrix
 from medplug.core.errors import DataError
+from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Loss, Model
 from medplug.core.transfer.map_fitting import fit_map
 from medplug.core.transfer.recolouring import recolour
 from medplug.plugins.adapters.importance import deviation
-from medplug.plugins.adapters.linear_probe import probe
 
 Map = Callable[[Matrix], Matrix]
 _LEAST_ROWS = 2
@@ -43,13 +43,13 @@ class Mapping(Adapter):
         features = data.features.astype(np.float32, copy=True)
         features[~data.of_target] = carry(features[~data.of_target])
         held = data.validation_features if data.validation_of_target else carry(data.validation_features)
-        head = probe(replace(data, features=features, validation_features=held), self.options.strengths)
+        head = fit_probe(replace(data, features=features, validation_features=held), self.options.strengths)
         return head if data.validation_of_target else replace(head, validation_logits=_logits(head, held))
 
     def _map(self, data: FitData) -> Map:
         """What brings source features ``[n, width]`` to where the target's lie."""
         assert data.of_target is not None
-        source, target = data.features[~data.of_target], data.target_features
+        source, target = data.source_features, data.target_features
         if min(len(source), len(target)) < _LEAST_ROWS:
             raise DataError(
                 f"adapter=mapping compares {len(source)} source and {len(target)} target row(s), and needs "

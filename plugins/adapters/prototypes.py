@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.calibrated import calibrated_choice
 from medplug.core.model import Model
-from medplug.plugins.adapters.counted import counted
 
 
 class Prototypes(Adapter):
@@ -26,7 +25,7 @@ class Prototypes(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Average each class's rows; distances become probabilities by a scale fitted on validation."""
-        data, metric = counted(data), self.options.metric
+        data, metric = data.counted(), self.options.metric
         names = ("euclidean", "mahalanobis") if metric == "auto" else (metric,)
         return calibrated_choice({name: _head(data, name) for name in names}, "metric", data)
 

@@ -10,7 +10,6 @@ from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.calibrated import calibrated_choice
 from medplug.core.evaluation.linear import choose_weighting
 from medplug.core.model import Model
-from medplug.plugins.adapters.counted import counted
 
 
 class Svm(Adapter):
@@ -26,7 +25,7 @@ class Svm(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
-        data = counted(data)
+        data = data.counted()
 
         def fit(class_weights: Weights | None) -> LinearHead:
             heads = {strength: _margins(data, strength, class_weights) for strength in self.options.strengths}

@@ -7,7 +7,7 @@ import json
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,7 @@ DECODED = {"binary": str, "multiclass": str, "multilabel": list}
 Go = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def table(kind: str = "multiclass", rows: int = 90, seed: int = 0) -> pl.DataFrame:

@@ -21,8 +21,8 @@ from medplug.core.errors import BackboneError, ConfigError, DataError, UnknownNa
 from medplug.core.plugins import Plugins
 from medplug.core.ranking import features
 from medplug.core.ranking.distances import mmd_on
-from medplug.core.ranking.evidence import evidence_shares
 from medplug.core.ranking.request import parse_words
+from medplug.core.ranking.row_evidence import evidence_shares
 from medplug.core.training.compute import infer
 from medplug.core.transfer import logme, mmd
 

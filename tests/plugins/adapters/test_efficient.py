@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.contracts import Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.model import Model
 from medplug.core.registry import Source
+from medplug.core.training.vectors import Vectors
 from medplug.plugins.adapters import efficient, options
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.pretrained_text import PretrainedText
@@ -33,30 +34,16 @@ ADAPTERS: dict[str, tuple[type, type]] = {
 MARKS = {"lora": "lora_", "ia3": "ia3_", "prefix": "prompt_encoder", "bottleneck": "bottleneck"}
 
 
-class Holding(Backbone):
+class Holding(Vectors):
     """Any network as a backbone; `collated` is what it reads and `window` what is told of it."""
 
     def __init__(self, network: nn.Module, collated: Tensor, window: int = 40) -> None:
-        super().__init__()
+        super().__init__(0)
         self.network, self.collated, self.window = network, collated, window
         self.width = int(self(self.collate([])).pooled.shape[1])
 
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        raise NotImplementedError
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        raise NotImplementedError
-
     def assets(self) -> dict[str, Any]:
         return {"window": self.window}
-
-    def prepare(self, values: Sequence[Any]) -> list[Any]:
-        return list(values)
-
-    def size(self, item: Any) -> int:
-        return 1
 
     def collate(self, items: Sequence[Any]) -> Inputs:
         return {"x": self.collated}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,7 @@ KINDS: dict[str, tuple[type[ScratchText], ScratchTextOptions]] = {
 TEXTS = ["Fever.", "a dry cough for three weeks, no fever, no chest pain at all", "rash and fever", "cough"]
 
 
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def learned(kind: str, *, seed: int = 0, texts: list[str] = TEXTS, **changes: Any) -> ScratchText:

@@ -1,0 +1,30 @@
+"""The logistic head on frozen features: of the linear probe, and of what a transfer method is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medplug.core.adapter import FitData, LinearHead, Weights
+from medplug.core.evaluation.linear import STRENGTHS, choose_weighting, fit_logistic
+
+
+def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standardise: bool = True) -> LinearHead:
+    """The head of the strength and the class weighting that are best on validation, by the data's row weights."""
+    data = data.counted()
+
+    def fit(class_weights: Weights | None) -> LinearHead:
+        return fit_logistic(
+            data.features,
+            data.labels,
+            data.validation_features,
+            data.validation_labels,
+            data.target,
+            metric=data.metric,
+            class_weights=class_weights,
+            row_weights=data.row_weights,
+            strengths=strengths,
+            standardise=standardise,
+            seed=data.seed,
+        )
+
+    return choose_weighting(data.weightings, fit)

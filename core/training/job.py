@@ -1,0 +1,64 @@
+"""What training is asked to do, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.adapter import Adapter
+from medplug.core.data.dataset import Dataset
+from medplug.core.plan import Plan
+from medplug.core.specs import AdapterSpec
+from medplug.core.training.compute import Compute, Report
+
+Stage = Callable[[str], Report]
+"""Called with a stage's name; gives what reports its progress."""
+Adapters = list[tuple[AdapterSpec, Adapter]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be trained on, how it is chosen (`metric`, on validation) and with which means.
+
+    With `resume`, training goes on from the last whole one of the `checkpoints`.
+    """
+
+    plan: Plan
+    dataset: Dataset
+    metric: str
+    compute: Compute
+    checkpoints: Path
+    resume: bool
+    stage: Stage
+    epoch: Callable[[dict[str, float]], None]
+
+    def values(self, split: str) -> list[Any]:
+        """The raw inputs of one split, in order."""
+        (values,) = self.dataset.splits[split].inputs.values()
+        return values
+
+
+@dataclass(slots=True)
+class Trained:
+    """What training leaves: how the model was chosen, each epoch's numbers, what the backbone noticed.
+
+    `criteria` are measures that need no label of the target domain;
+    `without_transfer` holds test logits of a head on the same labels and frozen
+    features, fitted as if there were one domain, and `backbone_frozen` whether the
+    model's are these very features; `uses_unlabelled` whether an adapter learned
+    from unlabelled rows, where there were any.
+    """
+
+    notes: dict[str, Any]
+    logits: dict[str, NDArray[np.float32]]
+    history: list[dict[str, float]] = field(default_factory=list)
+    census: dict[str, dict[str, int]] = field(default_factory=dict)
+    criteria: dict[str, float] = field(default_factory=dict)
+    without_transfer: NDArray[np.float32] | None = None
+    backbone_frozen: bool = False
+    uses_unlabelled: bool = False
