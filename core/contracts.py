@@ -8,8 +8,9 @@ the core; plugins know each other by name only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
+    from medplug.core.images.store import StoredImage
     from medplug.core.registry import Source
     from medplug.core.specs import Modality
 
@@ -95,6 +98,10 @@ class Backbone(nn.Module, ABC):
         """Where the weights came from (source, revision), for the manifest."""
         return {}
 
+    def reading(self) -> str:
+        """A line on what the network is given, as far as rows were prepared (size and range of pixels, say)."""
+        return ""
+
 
 @dataclass(slots=True)
 class Examples:
@@ -103,6 +110,9 @@ class Examples:
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
     (text, or a tuple of texts for multilabel) or None for unlabelled tables.
+    Where masks are predicted `masks` holds one a row (a `StoredImage` of class
+    numbers, 0 the background) and its label the names of the classes in it.
+    `names` are what predictions call the rows (files, say) beside their numbers.
     `of_target` ``[rows]`` is True where a row comes from the target domain, None
     where no domains were named.
     """
@@ -114,6 +124,8 @@ class Examples:
     sites: list[str] | None = None
     by: dict[str, list[str]] = field(default_factory=dict)
     of_target: NDArray[np.bool_] | None = None
+    masks: list[StoredImage] | None = None
+    names: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -134,7 +146,8 @@ class Examples:
         by = {name: [values[i] for i in pick] for name, values in self.by.items()}
         owners = chosen(self.groups), chosen(self.sites)
         domain = None if self.of_target is None else self.of_target[index]
-        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain)
+        kept = chosen(self.masks), chosen(self.names)
+        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain, *kept)
 
     def followed_by(self, other: Examples) -> Examples:
         """These rows and then those of `other`; what only one of them knows is left out."""
@@ -159,6 +172,8 @@ class Examples:
             None
             if self.of_target is None or other.of_target is None
             else np.concatenate([self.of_target, other.of_target]),
+            both(self.masks, other.masks),
+            both(self.names, other.names),
         )
 
 
@@ -172,15 +187,33 @@ class PlainFeatures(Protocol):
         """Give the matrix of other rows."""
 
 
+class Augmentation(Protocol):
+    """Random changes of training batches, made on the training device."""
+
+    def changed(
+        self, inputs: Inputs, labels: Tensor | None, chosen: Tensor, labelled: Tensor
+    ) -> tuple[Inputs, Tensor | None]:
+        """One collated batch, changed in the rows that are `chosen` (bool ``[batch]``).
+
+        `labels` are those of the `labelled` rows (bool ``[batch]``): class shares
+        ``[n, outputs]``, or masks ``[n, height, width]`` that move with their images;
+        None where there is nothing to change in them.
+        """
+
+
 class Task(ABC):
     """A problem: it reads rows and says what is predicted. It does not train.
 
     `slots` maps each input it hands out to its modality; `sample_columns` holds
-    the ``data.*`` keys that fit the built-in sample.
+    the ``data.*`` keys that fit the built-in sample. While rows are read, `scratch`
+    is a folder for what does not fit into memory (None: the system's own for
+    temporary files), and `report` is told how far the reading is.
     """
 
     slots: ClassVar[Mapping[str, Modality]]
     sample_columns: ClassVar[Mapping[str, str]] = {}
+    scratch: Path | None = None
+    report: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
     def __init__(self, options: Any, data: Any) -> None:
         self.options = options
@@ -190,11 +223,19 @@ class Task(ABC):
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns it needs: configuration key (``data.text``) -> column name."""
 
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """What a user gave for `key` (``data.train``), as a table; a task may take more than tables (a folder, say)."""
+        table: Tabular = source
+        return table
+
     @abstractmethod
-    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
+    def examples(
+        self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
+    ) -> Examples:
         """Turn every row of a table into an example, in order; note unusable ones in `problems`.
 
-        The core takes those out, and adds patients and sites.
+        The core takes those out, and adds patients and sites. `folder` is where the
+        table's file lies (None: it was in memory).
         """
 
     @abstractmethod
@@ -216,3 +257,7 @@ class Task(ABC):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
+
+    def augmentation(self, options: Any) -> Augmentation | None:
+        """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
+        return None

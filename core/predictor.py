@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
 from medplug.core.data.problems import Problem, Problems
-from medplug.core.data.reading import read_examples
-from medplug.core.data.tables import read_table, table_name
+from medplug.core.data.reading import open_table, read_examples
+from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 from medplug.core.evaluation.scores import estimate
@@ -62,9 +62,8 @@ class Predictor:
         """The same, and the rows that were left out with the reason for each."""
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
         examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
-        return prediction_frame(
-            self.target, {"row": examples.rows}, self._probabilities(examples, report)
-        ), problems.found
+        columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
+        return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.found
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
@@ -94,8 +93,8 @@ class Predictor:
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
-        table = read_table(source, key="INPUT", columns=columns, optional=extra)
-        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled)
+        table, folder = open_table(self.task, source, key="INPUT", columns=columns, optional=extra)
+        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
         if on_error == "stop":
             problems.stop()
         return examples, problems

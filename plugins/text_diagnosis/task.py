@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -62,7 +63,9 @@ class TextDiagnosis(Task):
             needed |= {f"data.label[{i}]": name for i, name in enumerate(self.data.label)}
         return needed
 
-    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
+    def examples(
+        self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
+    ) -> Examples:
         """Cleaned texts, with labels where `labelled`; rows without text or label go to `problems`."""
         return Examples(
             rows=np.arange(1, table.height + 1, dtype=np.int64),
