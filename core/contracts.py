@@ -188,16 +188,20 @@ class PlainFeatures(Protocol):
 
 
 class Augmentation(Protocol):
-    """Random changes of training batches, made on the training device."""
+    """Random changes of training batches, made on the training device.
 
-    def changed(
-        self, inputs: Inputs, labels: Tensor | None, chosen: Tensor, labelled: Tensor
-    ) -> tuple[Inputs, Tensor | None]:
-        """One collated batch, changed in the rows that are `chosen` (bool ``[batch]``).
+    `mixes`: rows are blended with each other, and their labels with them.
+    """
 
-        `labels` are those of the `labelled` rows (bool ``[batch]``): class shares
-        ``[n, outputs]``, or masks ``[n, height, width]`` that move with their images;
-        None where there is nothing to change in them.
+    mixes: bool
+
+    def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
+        """One collated batch and its labels, changed.
+
+        `labels` are those of the `labelled` rows (bool ``[batch]``), in order: masks
+        ``[n, height, width]``, which move with their images, or class shares
+        ``[n, outputs]``. `sources` (bool ``[batch]``) says which rows are of the
+        source domain.
         """
 
 

@@ -91,14 +91,16 @@ def execute(plan: Plan, plugins: Plugins, *, resume: bool = False, watch: Watch 
 
 
 def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
-    clock.stage("reading")
+    report = clock.stage("reading")
     compute = compute_for(plan.run, plan.train)
     task, sample = make_task(plan)
+    task.report = report
     sha256 = fingerprints(task, task.data, plan.report.by)
     mark = fingerprint(plan, sha256.values())
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
     with _watched(folder, compute.processes):
         clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
+        task.scratch = folder.work if folder.work.is_dir() else None  # of several processes one made it
         dataset = load_dataset(
             task,
             task.data,
@@ -112,7 +114,9 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = build_model(plan, dataset, compute)
-        job = Job(plan, dataset, metric, compute, folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
+        augmentation = None if plan.augment is None else task.augmentation(plan.augment)
+        means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
+        job = Job(plan, dataset, metric, compute, *means, augmentation)
         trained = train(model, adapters, job)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter, Matrix, Weights
+from medplug.core.contracts import Augmentation
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.evaluation.scores import point
@@ -29,6 +30,7 @@ from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
+from medplug.core.training.sameness import check_outputs_differ
 from medplug.core.training.trainer import preferred, train_by_gradient
 from medplug.core.training.vectors import behind
 from medplug.core.training.weights import balanced_weights
@@ -44,6 +46,7 @@ class _Learner:
     items: Mapping[str, Sequence[Any]]
     census: dict[str, dict[str, int]]
     job: Job
+    augmentation: Augmentation | None = None
 
     def logits(self, split: str, report: Report = lambda done, total: None) -> NDArray[np.float32]:
         """Logits ``[rows, outputs]`` of one split."""
@@ -66,7 +69,7 @@ def train_whole(
     chosen_by = job.metric if job.plan.selection.criterion == "validation" else job.plan.selection.criterion
     with quiet():
         history = train_by_gradient(
-            Objective(learner.model, _loss(job), job.dataset.target, penalties),
+            Objective(learner.model, _loss(job), job.dataset.target, penalties, learner.augmentation),
             rows,
             lambda: _score(learner, frozen, chosen_by),
             metric=chosen_by,
@@ -97,7 +100,10 @@ def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> _Learner:
     if any(parameter.requires_grad for parameter in model.backbone.parameters()):
         job.stage("preparing")
         items = {split: model.backbone.prepare(job.values(split)) for split in job.dataset.splits}
-        return _Learner(model, items, {split: model.backbone.census(each) for split, each in items.items()}, job)
+        census = {split: model.backbone.census(each) for split, each in items.items()}
+        if job.plan.backbone.source is not None:
+            check_outputs_differ(model.backbone, job.values("train"), job.compute)
+        return _Learner(model, items, census, job, job.augmentation)
     features = {split: list(rows) for split, rows in frozen.splits.items()}
     return _Learner(behind(model, job.dataset.target), features, frozen.census, job)
 

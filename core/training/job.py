@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter
+from medplug.core.contracts import Augmentation
 from medplug.core.data.dataset import Dataset
 from medplug.core.plan import Plan
 from medplug.core.specs import AdapterSpec
@@ -25,7 +26,8 @@ Adapters = list[tuple[AdapterSpec, Adapter]]
 class Job:
     """What is to be trained on, how it is chosen (`metric`, on validation) and with which means.
 
-    With `resume`, training goes on from the last whole one of the `checkpoints`.
+    With `resume`, training goes on from the last whole one of the `checkpoints`;
+    `augmentation` changes training batches.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class Job:
     resume: bool
     stage: Stage
     epoch: Callable[[dict[str, float]], None]
+    augmentation: Augmentation | None = None
 
     def values(self, split: str) -> list[Any]:
         """The raw inputs of one split, in order."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Weights
+from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
 from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_without_transfer
 from medplug.core.training.job import Adapters, Job, Trained
@@ -23,6 +24,8 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
+    if any(adapter.starts_from_probe for _, adapter in adapters):
+        model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
