@@ -52,6 +52,8 @@ class Backbone(nn.Module, ABC):
     """
 
     width: int
+    map_widths: tuple[int, ...] = ()
+    """The channels of what `maps` gives, finest first; empty where it gives none."""
 
     @classmethod
     @abstractmethod
@@ -89,6 +91,14 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Inputs) -> Features:
         """Encode one batch."""
+
+    def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
+        """Features and, finest first, feature maps ``[batch, channels, height, width]`` to decode masks from."""
+        raise TypeError(f"{type(self).__name__} gives no feature maps")
+
+    def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
+        """Bring masks to where `prepare` brings their images, without a new value between two classes."""
+        raise TypeError(f"{type(self).__name__} reads no masks")
 
     def census(self, items: Sequence[Any]) -> dict[str, int]:
         """Counts worth a line in the report (rows longer than the window, say), by name."""
@@ -261,6 +271,11 @@ class Task(ABC):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
+
+    @property
+    def least_region(self) -> int:
+        """Of predicted masks: the fewest pixels of a region that is told of."""
+        return 0
 
     def augmentation(self, options: Any) -> Augmentation | None:
         """What changes training batches at random, from the options ``augment.*``; None where nothing does."""

@@ -19,6 +19,9 @@ from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
+from medplug.core.mask_frames import overlap_frame
+from medplug.core.mask_judge import judge_masks
+from medplug.core.mask_model import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -164,7 +167,7 @@ def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, 
     train = dataset.splits["train"]
     (values,) = train.inputs.values()
     backbone.learn(values, train.groups)
-    model = Model(backbone, dataset.target).to(compute.device)
+    model = make_model(backbone, dataset.target).to(compute.device)
     adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
     return model, adapters
 
@@ -175,7 +178,10 @@ def _write(
     """Judge the model on the test split and write the folder; on the main process only."""
     plan, dataset, task, model = job.plan, job.dataset, predictor.task, predictor.model
     clock.stage("baseline and intervals")
-    judged = judge(task, dataset, trained, plan, job.metric)
+    if dataset.target.kind == "mask":
+        judged = judge_masks(dataset, trained, plan, job.metric)
+    else:
+        judged = judge(task, dataset, trained, plan, job.metric)
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins)
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
@@ -203,6 +209,9 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
     frames = []
     for split in ("validation", "test"):
         examples = dataset.splits[split]
+        if dataset.target.kind == "mask":
+            frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
+            continue
         probabilities = dataset.target.probabilities(trained.logits[split])
         truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
         columns = {"split": [split] * len(examples), "row": examples.rows, "truth": truth}

@@ -14,10 +14,12 @@ from medplug.core.specs import TargetKind
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of kind `binary`, `multiclass` or `multilabel` over named `classes`.
+    """A target of kind `binary`, `multiclass`, `multilabel` or `mask` over named `classes`.
 
     For `binary` the classes are ``(negative, positive)``. Labels are texts
-    (tuples of texts for multilabel).
+    (tuples of texts for multilabel). For `mask` the classes are those of a pixel
+    beside the background, which has number 0 and no name here; a row's label
+    is the tuple of classes that its mask shows.
     """
 
     kind: TargetKind
@@ -25,13 +27,18 @@ class Target:
 
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary, else one a class."""
-        return 1 if self.kind == "binary" else len(self.classes)
+        """How many logits a head gives: one for binary, else one a class (of masks also one for the background)."""
+        return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
+
+    @property
+    def several(self) -> bool:
+        """Whether a row's label is a tuple of classes."""
+        return self.kind in ("multilabel", "mask")
 
     def unknown(self, labels: Sequence[Any]) -> list[int]:
         """The positions of labels that are not among the classes."""
         known = set(self.classes)
-        if self.kind == "multilabel":
+        if self.several:
             return [i for i, label in enumerate(labels) if not known.issuperset(label)]
         return [i for i, label in enumerate(labels) if label not in known]
 
@@ -41,7 +48,7 @@ class Target:
         Raises KeyError for a label outside the classes (`unknown` finds them).
         """
         position = {name: i for i, name in enumerate(self.classes)}
-        if self.kind != "multilabel":
+        if not self.several:
             return np.array([position[label] for label in labels], dtype=np.int64)
         encoded = np.zeros((len(labels), len(self.classes)), dtype=np.int64)
         for row, names in enumerate(labels):

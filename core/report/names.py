@@ -21,6 +21,9 @@ _NAMES = {
     "log_loss": "log loss",
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
+    "dice": "Dice",
+    "iou": "IoU",
+    "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {
     "iwv": "validation log loss, weighed for the target (IWV)",

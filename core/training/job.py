@@ -54,7 +54,8 @@ class Trained:
     `without_transfer` holds test logits of a head on the same labels and frozen
     features, fitted as if there were one domain, and `backbone_frozen` whether the
     model's are these very features; `uses_unlabelled` whether an adapter learned
-    from unlabelled rows, where there were any.
+    from unlabelled rows, where there were any. Of masks, which are too many
+    numbers to keep, `overlaps` ``[rows, classes, measures]`` stand in place of logits.
     """
 
     notes: dict[str, Any]
@@ -65,3 +66,4 @@ class Trained:
     without_transfer: NDArray[np.float32] | None = None
     backbone_frozen: bool = False
     uses_unlabelled: bool = False
+    overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)

@@ -37,7 +37,7 @@ class Rows(Dataset[Row]):
     """
 
     items: Sequence[Any]
-    labels: NDArray[np.int64]
+    labels: Sequence[Any] | NDArray[Any]
     weights: NDArray[np.float64] | None = None
     sources: NDArray[np.bool_] | None = None
     reference: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
