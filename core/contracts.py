@@ -208,10 +208,10 @@ class Augmentation(Protocol):
     def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
         """One collated batch and its labels, changed.
 
-        `labels` are those of the `labelled` rows (bool ``[batch]``), in order: masks
-        ``[n, height, width]``, which move with their images, or class shares
-        ``[n, outputs]``. `sources` (bool ``[batch]``) says which rows are of the
-        source domain.
+        `labels` are masks ``[batch, height, width]``, which move with their images, or
+        class shares ``[batch, outputs]`` (encoded labels where it does not mix); those
+        of rows that are not `labelled` (bool ``[batch]``) mean nothing. `sources`
+        (bool ``[batch]``) says which rows are of the source domain.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
+from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
 from medplug.core.data.tables import table_name
@@ -62,41 +64,21 @@ class Predictor:
         return self.predict_with_problems(rows, on_error=on_error, report=report)[0]
 
     def predict_with_problems(
-        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent
+        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent, masks: Path | None = None
     ) -> tuple[pl.DataFrame, list[Problem]]:
-        """The same, and the rows that were left out with the reason for each."""
+        """The same, and the rows that were left out with the reason for each.
+
+        A model of masks writes these to the folder `masks`, as ``ROW.png`` of class numbers
+        (0 the background); `UsageError` for any other model.
+        """
+        if masks is not None and self.target.kind != "mask":
+            raise UsageError(f"this model predicts a {self.target.kind} target and no masks; leave out --masks")
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
         examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
         if self.target.kind == "mask":
-            return regions_frame(self.target, columns, self._regions(examples, report)), problems.found
+            return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.found
         return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.found
-
-    def masks(self, rows: Rows, *, report: Report = _silent) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """Of each row a name and its predicted mask ``[height, width]``: class numbers, 0 the background.
-
-        A row is named by its file, or by its number. In batches of like size, so not in order.
-        Raises `RowsError` for rows that cannot be used, and `UsageError` where the model predicts no masks.
-        """
-        if self.target.kind != "mask":
-            raise UsageError(f"this model predicts a {self.target.kind} target and no masks; leave out --masks")
-        data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
-        examples, _ = self._read(rows, data, labelled=False, on_error="stop")
-        for row, mask, _ in self._class_maps(examples, report):
-            yield (examples.names[row] if examples.names else str(examples.rows[row])), mask
-
-    def _class_maps(
-        self, examples: Examples, report: Report
-    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
-        (values,) = examples.inputs.values()
-        sizes = [value.shape[1:3] for value in values]
-        return class_maps(self.model, self.model.backbone.prepare(values), sizes, self.compute, report)
-
-    def _regions(self, examples: Examples, report: Report) -> list[list[Region]]:
-        found: list[list[Region]] = [[] for _ in range(len(examples))]
-        for row, mask, probabilities in self._class_maps(examples, report):
-            found[row] = regions(mask, probabilities, least=self.task.least_region)
-        return found
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
@@ -127,6 +109,21 @@ class Predictor:
         if on_error == "stop":
             problems.stop()
         return examples, problems
+
+    def _class_maps(
+        self, examples: Examples, report: Report
+    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
+        (values,) = examples.inputs.values()
+        sizes = [value.shape[1:3] for value in values]
+        return class_maps(self.model, self.model.backbone.prepare(values), sizes, self.compute, report)
+
+    def _regions(self, examples: Examples, report: Report, folder: Path | None) -> list[list[Region]]:
+        found: list[list[Region]] = [[] for _ in range(len(examples))]
+        for row, mask, probabilities in self._class_maps(examples, report) if len(examples) else ():
+            found[row] = regions(mask, probabilities, least=self.task.least_region)
+            if folder is not None:
+                write_mask(mask, folder / f"{examples.rows[row]}.png")
+        return found
 
     def _overlaps(self, examples: Examples, report: Report) -> NDArray[np.float64]:
         truth, classes = [mask.pixels()[0] for mask in examples.masks or []], self.target.outputs
