@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class ImageStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - open as long as the store
+        weakref.finalize(self, self._file.close)
         self._end = 0
         self._lock = threading.Lock()
 
