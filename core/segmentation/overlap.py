@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt
+from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 
 Mask: TypeAlias = NDArray[np.uint8]
 
@@ -26,10 +26,10 @@ def overlaps(predicted: Mask, truth: Mask, classes: int) -> NDArray[np.float64]:
 
     The Hausdorff distance is the larger of two: the 95th percentile of the
     distances from the predicted surface's pixels to the nearest of the true
-    surface, and the same the other way about. Some tools take one percentile
-    of both sets thrown together, which is not larger. A surface is the pixels of a
-    class with one of their 4 neighbours outside of it or of the image;
-    distances are between pixel centres.
+    surface, and the same the other way about. (Some tools take one percentile
+    of both sets thrown together, which is as a rule smaller.) A surface is the
+    pixels of a class with one of their 4 neighbours outside of it or of the
+    image; distances are between pixel centres.
 
     Raises ValueError on masks of two shapes or of a class beyond `classes`.
     """
@@ -70,16 +70,11 @@ def _measure(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[fl
 def _hausdorff95(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     """For masks that both have pixels; computed in the box around both, where all surfaces lie."""
     either = predicted | truth
-    box = tuple(_extent(either.any(axis=axis)) for axis in (1, 0))
+    box = find_objects(either.astype(np.uint8))[0]
     ours, theirs = _surface(predicted[box]), _surface(truth[box])
     ours_to_theirs = distance_transform_edt(~theirs)[ours]
     theirs_to_ours = distance_transform_edt(~ours)[theirs]
     return float(max(np.percentile(ours_to_theirs, 95), np.percentile(theirs_to_ours, 95)))
-
-
-def _extent(occupied: NDArray[np.bool_]) -> slice:
-    places = np.flatnonzero(occupied)
-    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
