@@ -12,8 +12,8 @@ _HERE = "medplug.plugins.backbones"
 
 @hookimpl
 def medplug_backbones() -> list[BackboneSpec]:
-    """Give the pretrained text loader and the encoders that learn from scratch."""
-    pretrained = BackboneSpec(
+    """Give the loaders of pretrained weights and the encoders that learn from scratch."""
+    text = BackboneSpec(
         name="pretrained_text",
         summary="any text encoder or decoder that transformers reads: a named one, a folder, a hub name",
         modality="text",
@@ -21,13 +21,32 @@ def medplug_backbones() -> list[BackboneSpec]:
         factory=f"{_HERE}.pretrained_text:PretrainedText",
         config=f"{_HERE}.pretrained_options:PretrainedTextOptions",
     )
+    image = BackboneSpec(
+        name="pretrained_image",
+        summary="any network of timm: a named one, a folder, a file of weights, a hub name",
+        modality="image",
+        pretrained=True,
+        recipe="image_finetune",
+        factory=f"{_HERE}.pretrained_image:PretrainedImage",
+        config=f"{_HERE}.image_options:PretrainedImageOptions",
+    )
+    cnn = BackboneSpec(
+        name="cnn",
+        summary="a small residual network for images of 28 to 64 pixels, from scratch",
+        modality="image",
+        recipe="image_scratch",
+        factory=f"{_HERE}.scratch_image:CNN",
+        config=f"{_HERE}.image_options:CNNOptions",
+    )
     scratch = {
         "text_cnn": ("TextCNN", "convolutions of several widths over words or characters, from scratch"),
         "text_lstm": ("TextLSTM", "a bidirectional LSTM over words or characters, from scratch"),
         "text_gru": ("TextGRU", "a bidirectional GRU over words or characters, from scratch"),
     }
     return [
-        pretrained,
+        text,
+        image,
+        cnn,
         *(
             BackboneSpec(
                 name=name,

@@ -6,6 +6,8 @@ used for nothing but a hub model that was asked for and is not in the local cach
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -15,46 +17,83 @@ from medplug.core.registry import Source
 _WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model")
 
 
-def find_weights(source: Source) -> tuple[Path, dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Library:
+    """How a library writes the folder of a model: what users are told to do where it is not as it should be."""
+
+    wanted: str
+    writer: str
+    convert: str
+
+
+TRANSFORMERS = Library(
+    wanted="give the folder that holds config.json and *.safetensors",
+    writer="save_pretrained()",
+    convert="AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)",
+)
+TIMM = Library(
+    wanted="give a *.safetensors file, or the folder that holds config.json and model.safetensors",
+    writer="timm.models.save_for_hf()",
+    convert="timm.models.save_for_hf(MODEL, NEW_FOLDER, safe_serialization=True)",
+)
+
+
+def find_weights(source: Source, library: Library = TRANSFORMERS) -> tuple[Path, dict[str, str]]:
     """The local folder with the weights, and where they came from.
 
     Raises `BackboneError` with what was tried and the next step.
     """
     if source.path is not None:
-        return _folder(source.path), {"source": "folder", "path": str(source.path)}
-    if source.package is not None and (found := _package(source.package)) is not None:
+        return _folder(source.path, library), {"source": "folder", "path": str(source.path)}
+    if source.package is not None and (found := _package(source.package, library)) is not None:
         return found, {"source": "package", "package": source.package.partition(":")[0]}
     if source.hub is not None:
-        return _hub(source)
+        return _hub(source, library)
     raise BackboneError(f"the package {source.package} is not installed and no other source is named")
 
 
-def _folder(path: Path) -> Path:
+def find_image_weights(source: Source) -> tuple[Path, Path | None, dict[str, str]]:
+    """The file of weights, the config.json beside it (None: the file came alone), and where they came from.
+
+    Raises `BackboneError` as `find_weights` does.
+    """
+    lone = source.path
+    if lone is not None and lone.suffix == ".safetensors" and lone.is_file():
+        with lone.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return lone, None, {"source": "file", "path": str(lone), "sha256": content}
+    folder, origin = find_weights(source, TIMM)
+    files = sorted(file.name for file in folder.glob("*.safetensors"))
+    if len(files) > 1 and "model.safetensors" not in files:
+        raise BackboneError(f"backbone folder {folder} has {len(files)} files of weights; give one: {', '.join(files)}")
+    return folder / ("model.safetensors" if len(files) > 1 else files[0]), folder / "config.json", origin
+
+
+def _folder(path: Path, library: Library) -> Path:
     if not path.is_dir():
         kind = "is a file, not a folder" if path.exists() else "does not exist"
-        raise BackboneError(f"backbone folder {path} {kind}; give the folder that holds config.json and *.safetensors")
+        raise BackboneError(f"backbone folder {path} {kind}; {library.wanted}")
     if not (path / "config.json").exists():
-        raise BackboneError(f"backbone folder {path} has no config.json; give the folder that save_pretrained() made")
+        raise BackboneError(f"backbone folder {path} has no config.json; give the folder that {library.writer} made")
     if not any(path.glob("*.safetensors")):
         other = ", ".join(sorted(p.name for p in path.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".h5"}))
         raise BackboneError(
             f"backbone folder {path} has no *.safetensors{f' (it has {other})' if other else ''}; medplug reads "
-            "nothing that can run code when loaded. Convert it once, where you trust the file: "
-            "AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+            f"nothing that can run code when loaded. Convert it once, where you trust the file: {library.convert}"
         )
     return path
 
 
-def _package(target: str) -> Path | None:
+def _package(target: str, library: Library) -> Path | None:
     """The folder an installed package carries (``module:attribute``), or None where it is not installed."""
     module, _, attribute = target.partition(":")
     try:
-        return _folder(Path(getattr(import_module(module), attribute)))
+        return _folder(Path(getattr(import_module(module), attribute)), library)
     except ModuleNotFoundError:
         return None
 
 
-def _hub(source: Source) -> tuple[Path, dict[str, str]]:
+def _hub(source: Source, library: Library) -> tuple[Path, dict[str, str]]:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -62,7 +101,7 @@ def _hub(source: Source) -> tuple[Path, dict[str, str]]:
     folder: str | None = None
     try:
         folder = snapshot_download(source.hub, revision=source.revision, local_files_only=True)
-        _folder(Path(folder))
+        _folder(Path(folder), library)
     except HFValidationError:
         raise BackboneError(
             f"{source.hub} is no name the hub can have; write owner/name, or ./FOLDER for a local folder"
@@ -81,7 +120,7 @@ def _hub(source: Source) -> tuple[Path, dict[str, str]]:
         except Exception as error:  # noqa: BLE001 - clients differ in what they raise when offline
             raise BackboneError(_unreachable(source, error)) from None
     commit = Path(folder).name
-    return _folder(Path(folder)), {"source": "hub", "repository": source.hub, "revision": commit}
+    return _folder(Path(folder), library), {"source": "hub", "repository": source.hub, "revision": commit}
 
 
 def _at(source: Source) -> str:

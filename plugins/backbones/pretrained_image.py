@@ -1,0 +1,93 @@
+"""Pretrained image backbones: any network of timm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from torch import nn
+
+from medplug.core.errors import BackboneError
+from medplug.core.registry import Source
+from medplug.core.training.quiet import quiet
+from medplug.plugins.backbones.image_backbone import ImageBackbone
+from medplug.plugins.backbones.image_networks import Network, described, loaded, made, width_of
+from medplug.plugins.backbones.image_options import PretrainedImageOptions
+from medplug.plugins.backbones.pictures import View
+from medplug.plugins.backbones.weights import find_image_weights
+
+
+class PretrainedImage(ImageBackbone):
+    """A network of timm without its classifier; pooled features are what the classifier read."""
+
+    cell: ClassVar[int] = 32  # what the networks of timm shrink an image by
+
+    def __init__(self, network: nn.Module, assets: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+        options = PretrainedImageOptions.model_validate(assets["options"])
+        super().__init__(View.from_json(assets["view"]), options.over_slices)
+        self.network = network
+        self.width: int = assets["width"]
+        self._assets, self._origin = dict(assets), dict(origin)
+
+    @classmethod
+    def create(cls, options: PretrainedImageOptions, source: Source | None) -> Self:
+        """Load the weights of `source`, a folder, a hub name or a lone file.
+
+        Raises `BackboneError` if they cannot be had or do not fit.
+        """
+        if source is None:
+            raise BackboneError("a pretrained image backbone needs weights: name one (medplug list backbones)")
+        with quiet():
+            file, config, origin = find_image_weights(source)
+        told = described(config, options, file)
+        view = _view(told, options)
+        architecture, arguments = told.build(size=view.size, channels=view.channels, pad_type=options.pad_type)
+        if options.start == "random":
+            network, origin = made(architecture, arguments), {"source": "random weights", "architecture": architecture}
+        else:
+            network = loaded(architecture, arguments, told.trained, file)
+        assets = {
+            "architecture": architecture,
+            "arguments": arguments,
+            "view": view.to_json(),
+            "width": width_of(network, size=view.size, channels=view.channels),
+            "options": options.model_dump(mode="json"),
+        }
+        return cls(network, assets, origin)
+
+    @classmethod
+    def restore(cls, assets: Mapping[str, Any]) -> Self:
+        """Build the architecture that `assets` describe, with random weights."""
+        return cls(made(assets["architecture"], assets["arguments"]), assets, {})
+
+    def assets(self) -> dict[str, Any]:
+        """Architecture, what it is given, and options."""
+        return self._assets
+
+    def provenance(self) -> dict[str, str]:
+        """Where the weights came from."""
+        return self._origin
+
+
+def _view(network: Network, options: PretrainedImageOptions) -> View:
+    """What the network is given: as its weights were trained, but for what the options say."""
+    trained = network.trained
+    native, height, width = trained["input_size"]
+    channels = (1 if native == 1 else 3) if options.in_chans == "auto" else int(options.in_chans)
+    return View(
+        size=options.size or max(height, width),
+        channels=channels,
+        mean=_channelwise(options.mean or trained["mean"], channels),
+        std=_channelwise(options.std or trained["std"], channels),
+        fit=options.fit,
+        interpolation=options.interpolation or trained["interpolation"],
+        crop_pct=trained["crop_pct"],
+        slices=options.slices,
+    )
+
+
+def _channelwise(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """One number a channel: their mean for a grey network, one repeated for a coloured one."""
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values) if len(values) == 3 else (values[0],) * 3
