@@ -51,7 +51,7 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
 
 _TABLES = (
     *("source", "train", "unlabelled", "validation", "test", "source_sites", "target_sites", "target_labels"),
-    *("split", "split_column", "limit", "on_error"),
+    *("split", "split_column", "limit", "on_error", "root"),
 )
 
 

@@ -54,13 +54,16 @@ class ImagingData(DataConfig):
     an ``.npz`` of arrays.
     """
 
-    image: Column = Field(default="image", description="the column of the image's path")
+    image: Column = Field(
+        default="image", description="the column of the image's path, or a pattern of columns, as images/{id}.png"
+    )
     label: LabelColumns = Field(
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["mass","edema"]',
     )
     mask: Column = Field(
-        default="mask", description="the column of the path of the image's mask; read with task.target=mask"
+        default="mask",
+        description="the column, or pattern, of the path of the image's mask; read with task.target=mask",
     )
     root: Path | None = Field(
         default=None, description="the folder that paths in tables start from (default: the table's own)"

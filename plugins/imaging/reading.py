@@ -53,7 +53,7 @@ class TableReader:
     def column(self, table: pl.DataFrame, what: str) -> Column:
         """What the cells of ``data.<what>`` refer to; no file is opened."""
         name: str = getattr(self.data, what)
-        cells = cells_of(table[name], f"data.{what}")
+        cells = cells_of(table, name, f"data.{what}")
         column = Column(name, cells, [None] * len(cells))
         resolve = resolver(self.data.root, self.folder)
         for i, cell in enumerate(cells):

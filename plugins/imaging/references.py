@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,11 +73,22 @@ Reference: TypeAlias = Path | ArchiveRow | InMemory | Drawn
 Cell: TypeAlias = str | FileIn | ArchiveRow | InMemory
 
 
-def cells_of(column: pl.Series, key: str) -> list[Cell | None]:
-    """The cells of a column of images, None where one is empty."""
-    if column.dtype != pl.Object:
-        return list(cells.texts(column, key))
-    return [_cell(value) for value in column.to_list()]
+def columns_named(named: str) -> tuple[str, ...]:
+    """The columns that ``data.image`` names: itself, or those in the braces of a pattern (``images/{id}.png``)."""
+    found = tuple(dict.fromkeys(field for _, field, _, _ in Formatter().parse(named) if field))
+    return found or (named,)
+
+
+def cells_of(table: pl.DataFrame, named: str, key: str) -> list[Cell | None]:
+    """The cells of a column of images, or what a pattern makes of several; None where one is empty."""
+    columns = columns_named(named)
+    first = table[columns[0]]
+    if first.dtype == pl.Object:
+        return [_cell(value) for value in first.to_list()]
+    if columns == (named,):
+        return list(cells.texts(first, key))
+    rows = zip(*(cells.texts(table[column], key) for column in columns), strict=True)
+    return [None if None in row else named.format_map(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _cell(value: Any) -> Cell | None:

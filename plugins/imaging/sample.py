@@ -65,7 +65,7 @@ def draw(number: int) -> Pixels:
     echo = _tissue(rng)
     echo *= 1 - rng.uniform(0.45, 0.75) / (1 + np.exp(edge / _SOFTNESS[entry.looks]))
     if entry.looks == "benign":
-        echo += rng.uniform(0.08, 0.22) * np.exp(-((edge - 1.5) ** 2))
+        echo += rng.uniform(0.2, 0.4) * np.exp(-((edge - 1.5) ** 2))
     seen = np.clip(echo * _speckle(rng), 0, 1) ** SITES[entry.site]
     return np.rint(255 * seen).astype(np.uint8)[None]
 
@@ -109,7 +109,7 @@ def _lesion(looks: str, rng: np.random.Generator) -> Grid:
         ratio = rng.uniform(0.9, 1.2)
     turned = np.arctan2(y / ratio**0.5, x * ratio**0.5)
     distance = np.hypot(y / ratio**0.5, x * ratio**0.5)
-    waves = {2: 0.06, 3: 0.05} if looks != "malignant" else {3: 0.08, 7: 0.14, 11: 0.12}
+    waves = {2: 0.06, 3: 0.05} if looks != "malignant" else {3: 0.08, 7: 0.2, 11: 0.18}
     outline = sum(a * np.cos(k * turned + rng.uniform(0, 2 * np.pi)) for k, a in waves.items())
     edge: Grid = distance - radius * (1 + outline)
     return edge

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
-from medplug.core.contracts import Examples, Task
+from medplug.core.contracts import Augmentation, Examples, Task
 from medplug.core.data.classes import Asked, target_of
 from medplug.core.data.labels import label_columns, read_labels
 from medplug.core.data.repeats import without_repeats
@@ -20,12 +20,14 @@ from medplug.core.images.store import ImageStore
 from medplug.plugins.imaging.lesions import mask_classes
 from medplug.plugins.imaging.plain import PlainImage
 from medplug.plugins.imaging.reading import TableReader
+from medplug.plugins.imaging.references import columns_named
 from medplug.plugins.imaging.sample import sample
 from medplug.plugins.imaging.sources import table_of
 
 if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
+    from medplug.core.images.augment_options import AugmentOptions
     from medplug.core.specs import Modality
     from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 
@@ -45,14 +47,16 @@ class Imaging(Task):
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The image's column and, where rows are labelled, that of the mask, or of the label or each of its columns."""
-        needed = {"data.image": self.data.image}
+        needed = _needed("data.image", self.data.image)
         if labelled:
-            needed |= {"data.mask": self.data.mask} if self._of_masks else label_columns(self.data.label)
+            needed |= _needed("data.mask", self.data.mask) if self._of_masks else label_columns(self.data.label)
         return needed
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """A folder of images, an image or an ``.npz`` as a table; everything else as it is."""
         table: Tabular = table_of(source, self.data, key, classes=not self._of_masks)
+        if table is not source and isinstance(table, pl.DataFrame):  # a pattern's columns hold the images themselves
+            table = table.with_columns(table[self.data.image].alias(name) for name in columns_named(self.data.image))
         return table
 
     def examples(
@@ -105,6 +109,16 @@ class Imaging(Task):
             digests = [digest + mask.digest for digest, mask in zip(digests, train.masks, strict=True)]
         return without_repeats(train, digests, "image", drop=self.options.deduplicate)
 
+    def augmentation(self, options: AugmentOptions) -> Augmentation:
+        """Small moves and changes of light, and what else ``augment.*`` asks for."""
+        from medplug.core.images.augmentation import ImageAugmentation
+
+        if self._of_masks and (options.mixup or options.cutmix):
+            raise ConfigError(
+                "augment.mixup and augment.cutmix blend class labels; leave them out with task.target=mask"
+            )
+        return ImageAugmentation(options)
+
     @property
     def least_region(self) -> int:
         """``task.least``."""
@@ -123,3 +137,9 @@ class Imaging(Task):
 
     def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         return read_labels(table, self.data.label, self._asked, self.options.separator, problems)
+
+
+def _needed(key: str, named: str) -> dict[str, str]:
+    """The columns of a key: the key -> the column, or of a pattern ``data.image{id}`` -> each column in its braces."""
+    names = columns_named(named)
+    return {key: named} if names == (named,) else {f"{key}{{{name}}}": name for name in names}
