@@ -102,7 +102,7 @@ class Examples:
 
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
-    (text, or a tuple of texts for multilabel) or None for unlabelled tables.
+    (text, a tuple of texts for multilabel, a float for regression) or None for unlabelled tables.
     `of_target` ``[rows]`` is True where a row comes from the target domain, None
     where no domains were named.
     """

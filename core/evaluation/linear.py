@@ -145,7 +145,9 @@ def head_probabilities(head: LinearHead, features: Any, target: Target) -> Proba
 
 
 def majority(labels: Labels, target: Target, rows: int) -> Probabilities:
-    """The training class frequencies for each of `rows` rows: the decision is the commonest class."""
+    """The training class frequencies for each of `rows` rows: the decision is the commonest class. Of numbers the mean."""
+    if target.kind == "regression":
+        return np.full((rows, 1), labels.mean())
     return np.tile(membership(target, labels).mean(axis=0), (rows, 1))
 
 
@@ -204,7 +206,7 @@ def _fit(problems: Sequence[_Problem], columns: Any, constant: NDArray[np.float6
     weight, bias, converged = np.zeros((len(constant), columns.shape[1])), constant.copy(), True
     for problem in problems:
         model = problem.model.set_params(C=strength)
-        with _undisturbed(columns):
+        with undisturbed(columns):
             model.fit(columns, problem.labels, sample_weight=problem.row_weights)
         weight[problem.outputs], bias[problem.outputs] = model.coef_, model.intercept_
         converged &= int(model.n_iter_.max()) < MAX_ITERATIONS
@@ -212,7 +214,7 @@ def _fit(problems: Sequence[_Problem], columns: Any, constant: NDArray[np.float6
 
 
 @contextmanager
-def _undisturbed(columns: Any) -> Iterator[None]:
+def undisturbed(columns: Any) -> Iterator[None]:
     """No warnings of convergence (the iteration count tells) and no more threads than pay.
 
     Warning filters and thread counts belong to the whole process, so one fit at

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from medplug.core.adapter import Adapter, Matrix, Weights
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
+from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.model import Loss, Model
 from medplug.core.training import criteria
@@ -134,7 +135,7 @@ def _score(learner: _Learner, frozen: FrozenFeatures, chosen_by: str) -> dict[st
     target, labels = job.dataset.target, job.dataset.labels["validation"]
     logits = {"validation": learner.logits("validation")}
     probabilities = target.probabilities(logits["validation"])
-    names = dict.fromkeys((job.metric, "log_loss"))
+    names = dict.fromkeys((job.metric, fallback(target.kind)))
     found = {name: point(target, labels, probabilities, name) for name in names}
     if chosen_by in found:
         return found
