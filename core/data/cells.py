@@ -66,7 +66,9 @@ def number_column(column: pl.Series, problems: Problems) -> list[float]:
         commas = pl.Series([bool(text and _COMMA.fullmatch(text)) for text in written.to_list()], dtype=pl.Boolean)
         no_number = pl.Series([value is None for value in found], dtype=pl.Boolean) & ~empty
         refuse(problems, no_number & ~commas, column.name, "the cell is not a number")
-        refuse(problems, commas, column.name, "the number has a comma; write decimals with a point, thousands with nothing")
+        refuse(
+            problems, commas, column.name, "the number has a comma; write decimals with a point, thousands with nothing"
+        )
     refuse(problems, empty, column.name, "the label is empty")
     infinite = pl.Series([value is not None and not math.isfinite(value) for value in found], dtype=pl.Boolean)
     refuse(problems, infinite, column.name, "the number is not finite")

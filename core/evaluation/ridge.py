@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
-from medplug.core.evaluation.linear import STRENGTHS, best_of, head_probabilities, undisturbed
+from medplug.core.evaluation.linear import STRENGTHS, Scale, as_float, best_of, head_probabilities, undisturbed
 from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.evaluation.statistic import Labels
@@ -44,18 +43,12 @@ def fit_ridge(
     """
     if not len(labels) or not len(validation_labels):
         raise DataError("a ridge head needs training rows to fit on and validation rows to choose its strength by")
-    columns = features.tocsr().astype(np.float64) if sparse.issparse(features) else np.asarray(features, np.float64)
-    mean, factor = standardising(columns) if standardise else (np.zeros(columns.shape[1]), 1.0)
-    columns = (columns - mean) * factor if standardise else columns
-    logits = target.standardised(labels)
-    heads = {c: _fit(columns, logits, row_weights, c, mean, factor) for c in sorted(strengths)}
+    features = as_float(features)
+    scale = Scale.of(features) if standardise else None
+    columns = features if scale is None else (features - scale.mean) * scale.factor
+    heads = {c: ridge(columns, target.standardised(labels), row_weights, c) for c in sorted(strengths)}
+    heads = heads if scale is None else {c: scale.fold(head) for c, head in heads.items()}
     return best_head(heads, validation_features, validation_labels, target, metric)
-
-
-def standardising(columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and inverse standard deviation of each column ``[width]``; the latter is 0 for a constant column."""
-    varies = columns.max(axis=0) > columns.min(axis=0)
-    return columns.mean(axis=0), 1.0 / np.where(varies, columns.std(axis=0), np.inf)
 
 
 def best_head(
@@ -79,18 +72,13 @@ def best_head(
     return LinearHead(heads[best].weight, heads[best].bias, notes)
 
 
-def _fit(
-    columns: Any,
-    logits: NDArray[np.float64],
-    row_weights: NDArray[np.float64] | None,
-    strength: float,
-    mean: NDArray[np.float64],
-    factor: Any,
+def ridge(
+    columns: Any, logits: NDArray[np.float64], row_weights: NDArray[np.float64] | None, strength: float
 ) -> LinearHead:
+    """The ridge head of one strength on columns ``[rows, width]`` as they are, for logits ``[rows]``; see `fit_ridge`."""
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=1.0 / strength)
     with undisturbed(columns):
         model.fit(columns, logits, sample_weight=row_weights)
-    weight = model.coef_ * factor
-    return LinearHead(weight[None], np.array([model.intercept_ - weight @ mean]))
+    return LinearHead(model.coef_[None], np.array([model.intercept_]))

@@ -59,7 +59,7 @@ def _losses(target: Target, labels: NDArray[Any], logits: NDArray[np.float32]) -
     chances, members = target.probabilities(logits), membership(target, labels)
     likelihood = np.where(members > 0, chances, 1 - chances) if target.kind == "multilabel" else chances
     rows = np.log(np.maximum(likelihood, _LEAST_PROBABILITY))
-    return -(rows.mean(axis=1) if target.kind == "multilabel" else (rows * members).sum(axis=1))
+    return np.asarray(-(rows.mean(axis=1) if target.kind == "multilabel" else (rows * members).sum(axis=1)))
 
 
 def _judged(criterion: Callable[[NDArray[Any]], float], probabilities: NDArray[np.float64], target: Target) -> float:
