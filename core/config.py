@@ -78,7 +78,7 @@ class DataConfig(Section):
     split_column: Column | None = Field(None, description="the column that names each row's split")
     limit: PositiveInt | None = Field(
         None,
-        description="the most labelled rows a class (for a number: in all) to learn from, and as many again to choose by",
+        description="the most labelled rows a class (of a number: in all) to learn from, and as many to choose by",
     )
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with bad rows: stop, or set them aside")
 

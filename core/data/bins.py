@@ -33,7 +33,10 @@ def binned(labels: Sequence[Any]) -> Sequence[Any]:
 
 
 def even_rows(labels: Sequence[Any] | None, rows: int, most: int, seed: int) -> NDArray[np.int64]:
-    """At most `most` positions, ascending: random ones, of each label (of numbers: each bin) its share, give or take one."""
+    """At most `most` positions, ascending: random ones, of each label its share, give or take one.
+
+    Of numbers it is each bin that has its share.
+    """
     if rows <= most:
         return np.arange(rows)
     order = np.random.default_rng(seed).permutation(rows)

@@ -14,15 +14,7 @@ from numpy.typing import NDArray
 
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.ranking import ones
-from medplug.core.evaluation.statistic import (
-    Labels,
-    Probabilities,
-    Statistic,
-    Values,
-    Weights,
-    mean_of,
-    ratio,
-)
+from medplug.core.evaluation.statistic import Labels, Probabilities, Statistic, Values, Weights, mean_of, ratio
 
 ROUNDING = 1e-12
 """A variance below this share of the mean square is rounding: the rows that were drawn are all alike."""
@@ -59,7 +51,10 @@ def pearson(target: Target, labels: Labels, predicted: Probabilities) -> Statist
 
 
 def spearman(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
-    """The correlation of the ranks (Spearman, 1904), tied rows sharing their mean rank; each resample is ranked anew."""
+    """The correlation of the ranks (Spearman, 1904), tied rows sharing their mean rank.
+
+    Each resample is ranked anew.
+    """
     sides = [np.unique(values, return_inverse=True)[1] for values in (labels, predicted[:, 0])]
     blocks = [ones(block, np.ones(len(block), dtype=np.bool_)) for block in sides]
 

@@ -1,4 +1,4 @@
-"""The linear head on frozen features, logistic or for a number ridge: of the linear probe, and of what a transfer method is held against."""
+"""The linear head on frozen features: of the linear probe, and of what a transfer method is held against."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from medplug.core.evaluation.ridge import fit_ridge
 
 
 def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standardise: bool = True) -> LinearHead:
-    """The head of the strength and the class weighting that are best on validation, by the data's row weights."""
+    """The head of the strength and the class weighting that are best on validation, by the data's row weights.
+
+    It is logistic, or for a number that of ridge regression.
+    """
     data = data.counted()
     if data.target.kind == "regression":
         return fit_ridge(

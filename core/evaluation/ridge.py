@@ -75,7 +75,7 @@ def best_head(
 def ridge(
     columns: Any, logits: NDArray[np.float64], row_weights: NDArray[np.float64] | None, strength: float
 ) -> LinearHead:
-    """The ridge head of one strength on columns ``[rows, width]`` as they are, for logits ``[rows]``; see `fit_ridge`."""
+    """The head of one strength on columns ``[rows, width]`` as they are, for logits ``[rows]`` (see `fit_ridge`)."""
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=1.0 / strength)

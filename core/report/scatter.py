@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ LIMIT = 1.959963984540054
 """Within so many standard deviations of the mean difference lie 95 % of normal differences."""
 _DIGITS = 4
 
-_DOT = {"color": MODEL, "marker": "o", "markersize": 2.5, "alpha": 0.5, "linestyle": "none", "markeredgewidth": 0}
+_DOT: Any = {"color": MODEL, "marker": "o", "markersize": 2.5, "alpha": 0.5, "linestyle": "none", "markeredgewidth": 0}
 
 
 def predicted(evidence: Evidence) -> Picture:

@@ -91,8 +91,9 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     low, high = found["ci95"]
     if low is None or high is None:
         return None
+    head = "ridge" if evidence.target.kind == "regression" else "logistic"
     text = (
-        f"Against a plain {'ridge' if evidence.target.kind == 'regression' else 'logistic'} head on the same labels and frozen features the gain in "
+        f"Against a plain {head} head on the same labels and frozen features the gain in "
         f"{metric_name(evidence.metric)} is {estimate(found, evidence.metric, signed=True)}."
     )
     kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"

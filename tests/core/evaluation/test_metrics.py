@@ -199,7 +199,8 @@ def test_a_certain_error_costs_a_finite_log_loss():
 
 
 def test_names_are_listed_by_kind():
-    assert metric_names("binary") == tuple(METRICS) == metric_names("multiclass")
+    of_classes = tuple(name for name, metric in METRICS.items() if "binary" in metric.kinds)
+    assert metric_names("binary") == of_classes == metric_names("multiclass")
     assert set(METRICS) - set(metric_names("multilabel")) == {"balanced_accuracy"}
     assert metric_names("regression") == ()
 
