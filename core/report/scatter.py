@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate, plain
+from medplug.core.report.formats import count, estimate, score
 from medplug.core.report.names import metric_name
 from medplug.core.report.svg import INK, MODEL, RULE, Picture, inline, new_axes
 
@@ -16,7 +16,8 @@ MOST_POINTS = 1000
 """More test rows are thinned: no eye sees more, and the page stays small."""
 LIMIT = 1.959963984540054
 """Within so many standard deviations of the mean difference lie 95 % of normal differences."""
-_DIGITS = 4
+_IN_UNITS = "mae"
+"""A difference is written as this metric is."""
 
 _DOT: Any = {"color": MODEL, "marker": "o", "markersize": 2.5, "alpha": 0.5, "linestyle": "none", "markeredgewidth": 0}
 
@@ -52,8 +53,8 @@ def agreement(evidence: Evidence) -> Picture:
     axes.set(xlabel="mean of predicted and measured", ylabel="predicted less measured")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    low, high = (plain(each, _DIGITS) for each in (bias - half, bias + half))
-    told = f"the mean difference is {plain(bias, _DIGITS)}, the 95 % limits of agreement are {low} and {high}"
+    low, high, mean = (score(each, _IN_UNITS) for each in (bias - half, bias + half, bias))
+    told = f"the mean difference is {mean}, the 95 % limits of agreement are {low} and {high}"
     caption = f"{_dots(evidence)} Solid: {told} (dashed, where differences are normal)."
     return Picture(name, title, caption, inline(figure, name, title, f"{title}: {told}."))
 

@@ -16,7 +16,7 @@ import medplug
 from medplug.core.errors import ConfigError, DataError, RowsError
 from medplug.plugins.adapters import medplug_adapters
 
-PLUGIN = '''
+PLUGIN = """
 from typing import Any, ClassVar
 
 import numpy as np
@@ -82,7 +82,7 @@ def medplug_tasks():
             data="severity_plugin:SeverityData",
         )
     ]
-'''
+"""
 WORDS = ["the", "patient", "has", "had", "and", "with"]
 SIGNS = {"mild": 1.0, "acute": 4.0, "severe": 9.0}
 PROMISED = {
@@ -93,7 +93,7 @@ SERVING = [spec.name for spec in medplug_adapters() if "regression" in spec.targ
 REFUSING = {"prototypes", "jmmd", "cdan", "entropy", "label_graph"}
 DOMAINS = {spec.name for spec in medplug_adapters() if "source_labels" in spec.needs}
 FEW = {"tradaboost"}
-TOGETHER = ["lora+mmd", "kmm+svm", "density_ratio+linear_probe", "frozen+dann", "l2sp+relation"]
+TOGETHER = ["lora+mmd", "kmm+svm"]
 
 Go = Callable[..., Any]
 
@@ -340,7 +340,7 @@ def test_a_limit_counts_rows_in_all_and_spreads_them_over_the_numbers(go: Go, tm
 def test_sites_divide_a_table_of_numbers(go: Go, tmp_path: Path) -> None:
     sites = {"site": "site", "source_sites": "A", "target_sites": "B", "target_labels": 10}
     run = go(tmp_path / "run", {"train": table(200), **sites}, adapter="kmm+linear_probe")
-    assert metrics(run)["n"] == 20
+    assert 18 <= metrics(run)["n"] <= 22  # of a hundred rows of the target
     assert "10 target" in (run.folder / "model_card.md").read_text("utf-8")
 
 
@@ -362,7 +362,11 @@ def test_labels_that_do_not_vary_or_are_no_numbers_stop_a_run(go: Go, tmp_path: 
 
 def test_backbones_are_ranked_for_a_number(tiny_bert: Path, tiny_gpt2: Path) -> None:
     ranking = medplug.rank(
-        task="severity", data={"train": table()}, backbones=[str(tiny_bert), str(tiny_gpt2)], device="cpu"
+        task="severity",
+        data={"train": table()},
+        backbones=[str(tiny_bert), str(tiny_gpt2)],
+        adapter="linear_probe",
+        device="cpu",
     )
     assert {each.name for each in ranking.candidates} == {str(tiny_bert), str(tiny_gpt2)}
     assert all(set(each.scores) == {"logme"} for each in ranking.candidates)
@@ -371,7 +375,12 @@ def test_backbones_are_ranked_for_a_number(tiny_bert: Path, tiny_gpt2: Path) -> 
 def test_sources_are_ranked_for_a_number_by_distance(tiny_bert: Path) -> None:
     far = table(40, seed=3).with_columns(text=pl.lit("fracture chest ") + pl.col("severity").cast(pl.String))
     ranking = medplug.rank(
-        task="severity", data={"train": table()}, sources=[far, table(40, seed=4)], backbone=str(tiny_bert), device="cpu"
+        task="severity",
+        data={"train": table()},
+        sources=[far, table(40, seed=4)],
+        backbone=str(tiny_bert),
+        adapter="linear_probe",
+        device="cpu",
     )
     assert ranking.by == "mmd" and ranking.candidates[0].name == "source 2"
     assert any("sources of a number are ranked by distance alone" in note for note in ranking.notes)
