@@ -96,7 +96,12 @@ class Loss(nn.Module):
 
 
 def class_probabilities(logits: Tensor, target: Target) -> Tensor:
-    """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable."""
+    """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable.
+
+    ValueError for a number, which has none.
+    """
+    if target.kind == "regression":
+        raise ValueError(f"class probabilities are for targets with classes; {target.classes[0]} is a number")
     logits = logits.float()
     if target.kind == "multiclass":
         return logits.softmax(1)
