@@ -161,19 +161,23 @@ def rank(
 @click.option(
     "-o", "--output", type=_FILE, help="Where to write: .parquet, .csv or .jsonl (default: CSV to the screen)."
 )
+@click.option("--masks", type=_FILE, help="A folder for predicted masks, one PNG a row.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
 @_device
 @_debug
-def predict(folder: Path, table: Path, output: Path | None, on_error: str, device: str, debug: bool) -> None:
-    """Predict the rows of a table with a finished run."""
+def predict(
+    folder: Path, table: Path, output: Path | None, masks: Path | None, on_error: str, device: str, debug: bool
+) -> None:
+    """Predict the rows of a table (for images also: a folder, or one file) with a finished run."""
     from medplug.core.api import load
-    from medplug.core.data.output import check_output, write_table
+    from medplug.core.data.output import check_folder, check_output, write_table
     from medplug.core.terminal import counting
 
     check_output(output)
+    check_folder(masks)
     predictor = load(folder, device=device)
     with counting(sys.stderr, "predicting") as report:
-        frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report)
+        frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)
     write_table(frame, output)
     if problems:
         click.echo(f"{len({p.row for p in problems})} row(s) set aside:", err=True)

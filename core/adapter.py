@@ -154,6 +154,11 @@ class Adapter:
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @property
+    def starts_from_probe(self) -> bool:
+        """Whether training starts from a logistic head on the features as pretraining left them, and not a new one."""
+        return False
+
     def prepare(self, model: Model) -> None:
         """Say what is trainable, wrap what must be wrapped, in place; nothing may depend on the weights."""
 

@@ -29,7 +29,7 @@ def choose_backbone(name: str, task: TaskSpec, plugins: Plugins) -> BackboneChoi
         raise ConfigError(f"the task {task.name} needs {' and '.join(task.modalities)}; a run takes one modality")
     (modality,) = task.modalities
     named = _named_backbone(name, task, plugins)
-    if named is None and (name.startswith((".", "/", "~")) or Path(name).is_dir()):
+    if named is None and (name.startswith((".", "/", "~")) or name.endswith(".safetensors") or Path(name).is_dir()):
         return BackboneChoice(name, _loader(modality, plugins), Source(path=Path(name).expanduser()), {})
     if named is None:
         plugins.ask_third_parties()

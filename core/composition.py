@@ -32,10 +32,10 @@ NEEDED: dict[Need, tuple[str, str]] = {
 }
 """What each need is called, and the next step where it is not met."""
 _SERVING: dict[Question, str] = {
-    "fit": "adapter=linear_probe fits a head for it",
-    "penalty": "adapter=mmd, coral, wasserstein and dann compare the domains without its labels",
+    "fit": "use adapter=linear_probe (for masks finetune or frozen)",
+    "penalty": "use adapter=mmd, coral, wasserstein or dann",
 }
-"""What serves any kind of target in place of an adapter that answers this."""
+"""What serves every kind of target in place of an adapter that answers this."""
 
 
 def check_composition(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,6 +46,16 @@ TableSource = Annotated[Any, BeforeValidator(_existing_kind), PlainSerializer(_n
 
 Column = Annotated[str, Field(min_length=1)]
 """A column's name; an empty one is a shell variable that was not set."""
+
+
+def _different(label: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(label, tuple) and len(set(label)) < max(len(label), 1):
+        raise ValueError("give at least one column, and none twice")
+    return label
+
+
+LabelColumns = Annotated[Column | tuple[Column, ...], AfterValidator(_different)]
+"""The column of the label, or several different 0/1 columns, one a label."""
 
 
 def _sites(value: Any) -> Any:

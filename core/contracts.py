@@ -8,8 +8,9 @@ the core; plugins know each other by name only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
+    from medplug.core.images.store import StoredImage
     from medplug.core.registry import Source
     from medplug.core.specs import Modality
 
@@ -49,6 +52,8 @@ class Backbone(nn.Module, ABC):
     """
 
     width: int
+    map_widths: tuple[int, ...] = ()
+    """The channels of what `maps` gives, finest first; empty where it gives none."""
 
     @classmethod
     @abstractmethod
@@ -87,6 +92,14 @@ class Backbone(nn.Module, ABC):
     def forward(self, inputs: Inputs) -> Features:
         """Encode one batch."""
 
+    def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
+        """Features and, finest first, feature maps ``[batch, channels, height, width]`` to decode masks from."""
+        raise TypeError(f"{type(self).__name__} gives no feature maps")
+
+    def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
+        """Bring masks to where `prepare` brings their images, without a new value between two classes."""
+        raise TypeError(f"{type(self).__name__} reads no masks")
+
     def census(self, items: Sequence[Any]) -> dict[str, int]:
         """Counts worth a line in the report (rows longer than the window, say), by name."""
         return {}
@@ -94,6 +107,10 @@ class Backbone(nn.Module, ABC):
     def provenance(self) -> dict[str, str]:
         """Where the weights came from (source, revision), for the manifest."""
         return {}
+
+    def reading(self) -> str:
+        """A line on what the network is given, as far as rows were prepared (size and range of pixels, say)."""
+        return ""
 
 
 @dataclass(slots=True)
@@ -103,6 +120,9 @@ class Examples:
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
     (text, a tuple of texts for multilabel, a float for regression) or None for unlabelled tables.
+    Where masks are predicted `masks` holds one a row (a `StoredImage` of class
+    numbers, 0 the background) and its label the names of the classes in it.
+    `names` are what predictions call the rows (files, say) beside their numbers.
     `of_target` ``[rows]`` is True where a row comes from the target domain, None
     where no domains were named.
     """
@@ -114,6 +134,8 @@ class Examples:
     sites: list[str] | None = None
     by: dict[str, list[str]] = field(default_factory=dict)
     of_target: NDArray[np.bool_] | None = None
+    masks: list[StoredImage] | None = None
+    names: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -134,7 +156,8 @@ class Examples:
         by = {name: [values[i] for i in pick] for name, values in self.by.items()}
         owners = chosen(self.groups), chosen(self.sites)
         domain = None if self.of_target is None else self.of_target[index]
-        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain)
+        kept = chosen(self.masks), chosen(self.names)
+        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain, *kept)
 
     def followed_by(self, other: Examples) -> Examples:
         """These rows and then those of `other`; what only one of them knows is left out."""
@@ -159,6 +182,8 @@ class Examples:
             None
             if self.of_target is None or other.of_target is None
             else np.concatenate([self.of_target, other.of_target]),
+            both(self.masks, other.masks),
+            both(self.names, other.names),
         )
 
 
@@ -172,15 +197,37 @@ class PlainFeatures(Protocol):
         """Give the matrix of other rows."""
 
 
+class Augmentation(Protocol):
+    """Random changes of training batches, made on the training device.
+
+    `mixes`: rows are blended with each other, and their labels with them.
+    """
+
+    mixes: bool
+
+    def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
+        """One collated batch and its labels, changed.
+
+        `labels` are masks ``[batch, height, width]``, which move with their images, or
+        class shares ``[batch, outputs]`` (encoded labels where it does not mix); those
+        of rows that are not `labelled` (bool ``[batch]``) mean nothing. `sources`
+        (bool ``[batch]``) says which rows are of the source domain.
+        """
+
+
 class Task(ABC):
     """A problem: it reads rows and says what is predicted. It does not train.
 
     `slots` maps each input it hands out to its modality; `sample_columns` holds
-    the ``data.*`` keys that fit the built-in sample.
+    the ``data.*`` keys that fit the built-in sample. While rows are read, `scratch`
+    is a folder for what does not fit into memory (None: the system's own for
+    temporary files), and `report` is told how far the reading is.
     """
 
     slots: ClassVar[Mapping[str, Modality]]
     sample_columns: ClassVar[Mapping[str, str]] = {}
+    scratch: Path | None = None
+    report: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
     def __init__(self, options: Any, data: Any) -> None:
         self.options = options
@@ -190,11 +237,19 @@ class Task(ABC):
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns it needs: configuration key (``data.text``) -> column name."""
 
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """What a user gave for `key` (``data.train``), as a table; a task may take more than tables (a folder, say)."""
+        table: Tabular = source
+        return table
+
     @abstractmethod
-    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
+    def examples(
+        self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
+    ) -> Examples:
         """Turn every row of a table into an example, in order; note unusable ones in `problems`.
 
-        The core takes those out, and adds patients and sites.
+        The core takes those out, and adds patients and sites. `folder` is where the
+        table's file lies (None: it was in memory).
         """
 
     @abstractmethod
@@ -216,3 +271,12 @@ class Task(ABC):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
+
+    @property
+    def least_region(self) -> int:
+        """Of predicted masks: the fewest pixels of a region that is told of."""
+        return 0
+
+    def augmentation(self, options: Any) -> Augmentation | None:
+        """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
+        return None

@@ -21,7 +21,7 @@ SELECTORS = ("task", "backbone", "adapter", "fusion")
 """Keys that select by name, and whose options stand below them."""
 
 SECTIONS = ("data", "train", "report", "selection")
-_DEPTH = {"adapter": 2, "task": 1, "backbone": 1, "fusion": 1, **dict.fromkeys(SECTIONS, 1)}
+_DEPTH = {"adapter": 2, "task": 1, "backbone": 1, "fusion": 1, "augment": 1, **dict.fromkeys(SECTIONS, 1)}
 
 Flat = dict[str, Any]
 """Dotted key -> value."""

@@ -77,27 +77,27 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "split": "test",
         "n": len(test),
         "sample": dataset.facts.sample,
-        "metrics": _json(estimate(target, labels, probabilities, names, **how)),
-        "by_class": _parts(per_class(target, labels, probabilities, **how)),
+        "metrics": as_json(estimate(target, labels, probabilities, names, **how)),
+        "by_class": parts_json(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
         "baseline": {
-            "majority": _json(estimate(target, labels, plain.majority, names, **how)),
-            "linear": _json(estimate(target, labels, plain.linear, names, **how)),
+            "majority": as_json(estimate(target, labels, plain.majority, names, **how)),
+            "linear": as_json(estimate(target, labels, plain.linear, names, **how)),
         },
-        "difference": _json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
-        "selection": _selection(plan, dataset, trained, metric),
+        "difference": as_json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
+        "selection": chosen(plan, dataset, trained, metric),
     }
     if trained.without_transfer is not None:
         other = target.probabilities(trained.without_transfer)
         scores["without_transfer"] = {
             "backbone": "frozen" if trained.backbone_frozen else "trained",
-            "metrics": _json(estimate(target, labels, other, names, **how)),
-            "difference": _json(paired_difference(target, labels, probabilities, other, names, **how)),
+            "metrics": as_json(estimate(target, labels, other, names, **how)),
+            "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
         }
     return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
 
 
-def _selection(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:
+def chosen(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:
     """How the model was chosen, and every measure that another choice could go by."""
     criterion = plan.selection.criterion
     found: dict[str, Any] = {"metric": metric, "split": "validation", "criterion": criterion}
@@ -111,12 +111,14 @@ def _rows(dataset: Dataset, split: str) -> list[Any]:
     return values
 
 
-def _json(estimates: dict[str, Estimate]) -> dict[str, Any]:
+def as_json(estimates: dict[str, Estimate]) -> dict[str, Any]:
+    """Estimates as JSON data, by name."""
     return {name: each.as_json() for name, each in estimates.items()}
 
 
-def _parts(parts: dict[str, Part]) -> dict[str, Any]:
-    return {name: {"n": part["n"], "metrics": _json(part["metrics"])} for name, part in parts.items()}
+def parts_json(parts: dict[str, Part]) -> dict[str, Any]:
+    """The scores of parts of the rows as JSON data, by name."""
+    return {name: {"n": part["n"], "metrics": as_json(part["metrics"])} for name, part in parts.items()}
 
 
 def _subgroups(
@@ -129,7 +131,7 @@ def _subgroups(
 ) -> dict[str, Any]:
     columns = {**({"site": test.sites} if test.sites else {}), **test.by}
     return {
-        column: _parts(by_subgroup(target, labels, probabilities, values, names, **how))
+        column: parts_json(by_subgroup(target, labels, probabilities, values, names, **how))
         for column, values in columns.items()
     }
 
@@ -139,7 +141,7 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     patients = len(set(examples.groups)) if examples.groups else None
     if target.kind == "regression":
         return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
-    names = [name for label in labels for name in label] if target.kind == "multilabel" else labels
+    names = [name for label in labels for name in label] if target.several else labels
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:
         counts[name] += 1

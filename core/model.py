@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.adapter import LinearHead
 from medplug.core.contracts import Backbone, Features, Inputs
@@ -43,6 +44,14 @@ class Model(nn.Module):
             joined = self.neck(features.pooled.float())
             return Outputs(joined, self.head(joined))
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; batch norms whose weights are frozen keep the statistics that go with these."""
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, _BatchNorm) and not any(each.requires_grad for each in module.parameters()):
+                module.eval()
+        return self
+
     def set_neck(self, neck: nn.Module, width: int) -> None:
         """Put `neck` before a new head, which reads its `width` features."""
         device = self.head.weight.device
@@ -74,7 +83,10 @@ class Loss(nn.Module):
         self.register_buffer("class_weights", class_weights)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """One loss a row ``[batch]``, from logits ``[batch, outputs]`` in float32 or better."""
+        """One loss a row ``[batch]``, from logits ``[batch, outputs]``, in float32 or better.
+
+        `labels` are encoded ones, or shares ``[batch, outputs]`` where rows were blended.
+        """
         logits = logits.float()
         if self.kind == "multiclass":
             return functional.cross_entropy(
@@ -90,9 +102,9 @@ class Loss(nn.Module):
     def _weights(self, truth: Tensor) -> Tensor:
         if self.class_weights is None:
             return torch.ones_like(truth)
-        if self.kind == "binary":
-            return torch.where(truth > 0, self.class_weights[1], self.class_weights[0])
-        return torch.where(truth > 0, self.class_weights, 1.0)
+        absent = self.class_weights[0] if self.kind == "binary" else 1.0
+        present = self.class_weights[1] if self.kind == "binary" else self.class_weights
+        return truth * present + (1 - truth) * absent
 
 
 def class_probabilities(logits: Tensor, target: Target) -> Tensor:

@@ -33,6 +33,7 @@ class Plan:
     backbone: BackboneChoice
     backbone_options: BaseModel
     adapters: tuple[tuple[AdapterSpec, BaseModel], ...]
+    augment: BaseModel | None
     run: RunConfig
     data: DataConfig
     train: TrainConfig
@@ -47,6 +48,8 @@ class Plan:
         rows += [("adapter", "+".join(spec.name for spec, _ in self.adapters))]
         for spec, options in self.adapters:
             rows += _dump(f"adapter.{spec.name}.", options)
+        if self.augment is not None:
+            rows += _dump("augment.", self.augment)
         rows += _dump("", self.run)
         for name in SECTIONS:
             rows += _dump(f"{name}.", getattr(self, name))
@@ -85,6 +88,7 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         backbone=backbone,
         backbone_options=built["backbone."],
         adapters=tuple((spec, built[f"adapter.{spec.name}."]) for spec in adapters),
+        augment=built.get("augment."),
         run=built[""],  # type: ignore[arg-type]
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
         origins={key: origin for key, (_, origin) in keys.items()},
@@ -128,6 +132,8 @@ def _models(task: TaskSpec, backbone: BackboneChoice, adapters: Iterable[Adapter
         "task.": resolve(task.config, owner=f"task {task.name}"),
         "backbone.": resolve(backbone.spec.config, owner=f"backbone {backbone.spec.name}"),
     }
+    if task.augment is not None:
+        loaded["augment."] = resolve(task.augment, owner=f"task {task.name}")
     options = {f"adapter.{spec.name}.": resolve(spec.config, owner=f"adapter {spec.name}") for spec in adapters}
     return {**models, **loaded, **options}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,20 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
+from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
-from medplug.core.data.reading import read_examples
-from medplug.core.data.tables import read_table, table_name
+from medplug.core.data.reading import open_table, read_examples
+from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
-from medplug.core.errors import DataError
+from medplug.core.errors import DataError, UsageError
+from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.evaluation.scores import estimate
+from medplug.core.mask_frames import regions_frame
 from medplug.core.model import Model
+from medplug.core.segmentation.overlap import MEASURES, overlaps
+from medplug.core.segmentation.regions import Region, regions
 from medplug.core.training.cache import content_key
+from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
 
 Rows = Any
@@ -59,14 +66,21 @@ class Predictor:
         return self.predict_with_problems(rows, on_error=on_error, report=report)[0]
 
     def predict_with_problems(
-        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent
+        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent, masks: Path | None = None
     ) -> tuple[pl.DataFrame, list[Problem]]:
-        """The same, and the rows that were left out with the reason for each."""
+        """The same, and the rows that were left out with the reason for each.
+
+        A model of masks writes these to the folder `masks`, as ``ROW.png`` of class numbers
+        (0 the background); `UsageError` for any other model.
+        """
+        if masks is not None and self.target.kind != "mask":
+            raise UsageError(f"this model predicts a {self.target.kind} target and no masks; leave out --masks")
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
         examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
-        return prediction_frame(
-            self.target, {"row": examples.rows}, self._probabilities(examples, report)
-        ), problems.found
+        columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
+        if self.target.kind == "mask":
+            return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.found
+        return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.found
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
@@ -79,16 +93,12 @@ class Predictor:
                 f"{len(unknown)} row(s) have a label that the model was not trained on (rows {numbers})\n"
                 f"it knows: {', '.join(self.target.classes)}"
             )
-        names = self.task.metrics(self.target)
-        found = estimate(
-            self.target,
-            self.target.encode(labels),
-            self._probabilities(examples, report),
-            names,
-            groups=examples.groups,
-            resamples=resamples,
-            seed=seed,
-        )
+        how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
+        if self.target.kind == "mask":
+            found = estimate_overlaps(self._overlaps(examples, report), **how)
+        else:
+            names, encoded = self.task.metrics(self.target), self.target.encode(labels)
+            found = estimate(self.target, encoded, self._probabilities(examples, report), names, **how)
         metrics = {name: each.as_json() for name, each in found.items()}
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
 
@@ -96,11 +106,33 @@ class Predictor:
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
-        table = read_table(source, key="INPUT", columns=columns, optional=extra)
-        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled)
+        table, folder = open_table(self.task, source, key="INPUT", columns=columns, optional=extra)
+        examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
         if on_error == "stop":
             problems.stop()
         return examples, problems
+
+    def _class_maps(
+        self, examples: Examples, report: Report
+    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
+        (values,) = examples.inputs.values()
+        sizes = [value.shape[1:3] for value in values]
+        return class_maps(self.model, self.model.backbone.prepare(values), sizes, self.compute, report)
+
+    def _regions(self, examples: Examples, report: Report, folder: Path | None) -> list[list[Region]]:
+        found: list[list[Region]] = [[] for _ in range(len(examples))]
+        for row, mask, probabilities in self._class_maps(examples, report) if len(examples) else ():
+            found[row] = regions(mask, probabilities, least=self.task.least_region)
+            if folder is not None:
+                write_mask(mask, folder / f"{examples.rows[row]}.png")
+        return found
+
+    def _overlaps(self, examples: Examples, report: Report) -> NDArray[np.float64]:
+        truth, classes = [mask.pixels()[0] for mask in examples.masks or []], self.target.outputs
+        table = np.empty((len(truth), classes - 1, len(MEASURES)))
+        for row, mask, _ in self._class_maps(examples, report):
+            table[row] = overlaps(mask, truth[row], classes)
+        return table
 
     def _probabilities(self, examples: Examples, report: Report) -> NDArray[np.float64]:
         if not len(examples):

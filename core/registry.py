@@ -27,7 +27,7 @@ class Entry(BaseModel):
 class Source(Entry):
     """Where pretrained weights come from; tried in the order path, package, hub."""
 
-    path: Path | None = Field(None, description="a local folder")
+    path: Path | None = Field(None, description="a local folder, or a file of weights where its loader reads such")
     package: str | None = Field(None, description="module:attribute of an installed package: the folder it carries")
     hub: str | None = Field(None, description="a repository name on the model hub")
     revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$", description="the verified commit on the hub")

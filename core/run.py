@@ -19,6 +19,9 @@ from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
+from medplug.core.mask_frames import overlap_frame
+from medplug.core.mask_judge import judge_masks
+from medplug.core.mask_model import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -91,14 +94,16 @@ def execute(plan: Plan, plugins: Plugins, *, resume: bool = False, watch: Watch 
 
 
 def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
-    clock.stage("reading")
+    report = clock.stage("reading")
     compute = compute_for(plan.run, plan.train)
     task, sample = make_task(plan)
+    task.report = report
     sha256 = fingerprints(task, task.data, plan.report.by)
     mark = fingerprint(plan, sha256.values())
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
     with _watched(folder, compute.processes):
         clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
+        task.scratch = folder.work if folder.work.is_dir() else None  # of several processes one made it
         dataset = load_dataset(
             task,
             task.data,
@@ -114,7 +119,9 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = build_model(plan, dataset, compute)
-        job = Job(plan, dataset, metric, compute, folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
+        augmentation = None if plan.augment is None else task.augmentation(plan.augment)
+        means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
+        job = Job(plan, dataset, metric, compute, *means, augmentation)
         trained = train(model, adapters, job)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)
@@ -162,7 +169,7 @@ def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, 
     train = dataset.splits["train"]
     (values,) = train.inputs.values()
     backbone.learn(values, train.groups)
-    model = Model(backbone, dataset.target).to(compute.device)
+    model = make_model(backbone, dataset.target).to(compute.device)
     adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
     return model, adapters
 
@@ -173,7 +180,10 @@ def _write(
     """Judge the model on the test split and write the folder; on the main process only."""
     plan, dataset, task, model = job.plan, job.dataset, predictor.task, predictor.model
     clock.stage("baseline and intervals")
-    judged = judge(task, dataset, trained, plan, job.metric)
+    if dataset.target.kind == "mask":
+        judged = judge_masks(dataset, trained, plan, job.metric)
+    else:
+        judged = judge(task, dataset, trained, plan, job.metric)
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins)
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
@@ -201,6 +211,9 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
     frames = []
     for split in ("validation", "test"):
         examples = dataset.splits[split]
+        if dataset.target.kind == "mask":
+            frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
+            continue
         probabilities = dataset.target.probabilities(trained.logits[split])
         truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
         columns = {"split": [split] * len(examples), "row": examples.rows, "truth": truth}

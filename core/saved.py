@@ -12,6 +12,7 @@ from medplug.core.config import RunConfig
 from medplug.core.contracts import Backbone, Task
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.mask_model import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -64,7 +65,7 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
     spec = plugins.backbone(described["backbone"]["builder"])
     factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
-        model = Model(factory.restore(described["backbone"]["assets"]), target)
+        model = make_model(factory.restore(described["backbone"]["assets"]), target)
         for entry in described["adapters"]:
             adapter = plugins.adapter(entry["name"])
             options = resolve(adapter.config, owner=adapter.name).model_validate(entry["options"])

@@ -42,12 +42,14 @@ class TaskSpec(Spec):
     """A problem: ``factory`` makes a `medplug.core.contracts.Task`.
 
     `config` is the model of ``task.*``, `data` that of ``data.*`` (a subclass of
-    `medplug.core.config.DataConfig` with the task's own column names).
+    `medplug.core.config.DataConfig` with the task's own column names), `augment`
+    that of ``augment.*`` for a task whose training batches may be changed at random.
     """
 
     modalities: tuple[Modality, ...]
     targets: tuple[TargetKind, ...]
     data: str
+    augment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from medplug.core.data.bins import numeric
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
-from medplug.core.data.splits import limit_rows, named_splits, split_rows
+from medplug.core.data.splits import LEFT_OUT, limit_rows, named_splits, split_rows
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 
@@ -79,6 +79,8 @@ def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, f
     if names is not None:
         facts.split_by = f"the column {data.split_column}"
         where = named_splits(names, key="data.split_column")
+        if (left_out := int((where == LEFT_OUT).sum())) > 0:
+            facts.counts[f"rows left out by the column {data.split_column}"] = left_out
         return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
     given = {
         name: read(task, data, name, by, facts)[0] for name in ("validation", "test") if getattr(data, name) is not None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.images.store import StoredImage
+
 if TYPE_CHECKING:
     from medplug.core.contracts import Examples
 
@@ -97,6 +99,8 @@ def _column(values: Iterable[Any]) -> Iterable[bytes]:
 def _digest(value: Any) -> bytes:
     if value is None:
         return _BLANK
+    if isinstance(value, StoredImage):
+        return value.digest
     if isinstance(value, str):
         text = _normal(value)
         return _hash(text.encode("utf-8", "surrogatepass")) if text else _BLANK

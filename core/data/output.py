@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from medplug.core.errors import RunError, UsageError
 
@@ -43,5 +46,27 @@ def write_table(frame: pl.DataFrame, file: Path | None) -> None:
         raise RunError(f"output {file}: cannot be written: {error.strerror or error}") from None
 
 
+def check_folder(folder: Path | None) -> None:
+    """Make the folder that files are to be written to, before any work is done for them."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror or error}") from None
+
+
+def write_mask(mask: NDArray[np.uint8], file: Path) -> None:
+    """Write class numbers ``[height, width]`` as a grey PNG."""
+    from PIL import Image
+
+    try:
+        Image.fromarray(mask).save(file)
+    except OSError as error:
+        raise RunError(f"{file}: cannot be written: {error.strerror or error}") from None
+
+
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col(pl.List(pl.String)).list.join(";"))
+    """Lists of texts joined, and lists of records as JSON."""
+    records = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List) and kind.inner == pl.Struct]
+    told = [pl.Series(name, [json.dumps(each) for each in frame[name].to_list()], dtype=pl.String) for name in records]
+    return frame.with_columns(pl.col(pl.List(pl.String)).list.join(";"), *told)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from medplug.core.contracts import Examples, Task
 from medplug.core.data import cells, leakage
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.tables import fingerprint, read_table, table_name
+from medplug.core.images.store import StoredImage
 
 TABLES = ("source", "train", "unlabelled", "validation", "test")
 
@@ -39,7 +43,7 @@ def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str,
     given = {name: getattr(data, name) for name in TABLES}
     return {
         name: fingerprint(
-            table,
+            task.tabulate(table, f"data.{name}"),
             key=f"data.{name}",
             columns=columns_of(task, data, name, by),
             optional=optional_columns(data, name),
@@ -77,7 +81,8 @@ def read(
     """Read one table; with `split_column` also give each example's split name."""
     source = getattr(data, split)
     optional = optional_columns(data, split)
-    table = read_table(source, key=f"data.{split}", columns=columns_of(task, data, split, by), optional=optional)
+    columns = columns_of(task, data, split, by)
+    table, folder = open_table(task, source, key=f"data.{split}", columns=columns, optional=optional)
     examples, problems = read_examples(
         task,
         data,
@@ -85,6 +90,7 @@ def read(
         table_name(source),
         labelled=split != "unlabelled",
         by=() if learned_only(data, split) else by,
+        folder=folder,
     )
     if data.on_error == "stop":
         problems.stop()
@@ -94,6 +100,7 @@ def read(
         "rows": table.height,
         "rejected": len(problems.rows),
         "sha256": facts.sha256[split],
+        **_contents(examples),
     }
     if split_column is None:
         return examples, None
@@ -101,17 +108,40 @@ def read(
     return examples, [names[row - 1] for row in examples.rows]
 
 
+def open_table(
+    task: Task, source: Any, *, key: str, columns: Mapping[str, str] | None, optional: Iterable[str] = ()
+) -> tuple[pl.DataFrame, Path | None]:
+    """The table that a task makes of `source`, as `read_table` reads it, and the folder of its file."""
+    table = task.tabulate(source, key)
+    folder = Path(table).expanduser().parent if isinstance(table, str | Path) else None
+    return read_table(table, key=key, columns=columns, optional=optional), folder
+
+
 def read_examples(
-    task: Task, data: DataConfig, table: pl.DataFrame, name: str, *, labelled: bool, by: tuple[str, ...] = ()
+    task: Task,
+    data: DataConfig,
+    table: pl.DataFrame,
+    name: str,
+    *,
+    labelled: bool,
+    by: tuple[str, ...] = (),
+    folder: Path | None = None,
 ) -> tuple[Examples, Problems]:
     """A table's usable rows as examples, with patients, sites and `by` columns, and the problems of the others."""
     problems = Problems(name)
-    examples = task.examples(table, problems, labelled=labelled)
+    examples = task.examples(table, problems, labelled=labelled, folder=folder)
     owners = {what: _owners(table, what, getattr(data, what), problems, labelled) for what in ("group", "site")}
     examples.groups, examples.sites = owners["group"], owners["site"]
     examples.by = {column: _texts(table, column) for column in by if column in table.columns}
     bad = problems.rows
     return (examples.take(np.flatnonzero(~np.isin(examples.rows, sorted(bad)))) if bad else examples), problems
+
+
+def _contents(examples: Examples) -> dict[str, str]:
+    """A SHA-256 of the images that the rows name, in order: the table's own does not cover them."""
+    images = [value for values in examples.inputs.values() for value in values if isinstance(value, StoredImage)]
+    images += examples.masks or []
+    return {"images_sha256": hashlib.sha256(b"".join(image.digest for image in images)).hexdigest()} if images else {}
 
 
 def _owners(table: pl.DataFrame, what: str, name: str | None, problems: Problems, labelled: bool) -> list[str] | None:

@@ -14,7 +14,7 @@ from medplug.core.data.bins import binned, even_rows, numeric
 from medplug.core.data.faults import short
 from medplug.core.errors import ConfigError, DataError
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+TRAIN, VALIDATION, TEST, LEFT_OUT = "train", "validation", "test", "left out"
 _NAMES = {
     "train": TRAIN,
     "training": TRAIN,
@@ -24,6 +24,9 @@ _NAMES = {
     "val": VALIDATION,
     "test": TEST,
     "testing": TEST,
+    "drop": LEFT_OUT,
+    "exclude": LEFT_OUT,
+    "excluded": LEFT_OUT,
 }
 _ORDER = np.array([TRAIN, VALIDATION, TEST])
 _SHOWN = 4
@@ -36,7 +39,7 @@ Codes = NDArray[np.int64]
 
 
 def named_splits(values: Sequence[str | None], *, key: str) -> Splits:
-    """The split ``[rows]`` that each value of a split column names, whatever its case.
+    """The split ``[rows]`` that each value of a split column names, whatever its case; `LEFT_OUT` for a dropped row.
 
     `key` is the configuration key of the column. Raises `DataError` with the
     values that name no split and how many rows hold them.
@@ -47,7 +50,7 @@ def named_splits(values: Sequence[str | None], *, key: str) -> Splits:
     if unknown:
         raise DataError(
             f"{key}: {int((splits == '').sum())} row(s) name no split: {_told(unknown)}\n"
-            "allowed: train or training; validation, valid, dev or val; test or testing"
+            "allowed: train or training; validation, valid, dev or val; test or testing; drop or excluded (left out)"
         )
     return splits
 

@@ -18,13 +18,15 @@ from medplug.core.specs import TargetKind
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of kind `binary`, `multiclass` or `multilabel` over named `classes`, or of kind `regression`.
+    """A target of kind `binary`, `multiclass`, `multilabel` or `mask` over named `classes`, or of kind `regression`.
 
     For `binary` the classes are ``(negative, positive)``. Labels are texts
-    (tuples of texts for multilabel). For `regression` labels are numbers,
-    `classes` holds the name of what is predicted alone, and `centre` and `scale`
-    are the mean and the standard deviation of the training labels, by which
-    logits are standardised.
+    (tuples of texts for multilabel). For `mask` the classes are those of a pixel
+    beside the background, which has number 0 and no name here; a row's label
+    is the tuple of classes that its mask shows. For `regression` labels are
+    numbers, `classes` holds the name of what is predicted alone, and `centre`
+    and `scale` are the mean and the standard deviation of the training labels,
+    by which logits are standardised.
     """
 
     kind: TargetKind
@@ -44,15 +46,20 @@ class Target:
 
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary and for a number, else one a class."""
-        return 1 if self.kind == "binary" else len(self.classes)
+        """How many logits a head gives: one for binary and numbers, else one a class (masks: and the background)."""
+        return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
+
+    @property
+    def several(self) -> bool:
+        """Whether a row's label is a tuple of classes."""
+        return self.kind in ("multilabel", "mask")
 
     def unknown(self, labels: Sequence[Any]) -> list[int]:
         """The positions of labels that are not among the classes; any number is known."""
         if self.kind == "regression":
             return []
         known = set(self.classes)
-        if self.kind == "multilabel":
+        if self.several:
             return [i for i, label in enumerate(labels) if not known.issuperset(label)]
         return [i for i, label in enumerate(labels) if label not in known]
 
@@ -65,7 +72,7 @@ class Target:
         if self.kind == "regression":
             return np.array(labels, dtype=np.float64)
         position = {name: i for i, name in enumerate(self.classes)}
-        if self.kind != "multilabel":
+        if not self.several:
             return np.array([position[label] for label in labels], dtype=np.int64)
         encoded = np.zeros((len(labels), len(self.classes)), dtype=np.int64)
         for row, names in enumerate(labels):

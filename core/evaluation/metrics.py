@@ -48,7 +48,10 @@ METRICS: dict[str, Metric] = {
 }
 """precision, recall and f1 are of the positive class (binary) or macro averages, as are auroc and auprc."""
 
-GREATER_IS_BETTER: dict[str, bool] = {name: metric.greater_is_better for name, metric in METRICS.items()}
+OVERLAPS = {"dice": True, "iou": True, "hausdorff95": False}
+"""The metrics of masks (`medplug.core.evaluation.masks`), and whether greater is better."""
+
+GREATER_IS_BETTER: dict[str, bool] = {name: metric.greater_is_better for name, metric in METRICS.items()} | OVERLAPS
 
 BY_CLASS: dict[str, Prepare] = {
     "precision": confusion.precision_by_class,

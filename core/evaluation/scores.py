@@ -69,7 +69,7 @@ def estimate(
     """
     _check(target, labels, probabilities)
     statistics = {metric: prepare(target, metric, labels, probabilities) for metric in metrics}
-    found = _estimates(statistics, labels, groups, resamples, seed)
+    found = estimates(statistics, len(labels), groups, resamples, seed)
     return {metric: each for metric, (each,) in found.items()}
 
 
@@ -91,7 +91,7 @@ def per_class(
         return {}
     probabilities = np.asarray(probabilities, dtype=np.float64)
     statistics = {metric: make(target, labels, probabilities) for metric, make in BY_CLASS.items()}
-    found = _estimates(statistics, labels, groups, resamples, seed)
+    found = estimates(statistics, len(labels), groups, resamples, seed)
     support = membership(target, labels).sum(axis=0)
     return {
         name: Part(n=int(support[c]), metrics={metric: each[c] for metric, each in found.items()})
@@ -119,7 +119,7 @@ def paired_difference(
         baseline = prepare(target, metric, labels, baseline_probabilities)
         return lambda weights: model(weights) - baseline(weights)
 
-    found = _estimates({metric: difference(metric) for metric in metrics}, labels, groups, resamples, seed)
+    found = estimates({metric: difference(metric) for metric in metrics}, len(labels), groups, resamples, seed)
     return {metric: each for metric, (each,) in found.items()}
 
 
@@ -175,17 +175,17 @@ def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None
         raise DataError(f"the predictions of {unusable} of {rows} rows are not finite; did the training diverge?")
 
 
-def _estimates(
-    statistics: Mapping[str, Statistic], labels: Labels, groups: Groups | None, resamples: int, seed: int
+def estimates(
+    statistics: Mapping[str, Statistic], rows: int, groups: Groups | None, resamples: int, seed: int
 ) -> dict[str, list[Estimate]]:
-    """Take all statistics on the same resamples; a list holds one estimate, or one a class."""
+    """Take all statistics on the same resamples of so many `rows`; a list holds one estimate, or one a class."""
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
-    for weights in bootstrap_weights(len(labels), groups=groups, resamples=resamples, seed=seed):
+    for weights in bootstrap_weights(rows, groups=groups, resamples=resamples, seed=seed):
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     found = {}
     for name, statistic in statistics.items():
-        values = np.atleast_1d(statistic(_once(labels))[0])
+        values = np.atleast_1d(statistic(np.ones((1, rows)))[0])
         samples = np.concatenate(drawn[name]).reshape(resamples, len(values))
         found[name] = [_interval(float(value), samples[:, c]) for c, value in enumerate(values)]
     return found

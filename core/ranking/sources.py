@@ -13,9 +13,8 @@ from torch import Tensor
 
 from medplug.core.contracts import Examples, Task
 from medplug.core.data.bins import even_rows
-from medplug.core.data.reading import Facts, fingerprints, read, read_examples
+from medplug.core.data.reading import Facts, fingerprints, open_table, read, read_examples
 from medplug.core.data.splits import split_rows
-from medplug.core.data.tables import read_table
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.evaluation.linear import fit_logistic, head_probabilities
 from medplug.core.plan import Plan
@@ -109,8 +108,8 @@ def _target(plan: Plan, notes: list[str]) -> tuple[Task, Examples, NDArray[np.in
 def _source(task: Task, plan: Plan, name: str, table: Any, notes: list[str]) -> Examples:
     """A source table's usable rows, read and tidied as ``data.source`` is."""
     extra = [column for column in (plan.data.group, plan.data.site) if column]
-    frame = read_table(table, key="sources", columns=task.columns(labelled=True), optional=extra)
-    examples, problems = read_examples(task, plan.data, frame, name, labelled=True)
+    frame, folder = open_table(task, table, key="sources", columns=task.columns(labelled=True), optional=extra)
+    examples, problems = read_examples(task, plan.data, frame, name, labelled=True, folder=folder)
     if plan.data.on_error == "stop":
         problems.stop()
     elif problems.rows:

@@ -27,6 +27,9 @@ _NAMES = {
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
     "c_index": "concordance index",
+    "dice": "Dice",
+    "iou": "IoU",
+    "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {
     "iwv": "validation log loss, weighed for the target (IWV)",

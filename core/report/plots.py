@@ -32,6 +32,8 @@ def pictures(evidence: Evidence) -> list[Picture]:
     with drawing():
         if kind == "regression":
             return [predicted(evidence), agreement(evidence), *([_history(evidence)] if evidence.history else [])]
+        if kind == "mask":
+            return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]
         found += [_classes(evidence)] if kind != "binary" else [_roc(evidence), _precision_recall(evidence)]
         found.append(_reliability(evidence))
@@ -123,9 +125,9 @@ def _reliability(evidence: Evidence) -> Picture:
     return Picture(name, title, caption, inline(figure, name, title, told))
 
 
-def _classes(evidence: Evidence) -> Picture:
-    name, title = "classes", "F1 by class"
-    found = [(each, part["metrics"]["f1"]) for each, part in evidence.scores["by_class"].items()]
+def _classes(evidence: Evidence, metric: str = "f1") -> Picture:
+    name, title = "classes", f"{metric_name(metric)} by class"
+    found = [(each, part["metrics"][metric]) for each, part in evidence.scores["by_class"].items()]
     if len(found) > MOST_BARS:
         return Picture(name, title, f"Not drawn for {len(found)} classes; see the table by class.", None)
     figure, axes = new_axes(_WIDTH, 0.9 + 0.24 * len(found))
@@ -135,15 +137,35 @@ def _classes(evidence: Evidence) -> Picture:
             axes.plot([low, high], [row, row], color=MODEL, linewidth=1.2, solid_capstyle="butt")
             axes.plot([f1["value"]], [row], color=MODEL, marker="o", markersize=4.5)
     axes.set_yticks(range(len(found)), [_short(each) for each, _ in found])
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(found) - 0.5, -0.5), xlabel="F1")
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(found) - 0.5, -0.5), xlabel=metric_name(metric))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     undefined = sum(f1["value"] is None for _, f1 in found)
-    caption = "F1 of each class against the rest, with 95 % intervals."
+    against = "" if metric == "dice" else " against the rest"
+    caption = f"{metric_name(metric)} of each class{against}, with 95 % intervals."
     caption += f" It is not defined for {count(undefined, 'class', 'classes')}." if undefined else ""
     return Picture(name, title, caption, inline(figure, name, title, f"{title}, with 95 % intervals; see the table."))
+
+
+def images(evidence: Evidence) -> Picture:
+    """How the images of the test split are spread over Dice: a mean of .7 may be all fair, or some not found at all."""
+    name, title = "images", "Dice of each test image"
+    figure, axes = new_axes(3.9, 3.2)
+    for values, style, label in (
+        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "linear baseline"),
+        (evidence.probabilities, {"color": MODEL}, "model"),
+    ):
+        sorted_values = np.sort(values[~np.isnan(values)])
+        shares = np.arange(1, len(sorted_values) + 1) / max(len(sorted_values), 1)
+        axes.plot(np.r_[0, sorted_values, 1], np.r_[0, shares, 1], drawstyle="steps-post", label=label, **style)
+    axes.set(xlabel="Dice", ylabel="share of images with no more")
+    _unit_square(axes, "lower right")
+    missed = int((evidence.probabilities == 0).sum())
+    caption = "Each image and class that is in the true mask or the predicted one counts once. "
+    caption += f"With a Dice of 0: {count(missed, 'time')} (missed altogether, or found where there is none)."
+    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
 
 
 def _history(evidence: Evidence) -> Picture:

@@ -74,7 +74,8 @@ def classes(evidence: Evidence) -> Table:
         return f"{rows:,} ({share(rows, split.rows)})"
 
     rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
-    notes = ["A row may carry several labels."] if evidence.target.kind == "multilabel" else []
+    kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
+    notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
     return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
 
 

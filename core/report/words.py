@@ -148,6 +148,8 @@ def _predicted(evidence: Evidence) -> str:
     classes = evidence.target.classes
     if evidence.target.kind == "binary":
         what = f"whether a row is “{classes[1]}” rather than “{classes[0]}”"
+    elif evidence.target.kind == "mask":
+        what = f"where in an image lies {', '.join(f'“{name}”' for name in classes)}, pixel by pixel"
     elif evidence.target.kind == "multilabel":
         what = f"which of {len(classes)} labels a row carries (none, one or several)"
     elif evidence.target.kind == "regression":

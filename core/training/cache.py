@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from medplug import __version__
 from medplug.core.contracts import Backbone
+from medplug.core.images.store import StoredImage
 
 Encode = Callable[[list[Any]], NDArray[np.float32]]
 
@@ -30,6 +31,8 @@ def content_key(value: Any) -> bytes:
         data = value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):
         data = value
+    elif isinstance(value, StoredImage):
+        return value.digest
     else:
         array = np.ascontiguousarray(value)
         data = f"{array.dtype}{array.shape}".encode() + array.tobytes()

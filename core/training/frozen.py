@@ -17,6 +17,7 @@ from medplug.core.training.compute import infer
 from medplug.core.training.criteria import target_criteria
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.job import Adapters, Job, Trained
+from medplug.core.training.sameness import check_features_differ
 from medplug.core.training.weights import weightings
 
 
@@ -58,6 +59,8 @@ class FrozenFeatures:
             return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
 
         everything = cache.features([value for values in rows.values() for value in values], encode)
+        if len(prepared) > 1:
+            check_features_differ(everything)
         cache.save()
         ends = np.cumsum([len(values) for values in rows.values()])[:-1]
         self.census = {split: backbone.census(each) for split, each in items.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter
+from medplug.core.contracts import Augmentation
 from medplug.core.data.dataset import Dataset
 from medplug.core.plan import Plan
 from medplug.core.specs import AdapterSpec
@@ -25,7 +26,8 @@ Adapters = list[tuple[AdapterSpec, Adapter]]
 class Job:
     """What is to be trained on, how it is chosen (`metric`, on validation) and with which means.
 
-    With `resume`, training goes on from the last whole one of the `checkpoints`.
+    With `resume`, training goes on from the last whole one of the `checkpoints`;
+    `augmentation` changes training batches.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class Job:
     resume: bool
     stage: Stage
     epoch: Callable[[dict[str, float]], None]
+    augmentation: Augmentation | None = None
 
     def values(self, split: str) -> list[Any]:
         """The raw inputs of one split, in order."""
@@ -51,7 +54,8 @@ class Trained:
     `without_transfer` holds test logits of a head on the same labels and frozen
     features, fitted as if there were one domain, and `backbone_frozen` whether the
     model's are these very features; `uses_unlabelled` whether an adapter learned
-    from unlabelled rows, where there were any.
+    from unlabelled rows, where there were any. Of masks, which are too many
+    numbers to keep, `overlaps` ``[rows, classes, measures]`` stand in place of logits.
     """
 
     notes: dict[str, Any]
@@ -62,3 +66,4 @@ class Trained:
     without_transfer: NDArray[np.float32] | None = None
     backbone_frozen: bool = False
     uses_unlabelled: bool = False
+    overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)

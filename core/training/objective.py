@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medplug.core.adapter import Adapter, Batch
+from medplug.core.contracts import Augmentation, Inputs
 from medplug.core.data.targets import Target
-from medplug.core.model import Loss, Model, Outputs
+from medplug.core.model import Model, Outputs
 from medplug.core.training.rows import Part
 
 
@@ -17,12 +19,20 @@ class Objective(nn.Module):
     """A model with its loss and penalties; one module, so that processes exchange every gradient.
 
     `penalties` are the adapters, by name, that answer ``penalty``. What they
-    attach is trained with the model, and no part of it.
+    attach is trained with the model, and no part of it. `augmentation` changes
+    batches while training.
     """
 
-    def __init__(self, model: Model, loss: Loss, target: Target, penalties: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        loss: nn.Module,
+        target: Target,
+        penalties: Mapping[str, Adapter],
+        augmentation: Augmentation | None = None,
+    ) -> None:
         super().__init__()
-        self.model, self.loss, self.target = model, loss, target
+        self.model, self.loss, self.target, self.augmentation = model, loss, target, augmentation
         self.progress = 0.0
         self.penalties = dict(penalties)
         attached = {name: adapter.attach(model) for name, adapter in penalties.items()}
@@ -35,16 +45,38 @@ class Objective(nn.Module):
 
     def forward(self, part: Part) -> Tensor:
         """The part's contribution ``[]`` to the batch's loss."""
-        outputs = self._outputs(part)
+        inputs, labels = part.inputs, part.labels
+        if self.augmentation is not None and self.training:
+            inputs, labels = self._changed(part, self.augmentation)
+        outputs = self._outputs(inputs, part.places)
         labelled = len(part.labels)
-        losses: Tensor = self.loss(outputs.logits[:labelled], part.labels)
+        losses: Tensor = self.loss(outputs.logits[:labelled], labels)
         value = (losses if part.weights is None else losses * part.weights).mean() * part.share
         batch = Batch(outputs, part.labels, part.sources, part.reference, self.progress, self.target)
         for adapter in self.penalties.values():  # those that look at rows have the whole batch in one part
             value = value + adapter.penalty(batch) * part.share
         return value
 
-    def _outputs(self, part: Part) -> Outputs:
-        """Outputs of all the part's rows, in its order."""
-        found = [self.model.outputs(inputs) for inputs in part.inputs]
-        return Outputs(*(torch.cat(each)[part.places] for each in zip(*found, strict=True)))
+    def _changed(self, part: Part, augmentation: Augmentation) -> tuple[list[Inputs], Tensor]:
+        """The part's micro-batches and its labels, as the augmentation changes them."""
+        labels = shares(part.labels, self.target) if augmentation.mixes else part.labels
+        changed, found = [], labels.clone()
+        for inputs, rows in zip(part.inputs, torch.split(part.places.argsort(), list(part.counts)), strict=True):
+            labelled = rows < len(labels)
+            own = rows.clamp(max=len(labels) - 1)  # of every row, so that no size depends on the data
+            batch, moved = augmentation.changed(inputs, labels[own], labelled, rows < part.sources)
+            changed.append(batch)
+            found = found.index_put((own[labelled],), moved[labelled])
+        return changed, found
+
+    def _outputs(self, micro: list[Inputs], places: Tensor) -> Outputs:
+        """Outputs of all rows, in the order of the part."""
+        found = [self.model.outputs(inputs) for inputs in micro]
+        return Outputs(*(torch.cat(each)[places] for each in zip(*found, strict=True)))
+
+
+def shares(labels: Tensor, target: Target) -> Tensor:
+    """Encoded labels as shares of each output ``[rows, outputs]``, which can be blended."""
+    if target.kind == "multiclass":
+        return functional.one_hot(labels, len(target.classes)).float()
+    return labels.float().reshape(len(labels), -1)

@@ -37,7 +37,7 @@ class Rows(Dataset[Row]):
     """
 
     items: Sequence[Any]
-    labels: NDArray[Any]
+    labels: Sequence[Any] | NDArray[Any]
     weights: NDArray[np.float64] | None = None
     sources: NDArray[np.bool_] | None = None
     reference: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -60,12 +60,13 @@ class Rows(Dataset[Row]):
 class Part:
     """Some rows of a drawn batch, as the model computes them.
 
-    `inputs` are micro-batches of like length, `places` ``[rows]`` bring their
-    outputs into the order of a `Batch`; `share` is the part's share of the
-    batch's labelled rows.
+    `inputs` are micro-batches of like length with so many rows (`counts`),
+    `places` ``[rows]`` bring their outputs into the order of a `Batch`; `share` is
+    the part's share of the batch's labelled rows.
     """
 
     inputs: list[Inputs]
+    counts: tuple[int, ...]
     places: Tensor
     labels: Tensor
     weights: Tensor | None
@@ -117,6 +118,7 @@ class Collate:
         names = rows[0].reference
         return Part(
             inputs=[self.backbone.collate([rows[i].item for i in group]) for group in groups],
+            counts=tuple(map(len, groups)),
             places=torch.from_numpy(np.argsort(np.concatenate(groups))),
             labels=_tensor([row.label for row in labelled]),
             weights=torch.tensor([row.weight for row in labelled]) if self.weighted else None,

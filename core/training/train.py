@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Weights
+from medplug.core.errors import ConfigError
+from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
 from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_without_transfer
 from medplug.core.training.job import Adapters, Job, Trained
@@ -23,6 +25,9 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
+    _check_mixing(adapters, job)
+    if any(adapter.starts_from_probe for _, adapter in adapters):
+        model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
@@ -39,6 +44,15 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     )
     trained.backbone_frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
     return trained
+
+
+def _check_mixing(adapters: Adapters, job: Job) -> None:
+    comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
+    if comparing and job.augmentation is not None and job.augmentation.mixes:
+        raise ConfigError(
+            f"augment.mixup and augment.cutmix blend the rows that adapter={comparing[0]} compares; leave them out, or "
+            "leave the adapter out"
+        )
 
 
 def _row_weights(adapters: Adapters, frozen: FrozenFeatures, job: Job) -> tuple[Weights | None, dict[str, Any]]:

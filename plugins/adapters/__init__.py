@@ -17,12 +17,17 @@ _BOTH_LABELLED: tuple[Need, ...] = ("source_labels", "target_labels", "pretraine
 _ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 _CLASSES: tuple[TargetKind, ...] = (*_ONE_LABEL, "multilabel")
 _NUMBER: tuple[TargetKind, ...] = ("regression",)
+_MASK: tuple[TargetKind, ...] = ("mask",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
+    **dict.fromkeys(("linear_probe", "svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
 }
-"""What adapters serve that do not serve every kind of target: some need classes, or classes that exclude each other."""
+"""What adapters serve that do not serve every kind of target.
+
+Some need classes, or classes that exclude each other, or a linear head in place of a decoder of masks.
+"""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -112,7 +117,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER)),
+        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_MASK)),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

@@ -41,8 +41,10 @@ class Mmd(Aligning):
 
     def reference(self, material: Material) -> None:
         """No numbers; refuses what `penalty` could not compare, before any training."""
-        if self.options.by_class and material.target.kind == "regression":
-            raise ConfigError("adapter.mmd.by_class=true compares classes, and a number has none; leave it out")
+        if self.options.by_class and material.target.kind in ("regression", "mask"):
+            raise ConfigError(
+                "adapter.mmd.by_class=true compares rows by class, and this target has none; leave it out"
+            )
 
     def between(self, batch: Batch) -> Tensor:
         """The squared discrepancy of the features."""

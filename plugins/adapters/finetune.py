@@ -12,7 +12,16 @@ from medplug.core.transfer.depth import Group, rates_by_depth, thaw, trainable_g
 
 
 class Finetune(Adapter):
-    """Train the whole model from where the pretrained weights stand (or, without them, from scratch)."""
+    """Train the whole model from where the pretrained weights stand (or, without them, from scratch).
+
+    With ``head=probe`` the head starts as a linear probe, so that the first steps
+    do not tear at the features (Kumar et al., 2022).
+    """
+
+    @property
+    def starts_from_probe(self) -> bool:
+        """As the options say."""
+        return bool(self.options.head == "probe")
 
     def prepare(self, model: Model) -> None:
         """Make everything trainable, the word embeddings only if they may move."""
@@ -30,8 +39,14 @@ class Finetune(Adapter):
 class Gradual(Adapter):
     """Gradual unfreezing with discriminative learning rates (Howard and Ruder, 2018).
 
-    The head and the top layer train first; the layers below follow one by one.
+    The head, by default one fitted on frozen features, and the top layer train
+    first; the layers below follow one by one.
     """
+
+    @property
+    def starts_from_probe(self) -> bool:
+        """As the options say."""
+        return bool(self.options.head == "probe")
 
     _groups: list[Group] | None = None
 

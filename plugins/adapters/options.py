@@ -46,6 +46,9 @@ class FinetuneOptions(Section):
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="what the learning rate is multiplied by from each layer to the one below it"
     )
+    head: Literal["new", "probe"] = Field(
+        "new", description="the head that training starts from: a new one, or one fitted on frozen features"
+    )
 
 
 class FrozenOptions(Section):
@@ -61,6 +64,9 @@ class GradualOptions(Section):
     until: float = Field(0.5, gt=0, le=1, description="the share of training after which every layer is thawed")
     layer_decay: float = Field(
         0.8, gt=0, le=1, description="what the learning rate is multiplied by from each layer to the one below it"
+    )
+    head: Literal["new", "probe"] = Field(
+        "probe", description="the head that training starts from: a new one, or one fitted on frozen features"
     )
 
 

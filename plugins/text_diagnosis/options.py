@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from medplug.core.config import Column, DataConfig, Section
+from medplug.core.config import Column, DataConfig, LabelColumns, Section
 from medplug.plugins.text_diagnosis.cleaning import StopWords
 
 
@@ -38,14 +38,7 @@ class TextDiagnosisData(DataConfig):
     """The options ``data.*``: the tables, and the columns of the text and its label."""
 
     text: Column = Field(default="text", description="the column of the text")
-    label: Column | tuple[Column, ...] = Field(
+    label: LabelColumns = Field(
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["cough","fever"]',
     )
-
-    @field_validator("label")
-    @classmethod
-    def _different_columns(cls, label: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if isinstance(label, tuple) and len(set(label)) < max(len(label), 1):
-            raise ValueError("give at least one column, and none twice")
-        return label

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,10 @@ import polars as pl
 
 from medplug.core.contracts import Examples, Task
 from medplug.core.data import cells
-from medplug.core.errors import ConfigError
-from medplug.plugins.text_diagnosis.classes import target_of
+from medplug.core.data.classes import target_of
+from medplug.core.data.labels import label_columns, read_labels
+from medplug.core.data.repeats import without_repeats
+from medplug.core.evaluation.reported import reported
 from medplug.plugins.text_diagnosis.cleaning import Cleaning
 from medplug.plugins.text_diagnosis.plain import PlainText
 from medplug.plugins.text_diagnosis.sample import sample
@@ -22,22 +24,6 @@ if TYPE_CHECKING:
     from medplug.core.data.targets import Target
     from medplug.core.specs import Modality
     from medplug.plugins.text_diagnosis.options import TextDiagnosisData, TextDiagnosisOptions
-
-METRICS = {
-    "binary": (
-        *("f1", "auroc", "auprc", "accuracy", "balanced_accuracy", "precision", "recall", "macro_f1"),
-        *("brier", "log_loss", "ece"),
-    ),
-    "multiclass": (
-        *("macro_f1", "accuracy", "balanced_accuracy", "precision", "recall", "micro_f1", "auroc", "auprc"),
-        *("brier", "log_loss", "ece"),
-    ),
-    "multilabel": (
-        *("macro_f1", "micro_f1", "accuracy", "precision", "recall", "auroc", "auprc"),
-        *("brier", "log_loss", "ece"),
-    ),
-}
-"""What is reported of each kind of target; models are chosen by the first."""
 
 
 class TextDiagnosis(Task):
@@ -55,19 +41,17 @@ class TextDiagnosis(Task):
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The text's column and, where rows are labelled, that of the label or each of its 0/1 columns."""
-        needed = {"data.text": self.data.text}
-        if labelled and isinstance(self.data.label, str):
-            needed["data.label"] = self.data.label
-        elif labelled:
-            needed |= {f"data.label[{i}]": name for i, name in enumerate(self.data.label)}
-        return needed
+        return {"data.text": self.data.text, **(label_columns(self.data.label) if labelled else {})}
 
-    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool) -> Examples:
+    def examples(
+        self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
+    ) -> Examples:
         """Cleaned texts, with labels where `labelled`; rows without text or label go to `problems`."""
+        asked, separator = self.options.target, self.options.separator
         return Examples(
             rows=np.arange(1, table.height + 1, dtype=np.int64),
             inputs={"text": self._texts(table, problems)},
-            labels=self._labels(table, problems) if labelled else None,
+            labels=read_labels(table, self.data.label, asked, separator, problems) if labelled else None,
         )
 
     def target(self, labels: Sequence[Any]) -> Target:
@@ -76,11 +60,12 @@ class TextDiagnosis(Task):
         Raises `DataError` where the labels cannot be learned from and
         `ConfigError` where ``task.target`` or ``task.positive`` do not fit them.
         """
-        return target_of(labels, self.options, None if isinstance(self.data.label, str) else self.data.label)
+        columns = None if isinstance(self.data.label, str) else self.data.label
+        return target_of(labels, self.options.target, self.options.positive, columns)
 
     def metrics(self, target: Target) -> tuple[str, ...]:
-        """F1 first: diagnoses are rarely balanced."""
-        return METRICS[target.kind]
+        """F1 first (of several classes its mean): diagnoses are rarely balanced."""
+        return reported(target.kind)
 
     def plain_features(self) -> PlainText:
         """TF-IDF of words or characters."""
@@ -92,16 +77,7 @@ class TextDiagnosis(Task):
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Drop training rows that repeat a text and its label, and count texts with more than one label."""
-        first: dict[tuple[str, Any], int] = {}
-        for i, pair in enumerate(zip(train.inputs["text"], train.labels or [], strict=True)):
-            first.setdefault(pair, i)
-        counts: dict[str, int] = {}
-        if self.options.deduplicate:
-            counts["duplicate rows dropped"] = len(train) - len(first)
-            train = train.take(np.array(list(first.values()), dtype=np.int64))
-        labels_of = Counter(text for text, _ in first)
-        counts["rows whose text carries several labels"] = sum(labels_of[text] > 1 for text in train.inputs["text"])
-        return train, counts
+        return without_repeats(train, train.inputs["text"], "text", drop=self.options.deduplicate)
 
     def _texts(self, table: pl.DataFrame, problems: Problems) -> list[str]:
         name, options = self.data.text, self.options
@@ -110,19 +86,3 @@ class TextDiagnosis(Task):
         empty = pl.Series([not text.strip() for text in found], dtype=pl.Boolean)
         cells.refuse(problems, empty, name, "the text is empty")
         return found
-
-    def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
-        name = self.data.label
-        if not isinstance(name, str):
-            self._expect_several("data.label names several columns")
-            return list(cells.indicated_labels(table, name, problems))
-        if isinstance(table[name].dtype, pl.List | pl.Array):
-            self._expect_several(f"column {name!r} holds lists")
-            return list(cells.listed_labels(table[name], problems))
-        if self.options.target == "multilabel":
-            return list(cells.joined_labels(table[name], self.options.separator, problems))
-        return list(cells.label_column(table[name], problems))
-
-    def _expect_several(self, seen: str) -> None:
-        if self.options.target in ("binary", "multiclass"):
-            raise ConfigError(f"{seen}, which is for task.target=multilabel (or auto), not {self.options.target}")

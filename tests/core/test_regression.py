@@ -286,7 +286,7 @@ def test_the_other_adapters_refuse_a_number_before_anything_is_trained(go: Go, t
     for adapter in sorted(REFUSING):
         stages: list[str] = []
         data = tables(few=False) if adapter in DOMAINS else {"train": table(60)}
-        with pytest.raises(ConfigError, match=f"adapter={adapter} serves binary.*this one is regression; adapter="):
+        with pytest.raises(ConfigError, match=f"adapter={adapter} serves binary.*this one is regression; use adapter="):
             go(tmp_path / adapter, data, adapter=adapter, progress=lambda sign, s=stages: s.append(sign.stage))
         assert stages == ["reading"]
     assert list(tmp_path.iterdir()) == []
@@ -299,7 +299,7 @@ def test_the_other_adapters_refuse_a_number_before_anything_is_trained(go: Go, t
         ({"train": {"label_smoothing": 0.1}}, "label_smoothing spreads a label over classes"),
         ({"selection.criterion": "snd"}, "criterion=snd looks at class probabilities.*use iwv or dev"),
         ({"selection.criterion": "infomax"}, "criterion=infomax looks at class probabilities"),
-        ({"adapter.mmd.by_class": True}, "by_class=true compares classes, and a number has none"),
+        ({"adapter.mmd.by_class": True}, "by_class=true compares rows by class, and this target has none"),
         ({"selection.metric": "f1"}, "a regression target has mae, r2"),
     ],
 )

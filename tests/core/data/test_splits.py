@@ -31,6 +31,10 @@ def test_split_names_are_known_in_any_case():
     assert named_splits(values, key="data.split_column").tolist() == ["train"] * 2 + ["validation"] * 4 + ["test"] * 2
 
 
+def test_a_row_can_be_left_out_of_every_split() -> None:
+    assert named_splits(["drop", "Excluded", "train"], key="k").tolist() == ["left out", "left out", "train"]
+
+
 def test_unknown_split_names_are_listed_with_their_rows():
     with pytest.raises(DataError) as caught:
         named_splits(["train", "holdout", "holdout", None, "x" * 100], key="data.split_column")

@@ -186,7 +186,7 @@ def test_a_label_graph_costs_least_where_classes_resemble_each_other_as_in_the_s
 
 def test_a_number_is_refused_where_classes_are_compared() -> None:
     material = Material([], Target("regression", ("age",)), lambda: pytest.fail("no features are needed"))
-    with pytest.raises(ConfigError, match="by_class=true compares classes, and a number has none"):
+    with pytest.raises(ConfigError, match="by_class=true compares rows by class, and this target has none"):
         made("mmd by class").reference(material)
     assert made("mmd").reference(material) is None
     assert made("mmd by class").reference(replace(material, target=Target("binary", ("no", "yes")))) is None

@@ -90,7 +90,7 @@ def test_cdan_and_label_graph_refuse_several_labels_a_row_before_anything_is_tra
         stages: list[str] = []
         with pytest.raises(
             ConfigError,
-            match=f"adapter={adapter} serves binary, multiclass targets, and this one is multilabel; adapter=mmd",
+            match=f"adapter={adapter} serves binary, multiclass targets, and this one is multilabel; use adapter=mmd",
         ):
             go(tmp_path / adapter, adapter, data, progress=lambda sign, stages=stages: stages.append(sign.stage))
         assert "training" not in stages and "preparing" not in stages

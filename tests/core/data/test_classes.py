@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
+from medplug.core.data.classes import target_of
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
-from medplug.plugins.text_diagnosis.classes import target_of
-from medplug.plugins.text_diagnosis.options import TextDiagnosisOptions
 
 
-def target(labels: list[Any], **options: Any) -> Target:
-    return target_of(labels, TextDiagnosisOptions(**options))
+def target(labels: list[Any], *, target: Any = "auto", positive: str | None = None) -> Target:
+    return target_of(labels, target, positive)
 
 
 def test_two_classes_are_binary_and_more_are_multiclass() -> None:
@@ -97,10 +96,9 @@ def test_many_classes_with_rows_enough_are_fine() -> None:
 
 
 def test_columns_give_the_classes_in_their_order() -> None:
-    options = TextDiagnosisOptions()
-    assert target_of([("a",), ("b",)], options, ["b", "a"]).classes == ("b", "a")
+    assert target_of([("a",), ("b",)], columns=["b", "a"]).classes == ("b", "a")
 
 
 def test_a_column_that_no_training_row_marks_is_named() -> None:
     with pytest.raises(DataError, match="no training row has a 1 in rare"):
-        target_of([("a",), ()], TextDiagnosisOptions(), ["a", "rare"])
+        target_of([("a",), ()], columns=["a", "rare"])

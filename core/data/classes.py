@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError, did_you_mean
 from medplug.core.specs import TargetKind
-from medplug.plugins.text_diagnosis.options import TextDiagnosisOptions
 
+Asked = Literal["auto", "binary", "multiclass", "multilabel"]
+"""What ``task.target`` may ask for where classes are predicted."""
 MANY = 50
 LONGEST = 100
 """Characters of the longest class name; a longer cell is a text, and class names stand in reports."""
@@ -25,23 +26,26 @@ NEGATIVE = frozenset(
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")  # 1E50 is a code
 
 
-def target_of(labels: Sequence[Any], options: TextDiagnosisOptions, columns: Sequence[str] | None = None) -> Target:
+def target_of(
+    labels: Sequence[Any], asked: Asked = "auto", positive: str | None = None, columns: Sequence[str] | None = None
+) -> Target:
     """The target of these training labels (texts, or tuples of texts).
 
-    `columns` are the 0/1 columns, where labels come from such: they are the
-    classes, in their order. Raises `DataError` where the labels cannot be
+    `asked` is ``task.target`` and `positive` ``task.positive``, None where it is
+    to be known by its name. `columns` are the 0/1 columns, where labels come from
+    such: they are the classes, in their order. Raises `DataError` where the labels cannot be
     learned from, `ConfigError` where the options do not fit them.
     """
     several = bool(labels) and isinstance(labels[0], tuple)
     classes = _in_order({name for label in labels for name in label} if several else set(labels))
     _check_learnable(classes, len(labels), several)
-    kind = _kind(classes, options, several)
-    if options.positive is not None and kind != "binary":
+    kind = _kind(classes, asked, several)
+    if positive is not None and kind != "binary":
         raise ConfigError(f"task.positive is for a binary target; this one is {kind}: leave task.positive")
     if columns is not None:
         classes = _indicated(classes, columns)
     if kind == "binary":
-        classes = _negative_first(classes, options.positive)
+        classes = _negative_first(classes, positive)
     return Target(kind, tuple(classes))
 
 
@@ -63,15 +67,15 @@ def _check_learnable(classes: Sequence[str], rows: int, several: bool) -> None:
         raise DataError(f"the training rows have {len(classes)} class(es); a model needs two to tell apart")
 
 
-def _kind(classes: Sequence[str], options: TextDiagnosisOptions, several: bool) -> TargetKind:
-    if options.target == "auto":
+def _kind(classes: Sequence[str], asked: Asked, several: bool) -> TargetKind:
+    if asked == "auto":
         return "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
-    if several is not (options.target == "multilabel"):
+    if several is not (asked == "multilabel"):
         held = "several labels" if several else "one label"
-        raise ConfigError(f"task.target={options.target}, but a row has {held}; use task.target=auto")
-    if options.target == "binary" and len(classes) > 2:
+        raise ConfigError(f"task.target={asked}, but a row has {held}; use task.target=auto")
+    if asked == "binary" and len(classes) > 2:
         raise ConfigError(f"task.target=binary, but the training labels have {len(classes)} classes; use multiclass")
-    return options.target
+    return asked
 
 
 def _indicated(found: Collection[str], columns: Sequence[str]) -> list[str]:

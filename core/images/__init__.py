@@ -1,0 +1,1 @@
+"""Image files into pixels, and pixels kept on disk."""

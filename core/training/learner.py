@@ -1,0 +1,85 @@
+"""What is trained by gradient: the model, its prepared rows, its loss, and how an epoch is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from medplug.core.contracts import Augmentation
+from medplug.core.errors import DataError
+from medplug.core.evaluation.metrics import fallback
+from medplug.core.evaluation.scores import point
+from medplug.core.model import Loss, Model
+from medplug.core.training import criteria
+from medplug.core.training.compute import Report, infer
+from medplug.core.training.frozen import FrozenFeatures
+from medplug.core.training.job import Job, Trained
+from medplug.core.training.vectors import behind
+from medplug.core.training.weights import balanced_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A model and its prepared `items` by split; `census` says what the backbone noticed in them."""
+
+    model: Model
+    items: Mapping[str, Sequence[Any]]
+    census: dict[str, dict[str, int]]
+    job: Job
+    frozen: FrozenFeatures
+    augmentation: Augmentation | None = None
+
+    @property
+    def labels(self) -> Sequence[Any] | NDArray[Any]:
+        """The encoded labels of the training rows."""
+        return self.job.dataset.labels["train"]
+
+    def loss(self) -> nn.Module:
+        """What gives one loss a row, from logits and labels."""
+        dataset, config = self.job.dataset, self.job.plan.train
+        weights = None
+        if config.class_weights == "balanced":
+            balanced = balanced_weights(dataset.labels["train"], dataset.target)
+            weights = torch.tensor(balanced, dtype=torch.float32)
+        return Loss(dataset.target, weights, config.label_smoothing)
+
+    def logits(self, split: str, report: Report = lambda done, total: None) -> NDArray[np.float32]:
+        """Logits ``[rows, outputs]`` of one split."""
+        return infer(self.model.eval(), self.model.backbone, self.items[split], self.job.compute, report)
+
+    def score(self, chosen_by: str) -> dict[str, float]:
+        """An epoch's numbers on validation rows and, where a criterion chooses, on unlabelled ones."""
+        job = self.job
+        target, labels = job.dataset.target, job.dataset.labels["validation"]
+        logits = {"validation": self.logits("validation")}
+        probabilities = target.probabilities(logits["validation"])
+        names = dict.fromkeys((job.metric, fallback(target.kind)))
+        found = {name: point(target, labels, probabilities, name) for name in names}
+        if chosen_by in found:
+            return found
+        logits["unlabelled"] = self.logits("unlabelled")
+        importance = chosen_by in ("iwv", "dev")
+        judged = criteria.target_criteria(job, self.frozen, logits, importance=importance)
+        if chosen_by not in judged:
+            counts = " and ".join(f"{len(rows)} {split}" for split, rows in logits.items())
+            raise DataError(f"selection.criterion={chosen_by} cannot judge {counts} rows; give more, or leave it out")
+        return {**found, chosen_by: judged[chosen_by]}
+
+    def trained(self, notes: dict[str, Any], history: list[dict[str, float]]) -> Trained:
+        """What training leaves, with the model at its best epoch."""
+        splits = [split for split in ("validation", "test", "unlabelled") if split in self.items]
+        found = {split: self.logits(split, self.job.stage(f"predicting {split}")) for split in splits}
+        measures = criteria.target_criteria(self.job, self.frozen, found)
+        return Trained(notes, found, history, self.census, measures)
+
+
+def vector_learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
+    """What stands behind a backbone that stays frozen, on features that are made once."""
+    features = {split: list(rows) for split, rows in frozen.splits.items()}
+    return Learner(behind(model, job.dataset.target), features, frozen.census, job, frozen)

@@ -1,0 +1,137 @@
+"""What a cell of an image column refers to, and how it becomes pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from medplug.core.data import cells
+from medplug.core.images.formats import ImageError
+
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"),
+    *(".dcm", ".dicom", ".ima", ".nii", ".nii.gz"),
+)
+"""Names that image files go by; what a file is, is told by its content."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FileIn:
+    """A file, by its path within a folder that the user named."""
+
+    folder: Path
+    name: str
+
+    def __repr__(self) -> str:  # the table's fingerprint is made of it: the same wherever the folder lies
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ArchiveRow:
+    """One image of an array in an ``.npz`` archive."""
+
+    archive: Path
+    array: str
+    row: int
+
+    def __repr__(self) -> str:
+        return f"{self.array}[{self.row}]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InMemory:
+    """An array or a Pillow image; equal to itself alone."""
+
+    value: Any
+
+    def array(self) -> np.ndarray[Any, Any]:
+        """Its numbers, ``[height, width]`` or with more axes; `ImageError` where it is no image."""
+        value = self.value
+        if type(value).__module__.startswith("PIL.") and value.mode not in ("1", "L", "RGB", "RGBA", "I", "I;16", "F"):
+            value = value.convert("RGBA" if "A" in value.mode or "transparency" in value.info else "RGB")
+        if not hasattr(value, "__array__") and not hasattr(value, "__array_interface__"):
+            raise ImageError(f"the cell holds a {type(value).__name__}; a path, an array or a Pillow image is needed")
+        return np.asarray(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture of the built-in sample, or its mask."""
+
+    number: int
+    mask: bool
+
+
+Reference: TypeAlias = Path | ArchiveRow | InMemory | Drawn
+"""What is decoded: a file (its path resolved), or something that needs no file."""
+Cell: TypeAlias = str | FileIn | ArchiveRow | InMemory
+
+
+def cells_of(column: pl.Series, key: str) -> list[Cell | None]:
+    """The cells of a column of images, None where one is empty."""
+    if column.dtype != pl.Object:
+        return list(cells.texts(column, key))
+    return [_cell(value) for value in column.to_list()]
+
+
+def _cell(value: Any) -> Cell | None:
+    if isinstance(value, str | Path):
+        return str(value).strip() or None
+    return value if value is None or isinstance(value, FileIn | ArchiveRow) else InMemory(value)
+
+
+def name_of(cell: Cell | None) -> str:
+    """What a row is called by its image: a path as it was given, a place in an archive."""
+    return "" if cell is None or isinstance(cell, InMemory) else str(cell)
+
+
+def told(cell: Cell) -> str:
+    """What messages call a cell that no file was found for: its text, unless that may be a note in a wrong column."""
+    return name_of(cell) if not isinstance(cell, str) or is_image_name(cell) else "the cell"
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a path ends as those of images do."""
+    return name.lower().endswith(ENDINGS)
+
+
+def resolver(root: Path | None, folder: Path | None) -> Callable[[Cell], Reference]:
+    """What makes references of cells.
+
+    Paths start from `root` (``data.root``), else from `folder`, the table's own,
+    else from the current one, and may not lead out of there, by links neither:
+    then, and where there is no such file, `ImageError` is raised.
+    """
+    start = (root or folder or Path()).expanduser().resolve()
+
+    def resolve(cell: Cell) -> Reference:
+        if isinstance(cell, FileIn):
+            return _inside((root or cell.folder).expanduser().resolve(), cell.folder / cell.name, root)
+        if not isinstance(cell, str):
+            return cell
+        drawn, _, number = cell.partition(":")
+        if drawn in ("sample", "sample-mask") and number.isdecimal():
+            return Drawn(int(number), mask=drawn == "sample-mask")
+        return _inside(start, start / cell.replace("\\", "/"), root)
+
+    return resolve
+
+
+def _inside(start: Path, path: Path, root: Path | None) -> Path:
+    try:
+        found = path.resolve()
+        if not found.is_relative_to(start):
+            where = "data.root" if root else "the folder that its table starts from"
+            raise ImageError(f"it lies outside {where} ({start}); set data.root to a folder above it")
+        if found.exists():
+            return found
+    except (OSError, ValueError, RuntimeError):  # too long for a path, a null byte, links in a circle
+        pass
+    if is_image_name(path.name):
+        raise ImageError(f"there is no such file in {start}; check the path, or set data.root")
+    raise ImageError(f"there is no such file in {start}; is this the column of the images' paths?")

@@ -1,0 +1,125 @@
+"""The task: images in, a diagnosis or the outline of a lesion out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from medplug.core.contracts import Examples, Task
+from medplug.core.data.classes import Asked, target_of
+from medplug.core.data.labels import label_columns, read_labels
+from medplug.core.data.repeats import without_repeats
+from medplug.core.data.targets import Target
+from medplug.core.errors import ConfigError
+from medplug.core.evaluation.reported import reported
+from medplug.core.images.store import ImageStore
+from medplug.plugins.imaging.lesions import mask_classes
+from medplug.plugins.imaging.plain import PlainImage
+from medplug.plugins.imaging.reading import TableReader
+from medplug.plugins.imaging.sample import sample
+from medplug.plugins.imaging.sources import table_of
+
+if TYPE_CHECKING:
+    from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
+    from medplug.core.specs import Modality
+    from medplug.plugins.imaging.options import ImagingData, ImagingOptions
+
+
+class Imaging(Task):
+    """Diagnosis from images (binary, multiclass or multilabel), or masks of the lesions in them.
+
+    Images are named by a table's column of paths, or given as a folder with one
+    sub-folder a class, an ``.npz`` of arrays, or arrays in memory.
+    """
+
+    slots: ClassVar[Mapping[str, Modality]] = {"image": "image"}
+    sample_columns: ClassVar[Mapping[str, str]] = {"group": "patient", "site": "site"}
+
+    options: ImagingOptions
+    data: ImagingData
+
+    def columns(self, *, labelled: bool) -> dict[str, str]:
+        """The image's column and, where rows are labelled, that of the mask, or of the label or each of its columns."""
+        needed = {"data.image": self.data.image}
+        if labelled:
+            needed |= {"data.mask": self.data.mask} if self._of_masks else label_columns(self.data.label)
+        return needed
+
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """A folder of images, an image or an ``.npz`` as a table; everything else as it is."""
+        table: Tabular = table_of(source, self.data, key, classes=not self._of_masks)
+        return table
+
+    def examples(
+        self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
+    ) -> Examples:
+        """Decoded images, named by their paths, with labels or masks where `labelled`; bad ones go to `problems`."""
+        reader = TableReader(self.data, folder, ImageStore(self.scratch), problems, self.report)
+        masked = labelled and self._of_masks
+        found = Examples(np.arange(1, table.height + 1, dtype=np.int64), inputs={})
+        found.labels = self._labels(table, problems) if labelled and not masked else None
+        column = reader.column(table, "image")
+        masks = reader.column(table, "mask") if masked else None
+        images = reader.images(column)
+        found.inputs, found.names = {"image": list(images)}, column.names
+        if masks is not None:
+            # the core takes the rows that have none out, as it does those without an image
+            found.masks, found.labels = reader.masks(masks, column, images, self.options.classes)  # type: ignore[assignment]
+        return found
+
+    def target(self, labels: Sequence[Any]) -> Target:
+        """Binary, multiclass or multilabel with the classes in order, or the masks' foreground classes.
+
+        Raises `DataError` where the labels cannot be learned from and
+        `ConfigError` where ``task.target`` or ``task.positive`` do not fit them.
+        """
+        if self._of_masks:
+            return Target("mask", self.options.classes or mask_classes(labels))
+        columns = None if isinstance(self.data.label, str) else self.data.label
+        return target_of(labels, self._asked, self.options.positive, columns)
+
+    def metrics(self, target: Target) -> tuple[str, ...]:
+        """AUROC first of classes: images are judged by it in the field. Dice first of masks."""
+        return reported(target.kind, first="dice" if target.kind == "mask" else "auroc")
+
+    def plain_features(self) -> PlainImage:
+        """A thumbnail, a histogram and a little texture."""
+        return PlainImage()
+
+    def sample(self) -> pl.DataFrame:
+        """360 drawn pictures like ultrasound, under this task's column names."""
+        if not isinstance(self.data.label, str):
+            raise ConfigError("data.label names several columns, and the built-in sample has one; give data.train")
+        named = {"image": self.data.image, "label": self.data.label, "mask": self.data.mask}
+        return sample().rename(named)
+
+    def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
+        """Drop training rows that repeat an image and its label, and count images with more than one label."""
+        digests = [image.digest for image in train.inputs["image"]]
+        if train.masks is not None:
+            digests = [digest + mask.digest for digest, mask in zip(digests, train.masks, strict=True)]
+        return without_repeats(train, digests, "image", drop=self.options.deduplicate)
+
+    @property
+    def least_region(self) -> int:
+        """``task.least``."""
+        return self.options.least
+
+    @property
+    def _of_masks(self) -> bool:
+        return self.options.target == "mask"
+
+    @property
+    def _asked(self) -> Asked:
+        asked = self.options.target
+        if asked == "mask" or asked == "regression":
+            raise ConfigError(f"task.target={asked}: not yet for images")
+        return asked
+
+    def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
+        return read_labels(table, self.data.label, self._asked, self.options.separator, problems)
