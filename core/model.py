@@ -93,7 +93,8 @@ class Loss(nn.Module):
                 logits, labels, self.class_weights, reduction="none", label_smoothing=self.label_smoothing
             )
         if self.kind == "regression":
-            return (logits[:, 0] - ((labels - self.centre) / self.scale).float()).square()
+            wanted = (labels.reshape(len(logits)) - self.centre) / self.scale
+            return (logits[:, 0] - wanted.float()).square()
         truth = labels.float().reshape(logits.shape)
         smooth = truth * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         rows = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")

@@ -26,6 +26,7 @@ from medplug.core.config import DataConfig, Section
 from medplug.core.contracts import Examples, Task
 from medplug.core.data import cells
 from medplug.core.data.targets import Target
+from medplug.core.evaluation.reported import reported
 from medplug.core.hooks import hookimpl
 from medplug.core.specs import TaskSpec
 
@@ -51,7 +52,7 @@ class Severity(Task):
     def columns(self, *, labelled):
         return {"data.text": self.data.text, **({"data.label": self.data.label} if labelled else {})}
 
-    def examples(self, table, problems, *, labelled):
+    def examples(self, table, problems, *, labelled, folder=None):
         rows = np.arange(1, table.height + 1)
         labels = cells.number_column(table[self.data.label], problems) if labelled else None
         return Examples(rows, {"text": table[self.data.text].to_list()}, labels)
@@ -60,7 +61,7 @@ class Severity(Task):
         return Target.numeric("severity", labels)
 
     def metrics(self, target):
-        return ("mae", "r2", "mse", "pearson", "spearman", "c_index")
+        return reported(target.kind)
 
     def plain_features(self):
         return Counts()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from medplug.core.adapter import Adapter, Batch
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss, Model
-from medplug.core.training.objective import Objective
+from medplug.core.training.objective import Objective, shares
 from medplug.core.training.rows import Collate, Part, Rows
 from medplug.core.training.seeds import seeded
 
@@ -247,6 +247,8 @@ def test_the_loss_of_a_number_is_the_squared_error_of_the_standardised_label() -
     np.testing.assert_allclose(losses.detach(), error**2, rtol=1e-4, atol=1e-6)
     (gradient,) = torch.autograd.grad(losses.sum(), logits)
     np.testing.assert_allclose(gradient[:, 0], 2 * error, rtol=1e-4, atol=1e-6)
+    blended = Loss(target)(logits, shares(torch.from_numpy(labels), target))  # a column, as a blend of rows has it
+    np.testing.assert_allclose(blended.detach(), error**2, rtol=1e-3, atol=1e-4)
 
 
 def test_labels_that_are_numbers_reach_a_device_in_float32(letters: Callable[..., Any], texts: list[str]) -> None:
