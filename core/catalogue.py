@@ -133,12 +133,13 @@ def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
 
 
 def _contract(spec: AdapterSpec) -> Iterator[str]:
-    """What an adapter is, answers and needs."""
+    """What an adapter is, answers, needs and serves."""
     yield f"  family: {spec.family}"
     yield f"  answers: {'; '.join(f'{question} ({ANSWERED[question]})' for question in spec.answers)}"
     for need in spec.needs:
         what, step = NEEDED[need]
         yield f"  needs: {what}; {step}"
+    yield f"  serves: {', '.join(spec.targets)} targets"
 
 
 def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:

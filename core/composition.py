@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from medplug.core.config import DataConfig, SelectionConfig
+from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.errors import ConfigError, DataError
-from medplug.core.specs import AdapterSpec, Need
+from medplug.core.specs import AdapterSpec, Need, Question
 
 if TYPE_CHECKING:
     from medplug.core.contracts import Examples
+    from medplug.core.data.targets import Target
 
 NEEDED: dict[Need, tuple[str, str]] = {
     "labels": ("labelled rows", "give data.train, or data.source"),
@@ -30,6 +31,11 @@ NEEDED: dict[Need, tuple[str, str]] = {
     "pretrained_backbone": ("a pretrained backbone", "name one (medplug list backbones), or use adapter=finetune"),
 }
 """What each need is called, and the next step where it is not met."""
+_SERVING: dict[Question, str] = {
+    "fit": "use adapter=linear_probe (for masks finetune or frozen)",
+    "penalty": "use adapter=mmd, coral, wasserstein or dann",
+}
+"""What serves every kind of target in place of an adapter that answers this."""
 
 
 def check_composition(
@@ -73,6 +79,29 @@ def check_rows(adapters: Sequence[AdapterSpec], selection: SelectionConfig, spli
         raise DataError(
             f"selection.criterion={selection.criterion} looks at unlabelled target rows, and none was left: "
             "every one of them is labelled or held out"
+        )
+
+
+def check_target(
+    adapters: Sequence[AdapterSpec], train: TrainConfig, selection: SelectionConfig, target: Target
+) -> None:
+    """Raise `ConfigError` for what does not serve this kind of target, once the training labels have told it."""
+    for spec in adapters:
+        if target.kind not in spec.targets:
+            other = next((text for question, text in _SERVING.items() if question in spec.answers), "leave it out")
+            raise ConfigError(
+                f"adapter={spec.name} serves {', '.join(spec.targets)} targets, and this one is {target.kind}; {other}"
+            )
+    if target.kind != "regression":
+        return
+    what = f"the target {target.classes[0]} is a number"
+    if train.class_weights == "balanced":
+        raise ConfigError(f"train.class_weights=balanced weighs classes, and {what}; leave it out")
+    if train.label_smoothing:
+        raise ConfigError(f"train.label_smoothing spreads a label over classes, and {what}; leave it out")
+    if selection.criterion in ("snd", "infomax"):
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} looks at class probabilities, and {what}; use iwv or dev"
         )
 
 

@@ -81,14 +81,15 @@ class DataConfig(Section):
     )
     target_sites: Sites = Field((), description="the sites where the model will be used; test rows are theirs")
     target_labels: NonNegativeInt | Literal["all"] = Field(
-        0, description="labels of the target sites to learn from: so many a class, or all"
+        0, description="labels of the target sites to learn from: so many a class (for a number: in all), or all"
     )
     split: Literal["random", "group"] | tuple[float, float, float] = Field(
         (0.7, 0.1, 0.2), description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
     )
     split_column: Column | None = Field(None, description="the column that names each row's split")
     limit: PositiveInt | None = Field(
-        None, description="the most labelled rows a class to learn from (as many again to choose by)"
+        None,
+        description="the most labelled rows a class (of a number: in all) to learn from, and as many to choose by",
     )
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with bad rows: stop, or set them aside")
 

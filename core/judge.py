@@ -14,7 +14,7 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.plan import Plan
-from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.evidence import Evidence, SplitFacts, Spread
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
 
@@ -25,7 +25,7 @@ class Judged:
 
     metric: str
     scores: dict[str, Any]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     probabilities: NDArray[np.float64]
     baseline: NDArray[np.float64]
     baseline_notes: dict[str, Any]
@@ -124,7 +124,7 @@ def parts_json(parts: dict[str, Part]) -> dict[str, Any]:
 def _subgroups(
     test: Examples,
     target: Target,
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     probabilities: NDArray[np.float64],
     names: tuple[str, ...],
     how: dict[str, Any],
@@ -138,11 +138,14 @@ def _subgroups(
 
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     labels = examples.labels or []  # an unlabelled split counts no classes
+    patients = len(set(examples.groups)) if examples.groups else None
+    if target.kind == "regression":
+        return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
     names = [name for label in labels for name in label] if target.several else labels
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:
         counts[name] += 1
-    return SplitFacts(len(examples), len(set(examples.groups)) if examples.groups else None, counts, _domain(examples))
+    return SplitFacts(len(examples), patients, counts, _domain(examples))
 
 
 def _domain(examples: Examples) -> str:

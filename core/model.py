@@ -66,7 +66,9 @@ class Model(nn.Module):
 
 
 class Loss(nn.Module):
-    """Cross-entropy for classes, binary cross-entropy for binary and multilabel targets.
+    """Cross-entropy for classes, binary cross-entropy for binary and multilabel targets, squared error for numbers.
+
+    A number's error is of the standardised label, so that no unit changes the training.
 
     `class_weights` ``[classes]`` multiply each class's rows (for multilabel: the
     positive part of each label).
@@ -76,7 +78,7 @@ class Loss(nn.Module):
 
     def __init__(self, target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
-        self.kind = target.kind
+        self.kind, self.centre, self.scale = target.kind, target.centre, target.scale
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weights", class_weights)
 
@@ -90,6 +92,9 @@ class Loss(nn.Module):
             return functional.cross_entropy(
                 logits, labels, self.class_weights, reduction="none", label_smoothing=self.label_smoothing
             )
+        if self.kind == "regression":
+            wanted = (labels.reshape(len(logits)) - self.centre) / self.scale
+            return (logits[:, 0] - wanted.float()).square()
         truth = labels.float().reshape(logits.shape)
         smooth = truth * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         rows = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
@@ -104,7 +109,12 @@ class Loss(nn.Module):
 
 
 def class_probabilities(logits: Tensor, target: Target) -> Tensor:
-    """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable."""
+    """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable.
+
+    ValueError for a number, which has none.
+    """
+    if target.kind == "regression":
+        raise ValueError(f"class probabilities are for targets with classes; {target.classes[0]} is a number")
     logits = logits.float()
     if target.kind == "multiclass":
         return logits.softmax(1)

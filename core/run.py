@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
-from medplug.core.composition import check_rows, require_training_table
+from medplug.core.composition import check_rows, check_target, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Backbone, Task
 from medplug.core.data.dataset import Dataset, load_dataset
@@ -113,7 +113,9 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
             sha256=sha256,
             oracle=plan.selection.oracle,
         )
-        check_rows([spec for spec, _ in plan.adapters], plan.selection, dataset.splits)
+        specs = [spec for spec, _ in plan.adapters]
+        check_rows(specs, plan.selection, dataset.splits)
+        check_target(specs, plan.train, plan.selection, dataset.target)
         metric = _metric(plan, task, dataset)
         clock.stage("loading the backbone")
         model, adapters = build_model(plan, dataset, compute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
         "format": FORMAT,
         "medplug": version("medplug"),
         "task": {"name": plan.task.name, "options": task.options.model_dump(mode="json"), "data": columns},
-        "target": {"kind": target.kind, "classes": list(target.classes)},
+        "target": asdict(target),
         "precision": "float32" if plan.run.precision == "float32" else "auto",
         "backbone": {
             "name": plan.backbone.name,
@@ -58,7 +59,8 @@ _TABLES = (
 def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
     """Read a finished run's model; `RunError` says what is wrong with the folder."""
     described = _read(folder)
-    target = Target(described["target"]["kind"], tuple(described["target"]["classes"]))
+    told = described["target"]
+    target = Target(told["kind"], tuple(told["classes"]), told.get("centre", 0.0), told.get("scale", 1.0))
     task = _task(described["task"], plugins)
     spec = plugins.backbone(described["backbone"]["builder"])
     factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")

@@ -70,11 +70,14 @@ class AdapterSpec(Spec):
 
     `answers` lists the questions of the contract it answers, `needs` that
     without which it cannot work; ``labels`` are those of either domain.
+    `targets` lists the kinds of target that it serves; ``regression`` must be
+    named, as much that compares or weighs classes has no meaning for a number.
     """
 
     family: Family
     answers: tuple[Question, ...]
     needs: tuple[Need, ...] = ("labels",)
+    targets: tuple[TargetKind, ...] = ("binary", "multiclass", "multilabel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from medplug.core import progress
+from medplug.core.report.formats import decimals_of
 
 _WIDE = 96
 """Fewer columns of text than this cannot hold the difference beside the two models."""
@@ -72,18 +73,19 @@ def show_scores(scores: dict[str, Any]) -> None:
         columns |= {"plain baseline": scores["baseline"]["linear"], "difference": scores["difference"]}
     if _console().width < _WIDE:
         columns.pop("difference", None)
-    rows = [(name, *(interval(column[name]) for column in columns.values())) for name in scores["metrics"]]
+    rows = [(name, *(interval(column[name], name) for column in columns.values())) for name in scores["metrics"]]
     of = " of the built-in sample, which is generated" if scores.get("sample") else ""
     show_table(("metric", *columns), rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows{of})")
 
 
-def interval(found: dict[str, Any]) -> str:
+def interval(found: dict[str, Any], metric: str = "") -> str:
     """``0.612 [0.580, 0.643]``."""
     if found["value"] is None:
         return "not defined"
     low, high = found["ci95"]
-    bounds = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{found['value']:.3f}{bounds}"
+    decimals = decimals_of(found["value"], metric)
+    bounds = "" if low is None or high is None else f" [{low:.{decimals}f}, {high:.{decimals}f}]"
+    return f"{found['value']:.{decimals}f}{bounds}"
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:

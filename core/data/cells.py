@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from itertools import islice
 
@@ -9,6 +11,9 @@ import polars as pl
 
 from medplug.core.data.problems import Problems
 from medplug.core.errors import DataError
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]+")
 
 
 def texts(column: pl.Series, key: str) -> pl.Series:
@@ -45,6 +50,36 @@ def label_column(column: pl.Series, problems: Problems) -> list[str | None]:
     found = texts(column, "data.label")
     refuse(problems, found.is_null(), column.name, "the label is empty")
     return found.to_list()
+
+
+def number_column(column: pl.Series, problems: Problems) -> list[float]:
+    """One number a row; an empty cell, text that is no number, NaN and infinity are problems (and NaN here).
+
+    Numbers are written with a point: a comma could part thousands as well as decimals.
+    """
+    if column.dtype.is_numeric():
+        found = column.cast(pl.Float64).to_list()
+        empty = column.is_null()
+    else:
+        written = texts(column, "data.label")
+        found, empty = [None if text is None else _read(text) for text in written.to_list()], written.is_null()
+        commas = pl.Series([bool(text and _COMMA.fullmatch(text)) for text in written.to_list()], dtype=pl.Boolean)
+        no_number = pl.Series([value is None for value in found], dtype=pl.Boolean) & ~empty
+        refuse(problems, no_number & ~commas, column.name, "the cell is not a number")
+        refuse(
+            problems, commas, column.name, "the number has a comma; write decimals with a point, thousands with nothing"
+        )
+    refuse(problems, empty, column.name, "the label is empty")
+    infinite = pl.Series([value is not None and not math.isfinite(value) for value in found], dtype=pl.Boolean)
+    refuse(problems, infinite, column.name, "the number is not finite")
+    return [math.nan if value is None else value for value in found]
+
+
+def _read(text: str) -> float | None:
+    """The number that a text writes, None where it writes none; ``nan`` and ``inf`` are numbers that are not finite."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return math.nan if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else None
 
 
 def joined_labels(column: pl.Series, separator: str, problems: Problems) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
 from medplug.core.data import leakage
+from medplug.core.data.bins import numeric
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
@@ -27,7 +29,7 @@ class Dataset:
     """Examples and encoded labels by split, and the target learned from the training labels."""
 
     splits: dict[str, Examples]
-    labels: dict[str, NDArray[np.int64]]
+    labels: dict[str, NDArray[Any]]
     target: Target
     facts: Facts
 
@@ -99,12 +101,13 @@ def _cut(
     groups = train.groups if data.split != "random" else None
     where = split_rows(strata(train, data), groups=groups, fractions=fractions, seed=seed)
     unit = f"the column {data.group}" if groups is not None else "row"
-    facts.split_by = f"{unit}, stratified by label{' and domain' if data.source_sites else ''}, seed {seed}"
+    by = "the label's quantile" if numeric(train.labels or []) else "label"
+    facts.split_by = f"{unit}, stratified by {by}{' and domain' if data.source_sites else ''}, seed {seed}"
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}
 
 
 def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:
-    """At most `per_class` rows a class to learn from, and as many to choose by; the test split stays whole."""
+    """At most `per_class` rows a class (of a number: in all) to learn from, and as many to choose by, not to test."""
     if split not in ("train", "validation"):
         return examples
     return examples.take(limit_rows(examples.labels or [], per_class, seed))

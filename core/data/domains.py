@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.contracts import Examples, Task
+from medplug.core.data.bins import binned
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import limit_rows
 from medplug.core.errors import DataError
@@ -113,8 +114,8 @@ def _of_sites(examples: Examples, sites: tuple[str, ...]) -> Rows:
 
 
 def strata(train: Examples, data: DataConfig) -> list[Any]:
-    """What rows are split by ``[rows]``: the label and, where sites name domains, the domain."""
-    labels = list(train.labels or [])
+    """What rows are split by ``[rows]``: the label (a number's bin) and, where sites name domains, the domain."""
+    labels = list(binned(train.labels or []))
     if not data.source_sites:
         return labels
     domains = {site: "source" for site in data.source_sites} | {site: "target" for site in data.target_sites}

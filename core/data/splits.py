@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.bins import binned, even_rows, numeric
 from medplug.core.data.faults import short
 from medplug.core.errors import ConfigError, DataError
 
@@ -67,7 +68,7 @@ def split_rows(
     """Draw ``train``, ``validation`` or ``test`` for every row ``[rows]``.
 
     Stratified by label (for tuples of labels by their combination, rare ones
-    pooled); rows of one group stay together. `fractions` are those of train,
+    pooled; for numbers by quantile); rows of one group stay together. `fractions` are those of train,
     validation and test; a zero gives an empty split. A label that occurs at all
     occurs in train wherever whole groups and the fractions allow; a label with
     one row is in train. Depends on labels, groups and `seed` alone.
@@ -75,6 +76,7 @@ def split_rows(
     Raises `ConfigError` for bad fractions, `DataError` for too few rows or groups.
     """
     _check_fractions(fractions)
+    labels = binned(labels)
     rng = np.random.default_rng(seed)
     asked = sum(fraction > 0 for fraction in fractions)
     if len(labels) < asked:
@@ -96,10 +98,13 @@ def limit_rows(labels: Sequence[Any], per_class: int, seed: int) -> Codes:
 
     For tuples of labels no label exceeds `per_class`: rows are taken greedily,
     those with the rarest labels first. Rows without any label count as a class.
+    Of numbers, at most `per_class` rows in all, spread evenly over their quantiles.
     Raises `ConfigError` for `per_class` below one.
     """
     if per_class < 1:
         raise ConfigError(f"data.limit={per_class}: at least one row of each class is needed; leave it out for all")
+    if numeric(labels):
+        return even_rows(labels, len(labels), per_class, seed)
     order = np.random.default_rng(seed).permutation(len(labels))
     if _multilabel(labels):
         return _greedy([_set(label) for label in labels], order, per_class)

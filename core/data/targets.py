@@ -1,33 +1,52 @@
-"""What is predicted: its kind, its classes, and the way between labels, logits and probabilities."""
+"""What is predicted: its kind, its classes, and the way between labels, logits and probabilities.
+
+A number has no probabilities: where others have these, it has predicted values.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.errors import DataError
 from medplug.core.specs import TargetKind
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of kind `binary`, `multiclass`, `multilabel` or `mask` over named `classes`.
+    """A target of kind `binary`, `multiclass`, `multilabel` or `mask` over named `classes`, or of kind `regression`.
 
     For `binary` the classes are ``(negative, positive)``. Labels are texts
     (tuples of texts for multilabel). For `mask` the classes are those of a pixel
     beside the background, which has number 0 and no name here; a row's label
-    is the tuple of classes that its mask shows.
+    is the tuple of classes that its mask shows. For `regression` labels are
+    numbers, `classes` holds the name of what is predicted alone, and `centre`
+    and `scale` are the mean and the standard deviation of the training labels,
+    by which logits are standardised.
     """
 
     kind: TargetKind
     classes: tuple[str, ...]
+    centre: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def numeric(cls, name: str, labels: Sequence[float]) -> Self:
+        """The regression target of these training labels; `DataError` where they do not vary."""
+        values = np.asarray(labels, dtype=np.float64)
+        if not len(values) or values.min() == values.max():
+            raise DataError(
+                f"the training rows have {min(len(values), 1)} different value(s) of {name}; a model needs two or more"
+            )
+        return cls("regression", (name,), float(values.mean()), float(values.std()))
 
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary, else one a class (of masks also one for the background)."""
+        """How many logits a head gives: one for binary and numbers, else one a class (masks: and the background)."""
         return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
 
     @property
@@ -36,17 +55,22 @@ class Target:
         return self.kind in ("multilabel", "mask")
 
     def unknown(self, labels: Sequence[Any]) -> list[int]:
-        """The positions of labels that are not among the classes."""
+        """The positions of labels that are not among the classes; any number is known."""
+        if self.kind == "regression":
+            return []
         known = set(self.classes)
         if self.several:
             return [i for i, label in enumerate(labels) if not known.issuperset(label)]
         return [i for i, label in enumerate(labels) if label not in known]
 
-    def encode(self, labels: Sequence[Any]) -> NDArray[np.int64]:
-        """Class positions ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``.
+    def encode(self, labels: Sequence[Any]) -> NDArray[Any]:
+        """Class positions ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``; both int64.
 
-        Raises KeyError for a label outside the classes (`unknown` finds them).
+        For regression the numbers themselves ``[rows]``, in float64. Raises
+        KeyError for a label outside the classes (`unknown` finds them).
         """
+        if self.kind == "regression":
+            return np.array(labels, dtype=np.float64)
         position = {name: i for i, name in enumerate(self.classes)}
         if not self.several:
             return np.array([position[label] for label in labels], dtype=np.int64)
@@ -56,8 +80,14 @@ class Target:
         return encoded
 
     def probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities ``[rows, classes]`` (two columns for binary) from logits ``[rows, outputs]``."""
+        """Probabilities ``[rows, classes]`` (two columns for binary) from logits ``[rows, outputs]``.
+
+        For regression the predicted values ``[rows, 1]``, in the labels' own unit.
+        """
         logits = np.asarray(logits, dtype=np.float64)
+        if self.kind == "regression":
+            values: NDArray[np.float64] = self.centre + self.scale * logits
+            return values
         if self.kind == "multiclass":
             shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
             shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
@@ -66,15 +96,26 @@ class Target:
         both: NDArray[np.float64] = np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
         return both
 
-    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Encoded decisions: the likeliest class, or for multilabel every class of at least one half."""
+    def standardised(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The logits ``[rows]`` that would predict encoded labels ``[rows]`` of a number exactly."""
+        return (labels - self.centre) / self.scale
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
+        """Encoded decisions: the likeliest class, or for multilabel every class of at least one half.
+
+        For regression the predicted values ``[rows]``.
+        """
+        if self.kind == "regression":
+            return probabilities[:, 0]
         if self.kind == "multilabel":
             return (probabilities >= 0.5).astype(np.int64)
         likeliest: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
         return likeliest
 
-    def decode(self, decisions: NDArray[np.int64]) -> list[Any]:
-        """Class names of encoded decisions (for multilabel a tuple of names a row)."""
+    def decode(self, decisions: NDArray[Any]) -> list[Any]:
+        """Class names of encoded decisions (for multilabel a tuple of names a row); for regression floats."""
+        if self.kind == "regression":
+            return [float(value) for value in decisions]
         if self.kind == "multilabel":
             return [tuple(name for name, on in zip(self.classes, row, strict=True) if on) for row in decisions]
         return [self.classes[i] for i in decisions]

@@ -1,4 +1,4 @@
-"""The plain baseline that every run is held against: the majority, and a linear model on simple features."""
+"""The plain baseline that every run is held against: the majority (of numbers: the mean), and a linear model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from medplug.core.adapter import LinearHead
 from medplug.core.contracts import PlainFeatures
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
+from medplug.core.evaluation.ridge import fit_ridge
 from medplug.core.evaluation.statistic import Labels, Probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """Test probabilities ``[rows, classes]`` of the training majority and of the linear model.
+
+    Of a number the predicted values ``[rows, 1]`` of the training mean and of ridge regression.
 
     `notes` says how the linear model's strength was chosen.
     """
@@ -50,19 +53,22 @@ def plain_baseline(
     matrix = plain_features.fit_transform(train_rows)
     validation = plain_features.transform(validation_rows)
 
+    chosen_on, standardise = (validation, validation_labels, target), not sparse.issparse(matrix)
+
     def fit(class_weights: NDArray[np.float64] | None) -> LinearHead:
         return fit_logistic(
             matrix,
             train_labels,
-            validation,
-            validation_labels,
-            target,
+            *chosen_on,
             metric=metric,
             class_weights=class_weights,
-            standardise=not sparse.issparse(matrix),
+            standardise=standardise,
             seed=seed,
         )
 
-    head = choose_weighting(weightings, fit)
+    if target.kind == "regression":
+        head = fit_ridge(matrix, train_labels, *chosen_on, metric=metric, standardise=standardise)
+    else:
+        head = choose_weighting(weightings, fit)
     linear = head_probabilities(head, plain_features.transform(test_rows), target)
     return Baseline(majority(train_labels, target, len(test_rows)), linear, head.notes)

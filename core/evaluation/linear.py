@@ -53,14 +53,15 @@ class _Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
     """Columns as ``(features - mean) * factor``; the factor of a constant column is 0."""
 
     mean: NDArray[np.float64]
     factor: NDArray[np.float64]
 
     @classmethod
-    def of(cls, features: NDArray[np.float64]) -> _Scale:
+    def of(cls, features: NDArray[np.float64]) -> Scale:
+        """The scale of these columns ``[rows, width]``."""
         varies = features.max(axis=0) > features.min(axis=0)
         deviation = np.where(varies, features.std(axis=0), np.inf)
         return cls(features.mean(axis=0), 1.0 / deviation)
@@ -105,8 +106,8 @@ def fit_logistic(
     """
     if not len(labels) or not len(validation_labels):
         raise DataError("a logistic head needs training rows to fit on and validation rows to choose its strength by")
-    features = _as_float(features)
-    scale = _Scale.of(features) if standardise else None
+    features = as_float(features)
+    scale = Scale.of(features) if standardise else None
     columns = features if scale is None else (features - scale.mean) * scale.factor
     problems = _problems(columns, labels, target, class_weights, row_weights, seed)
     bias = _constant_bias(labels, target)
@@ -145,11 +146,17 @@ def head_probabilities(head: LinearHead, features: Any, target: Target) -> Proba
 
 
 def majority(labels: Labels, target: Target, rows: int) -> Probabilities:
-    """The training class frequencies for each of `rows` rows: the decision is the commonest class."""
+    """The training class frequencies for each of `rows` rows: the decision is the commonest class.
+
+    Of numbers their mean ``[rows, 1]``.
+    """
+    if target.kind == "regression":
+        return np.full((rows, 1), labels.mean())
     return np.tile(membership(target, labels).mean(axis=0), (rows, 1))
 
 
-def _as_float(features: Any) -> Any:
+def as_float(features: Any) -> Any:
+    """Features ``[rows, width]``, dense or sparse (CSR), in float64."""
     if sparse.issparse(features):
         return features.tocsr().astype(np.float64, copy=False)
     return np.asarray(features, dtype=np.float64)
@@ -204,7 +211,7 @@ def _fit(problems: Sequence[_Problem], columns: Any, constant: NDArray[np.float6
     weight, bias, converged = np.zeros((len(constant), columns.shape[1])), constant.copy(), True
     for problem in problems:
         model = problem.model.set_params(C=strength)
-        with _undisturbed(columns):
+        with undisturbed(columns):
             model.fit(columns, problem.labels, sample_weight=problem.row_weights)
         weight[problem.outputs], bias[problem.outputs] = model.coef_, model.intercept_
         converged &= int(model.n_iter_.max()) < MAX_ITERATIONS
@@ -212,7 +219,7 @@ def _fit(problems: Sequence[_Problem], columns: Any, constant: NDArray[np.float6
 
 
 @contextmanager
-def _undisturbed(columns: Any) -> Iterator[None]:
+def undisturbed(columns: Any) -> Iterator[None]:
     """No warnings of convergence (the iteration count tells) and no more threads than pay.
 
     Warning filters and thread counts belong to the whole process, so one fit at

@@ -8,12 +8,13 @@ import numpy as np
 
 from medplug.core.data.targets import Target
 from medplug.core.errors import UsageError, did_you_mean
-from medplug.core.evaluation import confusion, probabilistic, ranking
+from medplug.core.evaluation import confusion, numeric, probabilistic, ranking
 from medplug.core.evaluation.statistic import Labels, Prepare, Probabilities, Statistic, Values, Weights
 from medplug.core.specs import TargetKind
 
 ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 CLASSES: tuple[TargetKind, ...] = (*ONE_LABEL, "multilabel")
+NUMBER: tuple[TargetKind, ...] = ("regression",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,12 @@ METRICS: dict[str, Metric] = {
     "log_loss": Metric(probabilistic.log_loss, greater_is_better=False),
     "brier": Metric(probabilistic.brier, greater_is_better=False),
     "ece": Metric(probabilistic.ece, greater_is_better=False),
+    "mae": Metric(numeric.mae, NUMBER, greater_is_better=False),
+    "mse": Metric(numeric.mse, NUMBER, greater_is_better=False),
+    "r2": Metric(numeric.r2, NUMBER),
+    "pearson": Metric(numeric.pearson, NUMBER),
+    "spearman": Metric(numeric.spearman, NUMBER),
+    "c_index": Metric(ranking.c_index, NUMBER),
 }
 """precision, recall and f1 are of the positive class (binary) or macro averages, as are auroc and auprc."""
 
@@ -54,6 +61,11 @@ BY_CLASS: dict[str, Prepare] = {
     "auprc": ranking.auprc_by_class,
 }
 """Metrics of one class against the rest; their statistics give ``[b, classes]``."""
+
+
+def fallback(kind: TargetKind) -> str:
+    """What models are chosen by where their metric is undefined or equal: the loss that they are fitted to."""
+    return "mse" if kind == "regression" else "log_loss"
 
 
 def metric_names(kind: TargetKind) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The logistic head on frozen features: of the linear probe, and of what a transfer method is held against."""
+"""The linear head on frozen features: of the linear probe, and of what a transfer method is held against."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ from collections.abc import Sequence
 
 from medplug.core.adapter import FitData, LinearHead, Weights
 from medplug.core.evaluation.linear import STRENGTHS, choose_weighting, fit_logistic
+from medplug.core.evaluation.ridge import fit_ridge
 
 
 def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standardise: bool = True) -> LinearHead:
-    """The head of the strength and the class weighting that are best on validation, by the data's row weights."""
+    """The head of the strength and the class weighting that are best on validation, by the data's row weights.
+
+    It is logistic, or for a number that of ridge regression.
+    """
     data = data.counted()
+    if data.target.kind == "regression":
+        return fit_ridge(
+            data.features,
+            data.labels,
+            data.validation_features,
+            data.validation_labels,
+            data.target,
+            metric=data.metric,
+            row_weights=data.row_weights,
+            strengths=strengths,
+            standardise=standardise,
+        )
 
     def fit(class_weights: Weights | None) -> LinearHead:
         return fit_logistic(

@@ -1,4 +1,4 @@
-"""Metrics of the order of the scores: AUROC and average precision, ties exact.
+"""Metrics of the order of the scores: AUROC, average precision and the concordance index, ties exact.
 
 Rows are sorted once, into blocks of tied scores; a weighting then costs two
 sparse products and a running sum.
@@ -77,10 +77,54 @@ def _blocks(positive: NDArray[np.bool_], scores: NDArray[np.float64], *, merge_p
     negative_only, positive_only = hits == 0, (hits == sizes) & merge_positive
     joined = (negative_only[1:] & negative_only[:-1]) | (positive_only[1:] & positive_only[:-1])
     block = np.concatenate([[0], np.cumsum(~joined)])[run]
-    return _ones(block, positive), _ones(block, ~positive)
+    return ones(block, positive), ones(block, ~positive)
 
 
-def _ones(block: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Any:
+def c_index(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
+    """The chance that of two rows the one with the larger number is predicted the larger, a tie counting half.
+
+    Harrell's C (1982) with nothing censored: pairs of rows with equal numbers
+    do not count, and it is NaN where there are no others. For a target that is
+    a number, whose values `predicted` ``[rows, 1]`` are.
+
+    Two different ranks part at one binary digit: the first where they differ.
+    So the pairs that a digit parts are those of an AUROC within each group of
+    ranks that agree before it, and C is exact for every resample in n log n.
+    """
+    _, rank = np.unique(labels, return_inverse=True)
+    digits = [_parted(rank, digit, predicted[:, 0]) for digit in range(int(rank.max()).bit_length())]
+    of_rank = ones(rank, np.ones(len(rank), dtype=np.bool_))
+
+    def statistic(weights: Weights) -> Values:
+        wins = np.sum([won(weights) for won in digits], axis=0) if digits else np.zeros(len(weights))
+        sizes = np.asarray(of_rank @ weights.T, dtype=np.float64)
+        pairs = (sizes.sum(axis=0) ** 2 - np.square(sizes).sum(axis=0)) / 2
+        return ratio(wins, pairs, otherwise=np.nan)
+
+    return statistic
+
+
+def _parted(rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64]) -> Statistic:
+    """How many pairs of rows that this binary digit of their ranks parts are scored in that order."""
+    group, upper = rank >> (digit + 1), (rank >> digit) % 2 == 1
+    _, score = np.unique(scores, return_inverse=True)
+    keys, block = np.unique(group * (score.max() + 1) + score, return_inverse=True)
+    _, start, of_block = np.unique(keys // (score.max() + 1), return_index=True, return_inverse=True)
+    uppers, lowers = ones(block, upper), ones(block, ~upper)
+
+    def statistic(weights: Weights) -> Values:
+        won, lost = uppers @ weights.T, lowers @ weights.T  # [blocks, b]
+        below = np.cumsum(lost, axis=0)
+        before = (below - lost)[start]  # of other groups
+        below -= lost / 2
+        below -= before[of_block]
+        return np.asarray(np.einsum("kb,kb->b", won, below, dtype=np.float64))
+
+    return statistic
+
+
+def ones(block: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Any:
+    """Sparse ones ``[blocks, rows]``: which of the `chosen` rows are in which block, of those numbered ``[rows]``."""
     rows = np.flatnonzero(chosen)
     cells = (np.ones(len(rows), dtype=np.float32), (block[rows], rows))
     return sparse.csr_array(cells, shape=(block.max() + 1, len(block)))

@@ -15,6 +15,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
         *_CHANCES,
     ),
     "multilabel": ("macro_f1", "micro_f1", "accuracy", "precision", "recall", "auroc", "auprc", *_CHANCES),
+    "regression": ("mae", "r2", "mse", "pearson", "spearman", "c_index"),
     "mask": ("dice", "iou", "hausdorff95"),
 }
 

@@ -82,8 +82,13 @@ def per_class(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Part]:
-    """Precision, recall, F1, AUROC and AUPRC of each class against the rest; `n` is its true rows."""
+    """Precision, recall, F1, AUROC and AUPRC of each class against the rest; `n` is its true rows.
+
+    Empty for a number, which has no classes.
+    """
     _check(target, labels, probabilities)
+    if target.kind == "regression":
+        return {}
     probabilities = np.asarray(probabilities, dtype=np.float64)
     statistics = {metric: make(target, labels, probabilities) for metric, make in BY_CLASS.items()}
     found = estimates(statistics, len(labels), groups, resamples, seed)
@@ -158,13 +163,16 @@ def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None
         raise DataError("there are no rows to score; give at least one labelled row")
     if np.shape(labels) != wanted:
         raise DataError(f"labels of a {target.kind} target have shape {np.shape(labels)}; it must be {wanted}")
-    if np.min(labels) < 0 or np.max(labels) >= (2 if target.kind == "multilabel" else classes):
+    if target.kind == "regression":
+        if not np.isfinite(labels).all():
+            raise DataError("labels of a regression target must be finite numbers")
+    elif np.min(labels) < 0 or np.max(labels) >= (2 if target.kind == "multilabel" else classes):
         raise DataError("labels are not encoded: they must be class positions, or zeros and ones for multilabel")
     if np.shape(probabilities) != (rows, classes):
         raise DataError(f"probabilities have shape {np.shape(probabilities)}; it must be {(rows, classes)}")
     unusable = int((~np.isfinite(probabilities)).any(axis=1).sum())
     if unusable:
-        raise DataError(f"the probabilities of {unusable} of {rows} rows are not finite; did the training diverge?")
+        raise DataError(f"the predictions of {unusable} of {rows} rows are not finite; did the training diverge?")
 
 
 def estimates(

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from medplug.core.data.targets import Target
 
 Labels = NDArray[Any]
-"""Encoded labels: class positions ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``."""
+"""Encoded labels: class positions or numbers ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``."""
 Probabilities = NDArray[np.float64]
-"""``[rows, classes]``; two columns (negative, positive) for binary."""
+"""``[rows, classes]``; two columns (negative, positive) for binary, predicted values ``[rows, 1]`` for regression."""
 Weights = NDArray[np.floating[Any]]
 """``[b, rows]``, each row of it one weighting of the data."""
 Values = NDArray[np.float64]

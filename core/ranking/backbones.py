@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,18 +27,23 @@ DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class _Suit:
-    """How features suit labels: LogME, the H-score, and what each row adds to the former ``[rows]``."""
+    """How features suit labels: LogME, the H-score (of classes), and what each row adds to the former ``[rows]``."""
 
     logme: float
-    h_score: float
+    h_score: float | None
     shares: NDArray[np.float64]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What there is, by name."""
+        return {"logme": self.logme, **({} if self.h_score is None else {"h_score": self.h_score})}
 
 
 def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     """Rank the backbones of plans that differ in nothing else, on the training rows of a run of any of them.
 
     LogME decides, on half-samples too (see `evidence_shares`); for multilabel
-    the H-score is the mean over labels. Raises from `medplug.core.errors`.
+    the H-score is the mean over labels, and a number has none. Raises from `medplug.core.errors`.
     """
     plan, notes = plans[0], list[str]()
     watch(Progress("reading"))
@@ -61,7 +67,7 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
         return scored
 
     ranked = rank_candidates(list(suits), score, len(scored), seed=plan.run.seed, groups=owners(scored))
-    scores = {name: {"logme": each.logme, "h_score": each.h_score} for name, each in suits.items()}
+    scores = {name: each.scores for name, each in suits.items()}
     return Ranking(
         task=plan.task.name,
         ranked="backbones",
@@ -74,8 +80,11 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     )
 
 
-def _suit(features: Matrix, labels: NDArray[np.int64], target: Target) -> _Suit:
+def _suit(features: Matrix, labels: NDArray[Any], target: Target) -> _Suit:
     rows = torch.from_numpy(features)
+    if target.kind == "regression":
+        number = torch.from_numpy(target.standardised(labels))[:, None]
+        return _Suit(logme(rows, number), None, evidence_shares(rows, number).numpy())
     outputs = torch.from_numpy(membership(target, labels)).double()
     outputs = outputs[:, outputs.any(0)]
     return _Suit(logme(rows, outputs), _separation(rows, labels, target), evidence_shares(rows, outputs).numpy())

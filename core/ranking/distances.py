@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.ranking.features import Matrix, even_rows
+from medplug.core.data.bins import even_rows
+from medplug.core.ranking.features import Matrix
 from medplug.core.transfer.kernels import Ladder, squared_distances
 from medplug.core.transfer.transferability import proxy_a_distance
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.contracts import Backbone, Examples, Features, Inputs
+from medplug.core.data.bins import even_rows
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import BackboneError
@@ -46,17 +47,6 @@ def some(examples: Examples, seed: int, what: str, notes: list[str]) -> Examples
         return examples
     notes.append(f"scored on {ROWS:,} of the {len(examples):,} {what}, drawn evenly over the labels by the seed")
     return examples.take(even_rows(examples.labels, len(examples), ROWS, seed))
-
-
-def even_rows(labels: Sequence[Any] | None, rows: int, most: int, seed: int) -> NDArray[np.int64]:
-    """At most `most` positions, ascending: random ones, of each label its share, give or take one."""
-    if rows <= most:
-        return np.arange(rows)
-    order = np.random.default_rng(seed).permutation(rows)
-    if labels is not None:
-        number = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-        order = order[np.argsort(np.array([number[label] for label in labels])[order], kind="stable")]
-    return np.sort(order[np.arange(most) * rows // most])
 
 
 def owners(examples: Examples) -> list[str] | None:

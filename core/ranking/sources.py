@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.contracts import Examples, Task
+from medplug.core.data.bins import even_rows
 from medplug.core.data.reading import Facts, fingerprints, open_table, read, read_examples
 from medplug.core.data.splits import split_rows
 from medplug.core.errors import ConfigError, DataError
@@ -19,7 +20,7 @@ from medplug.core.evaluation.linear import fit_logistic, head_probabilities
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
 from medplug.core.ranking.distances import ROWS, Score, a_distances, mmd_on
-from medplug.core.ranking.features import Encoder, Matrix, even_rows, owners, raw, some, training_rows
+from medplug.core.ranking.features import Encoder, Matrix, owners, raw, some, training_rows
 from medplug.core.ranking.result import Ranking, candidates
 from medplug.core.ranking.support import rank_candidates, support
 from medplug.core.run import make_task
@@ -95,6 +96,9 @@ def _target(plan: Plan, notes: list[str]) -> tuple[Task, Examples, NDArray[np.in
     if "unlabelled" in dataset.splits:
         target = train.followed_by(some(dataset.splits["unlabelled"], seed, "unlabelled rows", notes))
     task, _ = make_task(plan)
+    if dataset.target.kind == "regression":
+        notes.append("LEEP and NCE are for classes; sources of a number are ranked by distance alone")
+        return task, target, None
     if dataset.target.kind == "multilabel":
         notes.append("LEEP and NCE are for one label a row; sources of several labels are ranked by distance alone")
         return task, target, None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count
-from medplug.core.report.names import greater_is_better, leak_name, metric_name
+from medplug.core.report.names import constant_name, greater_is_better, leak_name, metric_name
 from medplug.core.report.words import transfer_verdict, verdict
 
 FEW_ROWS = 100
@@ -87,7 +87,8 @@ def _baseline(evidence: Evidence) -> Iterator[str]:
     if model is None or majority is None:
         return
     if not (model > majority if greater_is_better(evidence.metric) else model < majority):
-        yield (f"By {metric_name(evidence.metric)} the model is no better than giving every row the training majority.")
+        constant = constant_name(evidence.target.kind)
+        yield f"By {metric_name(evidence.metric)} the model is no better than giving every row the {constant}."
 
 
 def _patients(evidence: Evidence) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,35 @@ from medplug.core.data.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Where the numbers of a split lie."""
+
+    mean: float
+    deviation: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, labels: Sequence[float]) -> Self:
+        """The spread of one number or more."""
+        values = np.asarray(labels, dtype=np.float64)
+        return cls(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))
+
+
+@dataclass(frozen=True, slots=True)
 class SplitFacts:
     """One split in numbers; `groups` is None where no patient column was named.
 
-    `domain` is whose rows they are, empty where no domains were named.
+    `classes` counts rows by class; `spread` stands in for it where the target is
+    a number and the split has labels. `domain` is whose rows they are, empty
+    where no domains were named.
     """
 
     rows: int
     groups: int | None
     classes: dict[str, int]
     domain: str = ""
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +50,8 @@ class Evidence:
     """What one run showed.
 
     `scores` is the content of metrics.json; `labels`, `probabilities` and
-    `baseline` ``[rows, classes]`` are the test split's, for the figures; `census`
+    `baseline` ``[rows, classes]`` are the test split's, for the figures (of a number
+    `probabilities` and `baseline` are predicted values ``[rows, 1]``); `census`
     counts by split what the backbone noticed; `notes` how the model was chosen.
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the
@@ -46,7 +67,7 @@ class Evidence:
     census: dict[str, dict[str, int]]
     metric: str
     scores: dict[str, Any]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     probabilities: NDArray[np.float64]
     baseline: NDArray[np.float64]
     history: list[dict[str, float]]

@@ -1,4 +1,7 @@
-"""How numbers and values are written: three decimals, intervals in brackets, and what is undefined said so."""
+"""How numbers and values are written: three decimals, intervals in brackets, and what is undefined said so.
+
+An error in a label's own unit, whose size nothing bounds, has four digits that count in place of three decimals.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,38 @@ from typing import Any
 UNDEFINED = "not defined"
 NOTHING = "not set"
 _LISTED = 20
+_DECIMALS, _DIGITS, _MOST_DECIMALS = 3, 4, 9
+_IN_UNITS = ("mae", "mse")
 
 
-def number(value: float | None, *, signed: bool = False) -> str:
+def number(value: float | None, *, signed: bool = False, decimals: int = _DECIMALS) -> str:
     """Three decimals (``0.612``, or ``+0.612`` where `signed`), with a true minus sign."""
     if value is None or math.isnan(value):
         return UNDEFINED
-    rounded = round(value, 3) + 0.0  # + 0.0 makes minus zero zero
-    text = f"{rounded:+.3f}" if signed and rounded else f"{rounded:.3f}"
+    rounded = round(value, decimals) + 0.0  # + 0.0 makes minus zero zero
+    text = f"{rounded:+.{decimals}f}" if signed and rounded else f"{rounded:.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def estimate(found: Mapping[str, Any], *, signed: bool = False) -> str:
+def score(value: float | None, metric: str) -> str:
+    """A value of a metric without an interval."""
+    return number(value, decimals=decimals_of(value, metric))
+
+
+def decimals_of(value: float | None, metric: str) -> int:
+    """How many decimals a value of a metric has."""
+    if metric not in _IN_UNITS or not value or not math.isfinite(value):
+        return _DECIMALS
+    return min(max(_DIGITS - 1 - math.floor(math.log10(abs(value))), 0), _MOST_DECIMALS)
+
+
+def estimate(found: Mapping[str, Any], metric: str = "", *, signed: bool = False) -> str:
     """A value with its interval, as in ``0.612 [0.580, 0.643]``; `found` is an entry of metrics.json."""
-    value = number(found["value"], signed=signed)
+    decimals = decimals_of(found["value"], metric)
+    value = number(found["value"], signed=signed, decimals=decimals)
     if value == UNDEFINED:
         return value
-    low, high = (number(bound, signed=signed) for bound in found["ci95"])
+    low, high = (number(bound, signed=signed, decimals=decimals) for bound in found["ci95"])
     return f"{value} [{UNDEFINED}]" if UNDEFINED in (low, high) else f"{value} [{low}, {high}]"
 
 

@@ -21,6 +21,12 @@ _NAMES = {
     "log_loss": "log loss",
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
+    "mae": "mean absolute error",
+    "mse": "mean squared error",
+    "r2": "R²",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "c_index": "concordance index",
     "dice": "Dice",
     "iou": "IoU",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
@@ -32,6 +38,10 @@ CRITERIA = {
     "infomax": "information of target predictions (InfoMax)",
 }
 """What the criteria that need no target labels are called."""
+_OF_A_NUMBER = {
+    "iwv": "validation squared error in standard deviations, weighed for the target (IWV)",
+    "dev": "validation squared error in standard deviations, weighed and corrected (DEV)",
+}
 _AVERAGED = ("precision", "recall", "f1", "auroc", "auprc")
 
 
@@ -43,6 +53,16 @@ def metric_name(metric: str, kind: TargetKind | None = None) -> str:
     if kind in ("multiclass", "multilabel") and metric in _AVERAGED:
         return f"{name} (macro average)"
     return name
+
+
+def criterion_name(criterion: str, kind: TargetKind) -> str:
+    """A criterion that needs no target labels, in words."""
+    return (_OF_A_NUMBER if kind == "regression" else CRITERIA).get(criterion, CRITERIA[criterion])
+
+
+def constant_name(kind: TargetKind) -> str:
+    """What the baseline that looks at no input gives every row."""
+    return "training mean" if kind == "regression" else "training majority"
 
 
 def greater_is_better(metric: str) -> bool:

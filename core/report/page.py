@@ -15,7 +15,7 @@ from medplug.core.report import tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.plots import pictures
-from medplug.core.report.words import statements, summary, transfer_verdict, verdict
+from medplug.core.report.words import baselines, statements, summary, transfer_verdict, verdict
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
@@ -56,6 +56,8 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "results": tables.results(evidence),
         "transfer": tables.transfer(evidence),
         "transfer_verdict": transfer_verdict(evidence),
+        "baselines": baselines(evidence),
+        "rows_shown": evidence.target.kind == "regression",
         "by_class": tables.by_class(evidence),
         "by_group": tables.by_group(evidence),
         "pictures": pictures(evidence),
@@ -81,7 +83,7 @@ def _card(content: dict[str, Any], evidence: Evidence) -> str:
 def _front_matter(evidence: Evidence) -> dict[str, Any]:
     """What a model hub reads; the licence is for the model's owner to state."""
     front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
-    if any(key == "data.text" for key, _, _ in evidence.keys):
+    if evidence.target.kind != "regression" and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
     return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
 

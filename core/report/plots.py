@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -15,7 +13,8 @@ from medplug.core.report.curves import calibration, precision_recall, roc
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import metric_name
-from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, drawing, inline
+from medplug.core.report.scatter import agreement, predicted
+from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, Picture, drawing, inline, new_axes
 
 MOST_CELLS = 20
 MOST_BARS = 60
@@ -27,20 +26,12 @@ _NAME = 22
 _WIDTH = 4.6
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure with its title and caption; `svg` is None where it cannot be drawn, and the caption says why."""
-
-    name: str
-    title: str
-    caption: str
-    svg: Markup | None
-
-
 def pictures(evidence: Evidence) -> list[Picture]:
     """Every figure that this kind of target has, in reading order."""
     kind = evidence.target.kind
     with drawing():
+        if kind == "regression":
+            return [predicted(evidence), agreement(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "mask":
             return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]
@@ -60,7 +51,7 @@ def _confusion(evidence: Evidence) -> Picture:
     np.add.at(cells, (evidence.labels, evidence.target.decide(evidence.probabilities)), 1)
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
     side = max(2.6, (0.52 if size <= _COUNT_ONLY else 0.36) * size)
-    figure, axes = _axes(side + 1.7, side + 1.1)
+    figure, axes = new_axes(side + 1.7, side + 1.1)
     for row, column in np.ndindex(size, size):
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, facecolor=HEAT, alpha=HEAT_OPACITY * shares[row, column], linewidth=0))
@@ -85,7 +76,7 @@ def _roc(evidence: Evidence) -> Picture:
     positive = evidence.labels == 1
     if positive.all() or not positive.any():
         return Picture(name, title, "Not drawn: the test rows are all of one class.", None)
-    figure, axes = _axes(3.9, 3.6)
+    figure, axes = new_axes(3.9, 3.6)
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
     axes.plot(*roc(positive, evidence.baseline[:, 1]), color=BASELINE, linestyle=(0, (4, 2)), label="linear baseline")
     axes.plot(*roc(positive, evidence.probabilities[:, 1]), color=MODEL, label="model")
@@ -100,7 +91,7 @@ def _precision_recall(evidence: Evidence) -> Picture:
     positive = evidence.labels == 1
     if not positive.any():
         return Picture(name, title, "Not drawn: no test row is positive.", None)
-    figure, axes = _axes(3.9, 3.6)
+    figure, axes = new_axes(3.9, 3.6)
     step: dict[str, Any] = {"drawstyle": "steps-post"}
     plain = precision_recall(positive, evidence.baseline[:, 1])
     axes.axhline(float(positive.mean()), color=RULE, linewidth=1)
@@ -139,7 +130,7 @@ def _classes(evidence: Evidence, metric: str = "f1") -> Picture:
     found = [(each, part["metrics"][metric]) for each, part in evidence.scores["by_class"].items()]
     if len(found) > MOST_BARS:
         return Picture(name, title, f"Not drawn for {len(found)} classes; see the table by class.", None)
-    figure, axes = _axes(_WIDTH, 0.9 + 0.24 * len(found))
+    figure, axes = new_axes(_WIDTH, 0.9 + 0.24 * len(found))
     for row, (_, f1) in enumerate(found):
         if f1["value"] is not None:
             low, high = (f1["value"] if bound is None else bound for bound in f1["ci95"])
@@ -161,7 +152,7 @@ def _classes(evidence: Evidence, metric: str = "f1") -> Picture:
 def images(evidence: Evidence) -> Picture:
     """How the images of the test split are spread over Dice: a mean of .7 may be all fair, or some not found at all."""
     name, title = "images", "Dice of each test image"
-    figure, axes = _axes(3.9, 3.2)
+    figure, axes = new_axes(3.9, 3.2)
     for values, style, label in (
         (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "linear baseline"),
         (evidence.probabilities, {"color": MODEL}, "model"),
@@ -194,11 +185,6 @@ def _history(evidence: Evidence) -> Picture:
     axes.xaxis.get_major_locator().set_params(integer=True)
     marked = "" if best is None else f" The dotted line marks the epoch kept, {best:g}, chosen on validation."
     return Picture(name, title, f"Loss and validation score.{marked}", inline(figure, name, title, f"{title}.{marked}"))
-
-
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
 
 
 def _unit_square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:

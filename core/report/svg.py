@@ -6,11 +6,13 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
 from markupsafe import Markup, escape
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -53,6 +55,22 @@ _STYLE: Any = {  # matplotlib's own type for it differs between versions
     "lines.linewidth": 1.6,
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with its title and caption; `svg` is None where it cannot be drawn, and the caption says why."""
+
+    name: str
+    title: str
+    caption: str
+    svg: Markup | None
+
+
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes. To be called within `drawing`."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import count, estimate, number, plain, share
-from medplug.core.report.names import CRITERIA, gain, greater_is_better, leak_name, metric_name
+from medplug.core.report.formats import count, estimate, number, plain, score, share
+from medplug.core.report.names import CRITERIA, criterion_name, gain, greater_is_better, leak_name, metric_name
 
 SHORT_HASH = 12
 MOST_PARTS = 60
@@ -40,9 +40,11 @@ def results(evidence: Evidence) -> Table:
         found = [source[metric] for source in sources]
         better = gain(scores["difference"][metric], metric)
         arrow = "" if greater_is_better(metric) else f" {LOWER}"
-        rows.append([metric_name(metric, kind) + arrow, *map(estimate, found), estimate(better, signed=True)])
+        shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
+        rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    header = ["metric", "model", "linear baseline", "majority", "gain over linear"]
+    constant = "training mean" if kind == "regression" else "majority"
+    header = ["metric", "model", "linear baseline", constant, "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best))
 
@@ -54,7 +56,7 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece")))
+    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson")))
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()
@@ -62,7 +64,9 @@ def by_group(evidence: Evidence) -> list[Table]:
 
 
 def classes(evidence: Evidence) -> Table:
-    """How often each class occurs in each split."""
+    """How often each class occurs in each split, or where its numbers lie."""
+    if evidence.target.kind == "regression":
+        return _numbers(evidence)
     splits = {name: split for name, split in evidence.splits.items() if split.classes}
 
     def cell(split: SplitFacts, name: str) -> str:
@@ -73,6 +77,16 @@ def classes(evidence: Evidence) -> Table:
     kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
     notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
     return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
+
+
+def _numbers(evidence: Evidence) -> Table:
+    found = {name: split.spread for name, split in evidence.splits.items() if split.spread is not None}
+    rows = [
+        [name, *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
+        for name, each in found.items()
+    ]
+    name = evidence.target.classes[0]
+    return Table(f"Where {name} lies", ["split", "mean", "standard deviation", "lowest", "highest"], rows)
 
 
 def splits(evidence: Evidence) -> Table:
@@ -143,21 +157,24 @@ def making(evidence: Evidence) -> Table:
     weights = pairs(evidence.manifest.get("weights") or {})
     rows += [["pretrained weights", weights or "none: trained from random weights"]]
     criteria = evidence.scores["selection"].get("without_target_labels", {})
-    rows += [[f"without target labels: {CRITERIA[name]}", number(value)] for name, value in criteria.items()]
+    kind = evidence.target.kind
+    rows += [
+        [f"without target labels: {criterion_name(name, kind)}", number(value)] for name, value in criteria.items()
+    ]
     return Table("The model", ["part", "value"], [*rows, *_flat(evidence.notes)], digits=False)
 
 
 def _chosen_by(evidence: Evidence) -> str:
     criterion = evidence.scores["selection"].get("criterion", "validation")
     if criterion != "validation":
-        return CRITERIA[criterion]
+        return criterion_name(criterion, evidence.target.kind)
     return f"{metric_name(evidence.metric, evidence.target.kind)} on the validation rows"
 
 
 def history(evidence: Evidence) -> Table:
     """Each epoch's numbers."""
     names = list(dict.fromkeys(name for row in evidence.history for name in row if name != "epoch"))
-    rows = [[f"{row['epoch']:g}", *(number(row.get(name)) for name in names)] for row in evidence.history]
+    rows = [[f"{row['epoch']:g}", *(score(row.get(name), name) for name in names)] for row in evidence.history]
     heads = [_head(name) for name in names]
     return Table("Every epoch", ["epoch", *heads], rows)
 
@@ -174,9 +191,9 @@ def transfer(evidence: Evidence) -> Table:
     rows = [
         [
             metric_name(metric) + ("" if greater_is_better(metric) else f" {LOWER}"),
-            estimate(evidence.scores["metrics"][metric]),
-            estimate(without),
-            estimate(gain(found["difference"][metric], metric), signed=True),
+            estimate(evidence.scores["metrics"][metric], metric),
+            estimate(without, metric),
+            estimate(gain(found["difference"][metric], metric), metric, signed=True),
         ]
         for metric, without in found["metrics"].items()
     ]
@@ -233,7 +250,7 @@ def _parts(heading: str, caption: str, unit: str, parts: Mapping[str, Any], show
     names = [name for name in first if shown is None] + [name for name in shown or [] if name in first]
     heads = [metric_name(name) + ("" if greater_is_better(name) else f" {LOWER}") for name in names]
     rows = [
-        [name or "(empty)", f"{part['n']:,}", *(estimate(part["metrics"][metric]) for metric in names)]
+        [name or "(empty)", f"{part['n']:,}", *(estimate(part["metrics"][metric], metric) for metric in names)]
         for name, part in parts.items()
     ]
     return Table(caption, [heading, unit, *heads], rows)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import UNDEFINED, count, estimate, number
-from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.formats import UNDEFINED, count, estimate, score
+from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 
 NOT_STATED = "not stated"
 
@@ -91,9 +91,10 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     low, high = found["ci95"]
     if low is None or high is None:
         return None
+    head = "ridge" if evidence.target.kind == "regression" else "logistic"
     text = (
-        f"Against a plain logistic head on the same labels and frozen features the gain in "
-        f"{metric_name(evidence.metric)} is {estimate(found, signed=True)}."
+        f"Against a plain {head} head on the same labels and frozen features the gain in "
+        f"{metric_name(evidence.metric)} is {estimate(found, evidence.metric, signed=True)}."
     )
     kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"
     if scores["backbone"] == "trained":
@@ -108,6 +109,16 @@ def statements(evidence: Evidence) -> list[tuple[str, str]]:
     return [(question, str(given.get(name) or NOT_STATED)) for name, question in QUESTIONS.items()]
 
 
+def baselines(evidence: Evidence) -> str:
+    """What the two plain baselines are."""
+    if evidence.target.kind == "regression":
+        return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
+    return (
+        "The linear baseline is a logistic regression on simple features; the majority gives every row the class "
+        "frequencies of training, so it always decides for the commonest."
+    )
+
+
 def better_way(metric: str) -> str:
     """Which way a metric is better, for a table or a sentence."""
     return "higher is better" if greater_is_better(metric) else "lower is better"
@@ -117,11 +128,11 @@ def _by(evidence: Evidence) -> str:
     """The paired difference as a sentence."""
     metric = evidence.metric
     found = gain(evidence.scores["difference"][metric], metric)
-    linear = estimate(evidence.scores["baseline"]["linear"][metric])
+    linear = estimate(evidence.scores["baseline"]["linear"][metric], metric)
     turned = "" if greater_is_better(metric) else ", counted so that a lower value is a gain"
     return (
         f"On the same test rows the gain in {metric_name(metric)} over a linear model on simple features "
-        f"({linear}) is {estimate(found, signed=True)}{turned}."
+        f"({linear}) is {estimate(found, metric, signed=True)}{turned}."
     )
 
 
@@ -141,6 +152,8 @@ def _predicted(evidence: Evidence) -> str:
         what = f"where in an image lies {', '.join(f'“{name}”' for name in classes)}, pixel by pixel"
     elif evidence.target.kind == "multilabel":
         what = f"which of {len(classes)} labels a row carries (none, one or several)"
+    elif evidence.target.kind == "regression":
+        what = f"{classes[0]}, a number"
     else:
         what = f"which one of {len(classes)} classes a row belongs to"
     return f"The model predicts {what} (task {evidence.task})."
@@ -160,8 +173,8 @@ def _result(evidence: Evidence) -> str:
     metric, found = evidence.metric, evidence.scores["metrics"][evidence.metric]
     if found["value"] is None:
         return f"On the test rows {metric_name(metric, evidence.target.kind)} is {UNDEFINED}."
-    majority = number(evidence.scores["baseline"]["majority"][metric]["value"])
+    majority = score(evidence.scores["baseline"]["majority"][metric]["value"], metric)
     return (
-        f"On the test rows {metric_name(metric, evidence.target.kind)} is {estimate(found)} (95 % interval; "
-        f"{better_way(metric)}). Giving every row the training majority has {majority}."
+        f"On the test rows {metric_name(metric, evidence.target.kind)} is {estimate(found, metric)} (95 % interval; "
+        f"{better_way(metric)}). Giving every row the {constant_name(evidence.target.kind)} has {majority}."
     )

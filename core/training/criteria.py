@@ -29,7 +29,7 @@ def target_criteria(
 ) -> dict[str, float]:
     """Every criterion that can be had, by name; none where no unlabelled rows were given, fewer where these are few.
 
-    ``snd`` and ``infomax`` are of the unlabelled rows. ``iwv`` and ``dev`` are
+    ``snd`` and ``infomax`` are of the unlabelled rows, and not for a number. ``iwv`` and ``dev`` are
     of the validation rows, and need the frozen features of both domains, which
     are made for it where `importance` asks. `logits` are those of both.
     """
@@ -38,20 +38,28 @@ def target_criteria(
     target = job.dataset.target
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
-    found = {"infomax": _judged(unsupervised.information_maximisation, probabilities, target)}
-    if len(some) > 1:
+    found = {}
+    if target.kind != "regression":
+        found["infomax"] = _judged(unsupervised.information_maximisation, probabilities, target)
+    if target.kind != "regression" and len(some) > 1:
         found["snd"] = _judged(unsupervised.soft_neighbourhood_density, some, target)
     enough = min(len(logits["validation"]), len(probabilities)) >= _LEAST_ROWS
     if enough and (importance or frozen.encoded):
-        chances = target.probabilities(logits["validation"])
-        members = membership(target, job.dataset.labels["validation"])
-        likelihood = np.where(members > 0, chances, 1 - chances) if target.kind == "multilabel" else chances
-        rows = np.log(np.maximum(likelihood, _LEAST_PROBABILITY))
-        losses = -(rows.mean(axis=1) if target.kind == "multilabel" else (rows * members).sum(axis=1))
+        losses = _losses(target, job.dataset.labels["validation"], logits["validation"])
         weights = validation_weights(job, frozen)
         found["iwv"] = unsupervised.importance_weighted_risk(losses, weights)
         found["dev"] = unsupervised.deep_embedded_validation(losses, weights)
     return found
+
+
+def _losses(target: Target, labels: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Each row's log loss ``[rows]``; of a number the squared error in standard deviations of the training labels."""
+    if target.kind == "regression":
+        return np.square(logits[:, 0] - target.standardised(labels))
+    chances, members = target.probabilities(logits), membership(target, labels)
+    likelihood = np.where(members > 0, chances, 1 - chances) if target.kind == "multilabel" else chances
+    rows = np.log(np.maximum(likelihood, _LEAST_PROBABILITY))
+    return np.asarray(-(rows.mean(axis=1) if target.kind == "multilabel" else (rows * members).sum(axis=1)))
 
 
 def _judged(criterion: Callable[[NDArray[Any]], float], probabilities: NDArray[np.float64], target: Target) -> float:

@@ -13,6 +13,7 @@ from torch import nn
 
 from medplug.core.contracts import Augmentation
 from medplug.core.errors import DataError
+from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.model import Loss, Model
 from medplug.core.training import criteria
@@ -58,7 +59,7 @@ class Learner:
         target, labels = job.dataset.target, job.dataset.labels["validation"]
         logits = {"validation": self.logits("validation")}
         probabilities = target.probabilities(logits["validation"])
-        names = dict.fromkeys((job.metric, "log_loss"))
+        names = dict.fromkeys((job.metric, fallback(target.kind)))
         found = {name: point(target, labels, probabilities, name) for name in names}
         if chosen_by in found:
             return found

@@ -120,9 +120,15 @@ class Collate:
             inputs=[self.backbone.collate([rows[i].item for i in group]) for group in groups],
             counts=tuple(map(len, groups)),
             places=torch.from_numpy(np.argsort(np.concatenate(groups))),
-            labels=torch.from_numpy(np.stack([row.label for row in labelled])),
+            labels=_tensor([row.label for row in labelled]),
             weights=torch.tensor([row.weight for row in labelled]) if self.weighted else None,
             sources=sum(row.source for row in rows),
             reference={name: torch.from_numpy(np.stack([row.reference[name] for row in rows])) for name in names},
             share=share,
         )
+
+
+def _tensor(labels: Sequence[Any]) -> Tensor:
+    """Encoded labels; numbers in float32, as not every device has more."""
+    stacked = torch.from_numpy(np.stack(labels))
+    return stacked.float() if stacked.is_floating_point() else stacked

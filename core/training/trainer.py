@@ -101,12 +101,12 @@ class TransferTrainer(Trainer):
 
 
 def preferred(scores: Mapping[str, float], *, metric: str, greater_is_better: bool) -> float:
-    """How good a choice an epoch of these scores is: by `metric` and, where that is equal, by the lower log loss.
+    """How good a choice an epoch of these scores is: by `metric` and, where that is equal, by the lower loss.
 
     On few validation rows a metric of decisions is soon equal from epoch to epoch.
     """
     value = scores[metric] if greater_is_better else -scores[metric]
-    return value - _TIE * min(scores.get("log_loss", 0.0), _WORST)
+    return value - _TIE * min(scores.get("log_loss", scores.get("mse", 0.0)), _WORST)
 
 
 def _by_factor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,13 @@ Rule = Literal["auto", "none", "balanced"]
 Weights = NDArray[np.float64]
 
 
-def weightings(labels: NDArray[np.int64], target: Target, rule: Rule) -> dict[str, Weights | None]:
-    """The weightings that a closed-form fit may choose from on validation: under `auto` both, else the one named."""
+def weightings(labels: NDArray[Any], target: Target, rule: Rule) -> dict[str, Weights | None]:
+    """The weightings that a closed-form fit may choose from on validation: under `auto` both, else the one named.
+
+    A number has no classes to weigh.
+    """
+    if target.kind == "regression":
+        return {"none": None}
     known = {"none": None, "balanced": balanced_weights(labels, target)}
     return known if rule == "auto" else {rule: known[rule]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medplug.core.hooks import hookimpl
-from medplug.core.specs import AdapterSpec, Family, Need, Question
+from medplug.core.specs import AdapterSpec, Family, Need, Question, TargetKind
 
 medplug_api = 1
 
@@ -13,6 +13,21 @@ _FROZEN: tuple[Need, ...] = ("labels", "pretrained_backbone")
 _DOMAINS: tuple[Need, ...] = ("source_labels", "unlabelled_target")
 _FROZEN_DOMAINS: tuple[Need, ...] = (*_DOMAINS, "pretrained_backbone")
 _BOTH_LABELLED: tuple[Need, ...] = ("source_labels", "target_labels", "pretrained_backbone")
+
+_ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
+_CLASSES: tuple[TargetKind, ...] = (*_ONE_LABEL, "multilabel")
+_NUMBER: tuple[TargetKind, ...] = ("regression",)
+_MASK: tuple[TargetKind, ...] = ("mask",)
+_TARGETS: dict[str, tuple[TargetKind, ...]] = {
+    **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
+    **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
+    "tradaboost": (*_ONE_LABEL, *_NUMBER),
+    **dict.fromkeys(("linear_probe", "svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
+}
+"""What adapters serve that do not serve every kind of target.
+
+Some need classes, or classes that exclude each other, or a linear head in place of a decoder of masks.
+"""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -54,7 +69,7 @@ _ROWS: dict[Family, tuple[Row, ...]] = {
     ),
     "model": (
         ("linear_probe", _FIT, _FROZEN, "linear_probe:LinearProbe", "options:LinearProbeOptions", None,
-         "a logistic head on the features of the frozen backbone, its strength chosen on validation"),
+         "a logistic head (for a number: ridge) on frozen features, its strength chosen on validation"),
         ("svm", _FIT, _FROZEN, "svm:Svm", "options:SvmOptions", None,
          "a linear support vector machine on the features of the frozen backbone"),
         ("prototypes", _FIT, _FROZEN, "prototypes:Prototypes", "options:PrototypesOptions", None,
@@ -102,6 +117,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
+        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_MASK)),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

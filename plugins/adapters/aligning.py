@@ -39,6 +39,13 @@ class Aligning(Adapter):
 class Mmd(Aligning):
     """Maximum mean discrepancy (Long et al., 2015), or class by class (Zhu et al., 2020)."""
 
+    def reference(self, material: Material) -> None:
+        """No numbers; refuses what `penalty` could not compare, before any training."""
+        if self.options.by_class and material.target.kind in ("regression", "mask"):
+            raise ConfigError(
+                "adapter.mmd.by_class=true compares rows by class, and this target has none; leave it out"
+            )
+
     def between(self, batch: Batch) -> Tensor:
         """The squared discrepancy of the features."""
         if not self.options.by_class:
@@ -103,10 +110,6 @@ class Dann(Adapter):
 class Cdan(Dann):
     """The same, class by class: the discriminator sees features times predictions (Long et al., 2018)."""
 
-    def reference(self, material: Material) -> None:
-        """No numbers; refuses what `penalty` could not compare, before any training."""
-        _refuse_multilabel(material, "cdan")
-
     def attach(self, model: Model) -> nn.Module:
         """Make the discriminator."""
         options, head = self.options, model.head
@@ -139,10 +142,6 @@ class Entropy(Aligning):
 class LabelGraph(Aligning):
     """How classes resemble each other, carried from source to target (after Tzeng et al., 2015)."""
 
-    def reference(self, material: Material) -> None:
-        """No numbers; refuses what `penalty` could not compare, before any training."""
-        _refuse_multilabel(material, "label_graph")
-
     def between(self, batch: Batch) -> Tensor:
         """How far the target's mean predictions of each predicted class are from the source's."""
         temperature = self.options.temperature
@@ -164,8 +163,3 @@ def _known(batch: Batch) -> Tensor:
 def _predicted(batch: Batch) -> Tensor:
     """The target rows' class probabilities ``[rows, classes]``."""
     return class_probabilities(batch.target_logits, batch.target).detach()
-
-
-def _refuse_multilabel(material: Material, adapter: str) -> None:
-    if material.target.kind == "multilabel":
-        raise ConfigError(f"adapter={adapter} compares classes that exclude each other; use dann or mmd for multilabel")

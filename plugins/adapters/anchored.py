@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from medplug.core.adapter import Adapter, Batch, Material, Matrix
@@ -35,7 +36,7 @@ class L2sp(Adapter):
 
 
 class Distill(Adapter):
-    """A teacher's softened predictions beside the labels (Hinton, Vinyals and Dean, 2015)."""
+    """A teacher's softened predictions beside the labels (Hinton, Vinyals and Dean, 2015); of a number, its values."""
 
     def reference(self, material: Material) -> Matrix:
         """The teacher's logits ``[rows, outputs]``, its outputs in the order of the target's classes."""
@@ -49,12 +50,17 @@ class Distill(Adapter):
                 f"{', '.join(theirs.classes)}, not {ours.kind} {', '.join(ours.classes)}"
             )
         logits = teacher.logits(material.values)
+        if ours.kind == "regression":  # the two standardise by their own training labels
+            return ours.standardised(theirs.probabilities(logits)).astype(np.float32)
         if ours.kind == "binary":
             return logits if ours.classes == theirs.classes else -logits
         return logits[:, [theirs.classes.index(name) for name in ours.classes]]
 
     def penalty(self, batch: Batch) -> Tensor:
-        """The divergence from the teacher, over all rows."""
+        """The divergence from the teacher, over all rows; of a number the squared distance, in standard deviations."""
+        if batch.target.kind == "regression":
+            squares = (batch.outputs.logits - batch.reference["distill"]).square().mean()
+            return torch.mul(squares, self.options.trade_off)
         loss: Tensor = self.options.trade_off * distillation_loss(
             batch.outputs.logits,
             batch.reference["distill"],

@@ -8,7 +8,10 @@ from medplug.core.model import Model
 
 
 class LinearProbe(Adapter):
-    """Logistic regression on frozen features (Alain and Bengio, 2016), its strength chosen on validation."""
+    """A linear head on frozen features (Alain and Bengio, 2016), its strength chosen on validation.
+
+    Logistic regression, or for a number ridge regression.
+    """
 
     def prepare(self, model: Model) -> None:
         """Freeze everything."""

@@ -23,7 +23,7 @@ _LEAST_ROWS = 2
 
 
 class Mapping(Adapter):
-    """Feature-space transfer: a map from the source's features to the target's, then a logistic head.
+    """Feature-space transfer: a map from the source's features to the target's, then a linear head.
 
     In closed form by mean and covariance (Sun, Feng and Saenko, 2016), or by a
     network trained for the labels and the likeness to the target together.

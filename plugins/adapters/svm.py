@@ -8,15 +8,20 @@ import numpy as np
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Weights
 from medplug.core.evaluation.calibrated import calibrated_choice
-from medplug.core.evaluation.linear import choose_weighting
+from medplug.core.evaluation.linear import Scale, choose_weighting, undisturbed
+from medplug.core.evaluation.ridge import best_head
 from medplug.core.model import Model
+
+MARGIN = 0.1
+"""Errors of a number up to here cost nothing, in standard deviations of the training labels."""
 
 
 class Svm(Adapter):
     """Linear SVM, one class against the rest (Cortes and Vapnik, 1995), its strength chosen on validation.
 
     Its margins become probabilities by one scale and one shift for all classes,
-    fitted on the validation rows (after Platt, 1999).
+    fitted on the validation rows (after Platt, 1999). A number is predicted by
+    support vector regression (Drucker et al., 1997).
     """
 
     def prepare(self, model: Model) -> None:
@@ -26,12 +31,36 @@ class Svm(Adapter):
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
         data = data.counted()
+        if data.target.kind == "regression":
+            heads = {strength: _tube(data, strength) for strength in sorted(self.options.strengths)}
+            return best_head(heads, data.validation_features, data.validation_labels, data.target, data.metric)
 
         def fit(class_weights: Weights | None) -> LinearHead:
             heads = {strength: _margins(data, strength, class_weights) for strength in self.options.strengths}
             return calibrated_choice(heads, "strength", data)
 
         return choose_weighting(data.weightings, fit)
+
+
+def _tube(data: FitData, strength: float) -> LinearHead:
+    """The head whose logit is the standardised number; what lies within the margin of it costs nothing."""
+    from sklearn.svm import LinearSVR
+
+    features = data.features.astype(np.float64)
+    scale = Scale.of(features)
+    columns = (features - scale.mean) * scale.factor
+    # the loss of the primal solver is squared, as that of the classes' is
+    model = LinearSVR(
+        epsilon=MARGIN,
+        C=strength,
+        loss="squared_epsilon_insensitive",
+        dual=False,
+        intercept_scaling=10.0,
+        max_iter=10_000,
+    )
+    with undisturbed(columns):
+        model.fit(columns, data.target.standardised(data.labels), sample_weight=data.row_weights)
+    return scale.fold(LinearHead(model.coef_[None], np.atleast_1d(model.intercept_)))
 
 
 def _margins(data: FitData, strength: float, class_weights: Weights | None) -> LinearHead:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.composition import NEEDED, check_composition, check_rows, needs_met
-from medplug.core.config import DataConfig, SelectionConfig
+from medplug.core.composition import NEEDED, check_composition, check_rows, check_target, needs_met
+from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.contracts import Examples
+from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec
@@ -274,3 +275,24 @@ def test_rows_that_the_keys_promised_and_the_tables_lack_are_refused_before_trai
     ):
         with pytest.raises(DataError, match=word):
             check_rows(adapters, selection, splits)
+
+
+def test_an_adapter_serves_numbers_only_where_its_spec_says_so() -> None:
+    age, several = Target("regression", ("age",)), Target("multilabel", ("a", "b"))
+    theirs = AdapterSpec(
+        name="theirs",
+        summary="",
+        family="model",
+        answers=("prepare",),
+        factory="a:b",
+        config="a:b",
+        targets=("binary",),
+    )
+    ours = [Plugins(found=()).adapter(name) for name in ("linear_probe", "mmd")]
+    check_target(ours, TrainConfig(), SelectionConfig(), age)
+    check_target(ours, TrainConfig(label_smoothing=0.1, class_weights="balanced"), SelectionConfig(), several)
+    unsaid = AdapterSpec(name="a", summary="", family="model", answers=("prepare",), factory="a:b", config="a:b")
+    assert unsaid.targets == ("binary", "multiclass", "multilabel")
+    for target in (age, several):
+        with pytest.raises(ConfigError, match=f"adapter=theirs serves binary targets, and this one is {target.kind}"):
+            check_target([*ours, theirs], TrainConfig(), SelectionConfig(), target)

@@ -6,7 +6,9 @@ from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.reported import reported
 
 
-@pytest.mark.parametrize(("kind", "first"), [("binary", "f1"), ("multiclass", "macro_f1"), ("multilabel", "macro_f1")])
+@pytest.mark.parametrize(
+    ("kind", "first"), [("binary", "f1"), ("multiclass", "macro_f1"), ("multilabel", "macro_f1"), ("regression", "mae")]
+)
 def test_every_reported_metric_applies_to_its_kind_of_target(kind, first) -> None:
     names = reported(kind)
     assert names[0] == first

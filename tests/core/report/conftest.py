@@ -13,14 +13,15 @@ from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
-from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.evidence import Evidence, SplitFacts, Spread
 
 CLASSES = {
     "binary": ("no sepsis", "sepsis"),
     "multiclass": ("asthma", "pneumonia", "heart failure", "stroke"),
     "multilabel": ("cough", "fever", "rash"),
+    "regression": ("length of stay",),
 }
-MAIN = {"binary": "f1", "multiclass": "macro_f1", "multilabel": "macro_f1"}
+MAIN = {"binary": "f1", "multiclass": "macro_f1", "multilabel": "macro_f1", "regression": "mae"}
 MANIFEST: dict[str, Any] = {
     "made": "2026-01-02T03:04:05+00:00",
     "seed": 7,
@@ -61,7 +62,8 @@ def _make(
     classes: tuple[str, ...] = (),
     **fields: Any,
 ) -> Evidence:
-    target = Target(kind, classes or CLASSES[kind])  # type: ignore[arg-type]
+    scale = {"centre": 12.0, "scale": 4.0} if kind == "regression" else {}
+    target = Target(kind, classes or CLASSES[kind], **scale)  # type: ignore[arg-type]
     draw = np.random.default_rng(3)
     labels = _labels(draw, target, rows)
     probabilities, baseline = (_probabilities(draw, target, labels, each) for each in (skill, plain))
@@ -76,7 +78,7 @@ def _make(
         "by_class": _parts(per_class(target, labels, probabilities, **how)),
         "by_group": {"site": _parts(by_subgroup(target, labels, probabilities, sites, names, **how))},
         "baseline": {
-            "majority": _json(estimate(target, labels, np.tile(_shares(target, labels), (rows, 1)), names, **how)),
+            "majority": _json(estimate(target, labels, np.tile(_constant(target, labels), (rows, 1)), names, **how)),
             "linear": _json(estimate(target, labels, baseline, names, **how)),
         },
         "difference": _json(paired_difference(target, labels, probabilities, baseline, names, **how)),
@@ -88,7 +90,7 @@ def _make(
         "keys": KEYS,
         "target": target,
         "splits": {
-            name: SplitFacts(size, size // 3, _counted(target, labels))
+            name: SplitFacts(size, size // 3, _counted(target, labels), spread=_spread(target, labels))
             for name, size in (("train", 700), ("validation", 100), ("test", rows))
         },
         "facts": Facts(
@@ -108,15 +110,20 @@ def _make(
     return Evidence(**{**given, **fields})
 
 
-def _labels(draw: np.random.Generator, target: Target, rows: int) -> NDArray[np.int64]:
+def _labels(draw: np.random.Generator, target: Target, rows: int) -> NDArray[Any]:
+    if target.kind == "regression":
+        return target.centre + target.scale * draw.normal(size=rows)
     if target.kind == "multilabel":
         return draw.integers(0, 2, (rows, len(target.classes)))
     return draw.permutation(np.arange(rows) % len(target.classes))
 
 
 def _probabilities(
-    draw: np.random.Generator, target: Target, labels: NDArray[np.int64], skill: float
+    draw: np.random.Generator, target: Target, labels: NDArray[Any], skill: float
 ) -> NDArray[np.float64]:
+    if target.kind == "regression":
+        logits = skill * target.standardised(labels) + draw.normal(size=len(labels))
+        return target.probabilities(logits[:, None] / (1 + skill))
     if target.kind == "multiclass":
         truth = np.eye(len(target.classes))[labels]
         return target.probabilities(skill * truth + draw.normal(size=truth.shape))
@@ -124,12 +131,20 @@ def _probabilities(
     return target.probabilities(skill * signs + draw.normal(size=signs.shape))
 
 
-def _shares(target: Target, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _constant(target: Target, labels: NDArray[Any]) -> NDArray[np.float64]:
+    if target.kind == "regression":
+        return np.array([labels.mean()])
     members = labels if target.kind == "multilabel" else np.eye(len(target.classes))[labels]
     return np.asarray(members.mean(axis=0), dtype=np.float64)
 
 
-def _counted(target: Target, labels: NDArray[np.int64]) -> dict[str, int]:
+def _spread(target: Target, labels: NDArray[Any]) -> Spread | None:
+    return Spread.of(labels.tolist()) if target.kind == "regression" else None
+
+
+def _counted(target: Target, labels: NDArray[Any]) -> dict[str, int]:
+    if target.kind == "regression":
+        return {}
     counts = labels.sum(axis=0) if target.kind == "multilabel" else np.bincount(labels, minlength=len(target.classes))
     return dict(zip(target.classes, counts.tolist(), strict=True))
 

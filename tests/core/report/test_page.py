@@ -19,7 +19,8 @@ Make = Callable[..., Evidence]
 Plainly = dict[str, tuple[str, str]]
 
 HOSTILE = "<script>alert(1)</script>"
-KINDS = ("binary", "multiclass", "multilabel")
+CLASSES = ("binary", "multiclass", "multilabel")
+KINDS = (*CLASSES, "regression")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -115,7 +116,7 @@ def test_equal_evidence_gives_equal_bytes(make: Make, plainly: Plainly, tmp_path
     assert written(tmp_path, make(kind)) == plainly[kind]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLASSES)
 def test_hostile_names_are_only_text(make: Make, tmp_path: Path, kind: str) -> None:
     odd = (HOSTILE, "$x$ | `y` *z*", "肺炎")[: 2 if kind == "binary" else 3]
     html, card = written(tmp_path, make(kind, classes=odd, title=f'"{HOSTILE}"', rows=60))
@@ -124,6 +125,25 @@ def test_hostile_names_are_only_text(make: Make, tmp_path: Path, kind: str) -> N
     assert HOSTILE in page.text and "$x$ | `y` *z*" in page.text
     assert all(row.replace(r"\|", "").count("|") == 6 for row in card.splitlines() if row.startswith("| accuracy"))
     assert r"| $x$ \| \`y\` \*z\* |" in card
+
+
+def test_a_hostile_name_of_a_number_is_only_text(make: Make, tmp_path: Path) -> None:
+    html, card = written(tmp_path, make("regression", classes=(HOSTILE,), rows=60))
+    assert "<script" not in html.lower() and "<script" not in card.lower()
+    assert f"The model predicts {HOSTILE}, a number" in Page(html).text
+
+
+def test_a_number_has_its_own_tables_and_no_classes(plainly: Plainly) -> None:
+    html, card = plainly["regression"]
+    text = Page(html).text
+    assert re.search(r"Where length of stay lies split mean standard deviation lowest highest train 12 4\.", text)
+    assert "| train | 1" in card and "pipeline_tag" not in card
+    assert "linear baseline training mean gain over linear" in text and "R² 0." in text
+    assert "ridge regression on simple features" in text and "By class" not in text
+    for word in ("majority", "logistic", "class frequencies", "ROC", "calibration"):
+        assert word not in text, word
+    assert "but the measured and predicted numbers" in text
+    assert "but the measured" not in Page(plainly["binary"][0]).text
 
 
 def test_every_key_is_told_with_its_origin(make: Make, plainly: Plainly) -> None:
@@ -173,7 +193,7 @@ def test_provenance_is_told(plainly: Plainly) -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CLASSES)
 def test_model_card_begins_with_valid_front_matter(plainly: Plainly, kind: str) -> None:
     _, card = plainly[kind]
     nothing, front, body = card.split("---\n", 2)

@@ -13,7 +13,9 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.scores import point
 from medplug.core.report.curves import MOST_POINTS, calibration, precision_recall, roc
 from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import score
 from medplug.core.report.plots import MOST_CELLS, pictures
+from medplug.core.report.scatter import MOST_POINTS as MOST_DOTS
 
 Make = Callable[..., Evidence]
 
@@ -26,6 +28,7 @@ HISTORY = [{"epoch": float(i), "loss": 1.0 / i, "f1": 0.1 * i, "macro_f1": 0.1 *
         ("binary", ["confusion", "roc", "precision-recall", "reliability", "history"]),
         ("multiclass", ["confusion", "classes", "reliability", "history"]),
         ("multilabel", ["classes", "reliability", "history"]),
+        ("regression", ["predicted", "agreement", "history"]),
     ],
 )
 def test_each_kind_of_target_has_its_figures(make: Make, kind: str, names: list[str]) -> None:
@@ -69,6 +72,23 @@ def test_curves_of_one_class_are_noted_not_drawn(make: Make) -> None:
 def test_an_epoch_without_a_score_and_a_missing_loss_are_drawn_around(make: Make) -> None:
     history = [{"epoch": 1.0, "loss": float("nan")}, {"epoch": 2.0, "f1": 0.5}]
     assert pictures(make(history=history, notes={}))[-1].svg is not None
+
+
+def test_every_number_is_a_dot_until_they_are_too_many(make: Make) -> None:
+    for rows, dots in ((50, 50), (5000, MOST_DOTS)):
+        for each in pictures(make("regression", rows=rows)):
+            assert each.svg is not None and each.svg.count("<use") >= dots
+            assert each.svg.count("<use") < dots + 60  # the axes' ticks
+            assert f"{dots:,} dots for {rows:,} rows" in each.caption
+
+
+def test_limits_of_agreement_are_those_of_all_differences(make: Make) -> None:
+    evidence = make("regression")
+    differences = evidence.probabilities[:, 0] - evidence.labels
+    spread = 1.96 * differences.std(ddof=1)
+    caption = pictures(evidence)[1].caption
+    for value in (differences.mean(), differences.mean() - spread, differences.mean() + spread):
+        assert score(value, "mae")[:5] in caption
 
 
 def test_undefined_f1_of_a_class_is_told(make: Make) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medplug.core.data.leakage import Leak
@@ -10,7 +11,7 @@ from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import count, estimate, number, plain
+from medplug.core.report.formats import count, estimate, number, plain, score
 from medplug.core.report.words import summary, verdict
 
 Make = Callable[..., Evidence]
@@ -134,6 +135,28 @@ def test_a_model_no_better_than_the_majority_is_told(make: Make) -> None:
     evidence = make(metric="brier")
     evidence.scores["metrics"]["brier"]["value"] = evidence.scores["baseline"]["majority"]["brier"]["value"]
     assert any("no better than giving every row the training majority" in each for each in cautions(evidence))
+
+
+def test_a_model_no_better_than_the_training_mean_is_told(make: Make) -> None:
+    evidence = make("regression")
+    evidence.scores["metrics"]["mae"]["value"] = evidence.scores["baseline"]["majority"]["mae"]["value"]
+    assert any("no better than giving every row the training mean" in each for each in cautions(evidence))
+    assert "Giving every row the training mean has" in summary(evidence)[2]
+
+
+def test_an_error_in_a_unit_has_four_digits_whatever_its_size() -> None:
+    sizes = {
+        1234.56: "1235 [1100, 1300]",
+        12.3456: "12.35 [11.00, 13.00]",
+        0.000123456: "0.0001235 [0.0001100, 0.0001300]",
+    }
+    for value, text in sizes.items():
+        power = 10.0 ** np.floor(np.log10(value))
+        assert estimate({"value": value, "ci95": [1.1 * power, 1.3 * power]}, "mae") == text
+        assert score(value, "mse") == text.partition(" ")[0]
+    assert estimate({"value": 0.0, "ci95": [0.0, 0.0]}, "mae") == "0.000 [0.000, 0.000]"
+    assert estimate({"value": None, "ci95": [None, None]}, "mae") == "not defined"
+    assert estimate({"value": 0.000123456, "ci95": [0.0, 0.001]}, "r2") == "0.000 [0.000, 0.001]"
 
 
 def test_weights_from_a_folder_prove_nothing(make: Make) -> None:

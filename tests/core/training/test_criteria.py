@@ -173,3 +173,16 @@ def test_an_even_sample_of_many_rows_stands_for_their_density(
     found = judged(kind, Known(encoded=False))
     assert found["snd"] == pytest.approx(np.mean([density(rows[::stride]) for rows in asked]))
     assert found["infomax"] == pytest.approx(np.mean([information(rows) for rows in asked]))
+
+
+def test_of_a_number_only_the_weighed_squared_errors_are_had() -> None:
+    target = Target("regression", ("dose",), 500.0, 40.0)
+    labels = 500 + 40 * np.random.default_rng(3).normal(size=VALIDATION)
+    job, logits = the_job(TARGETS["binary"]), some_logits(target)
+    job.dataset = SimpleNamespace(target=target, labels={"validation": labels})
+    assert target_criteria(job, Known(encoded=False), logits) == {}
+    found = target_criteria(job, Known(), logits)
+    losses = (logits["validation"][:, 0] - (labels - 500) / 40) ** 2
+    weights = validation_weights(job, Known())
+    assert set(found) == {"iwv", "dev"}
+    assert found["iwv"] == pytest.approx((weights * losses).sum() / weights.sum())

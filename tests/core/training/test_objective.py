@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from medplug.core.adapter import Adapter, Batch
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss, Model
-from medplug.core.training.objective import Objective
+from medplug.core.training.objective import Objective, shares
 from medplug.core.training.rows import Collate, Part, Rows
 from medplug.core.training.seeds import seeded
 
@@ -230,3 +230,30 @@ def test_a_penalty_on_weights_leaves_micro_batches_apart_and_counts_once(
     plain = Loss(target)(model(model.backbone.collate(rows.items)), torch.from_numpy(labels)).mean()
     expected = plain + model.head.weight.square().sum()
     torch.testing.assert_close(sum(objective(part) for part in parts), expected)
+
+
+# ---- a number
+
+
+def test_the_loss_of_a_number_is_the_squared_error_of_the_standardised_label() -> None:
+    draw = np.random.default_rng(0)
+    labels = 1e4 + 50 * draw.normal(size=20)
+    target = Target.numeric("volume", labels.tolist())
+    logits = torch.from_numpy(draw.normal(size=(20, 1)).astype(np.float32)).requires_grad_()
+    losses = Loss(target)(logits, torch.from_numpy(labels))
+    standardised = (labels - labels.mean()) / labels.std()
+    error = logits.detach().double().numpy()[:, 0] - standardised
+    assert losses.shape == (20,)
+    np.testing.assert_allclose(losses.detach(), error**2, rtol=1e-4, atol=1e-6)
+    (gradient,) = torch.autograd.grad(losses.sum(), logits)
+    np.testing.assert_allclose(gradient[:, 0], 2 * error, rtol=1e-4, atol=1e-6)
+    blended = Loss(target)(logits, shares(torch.from_numpy(labels), target))  # a column, as a blend of rows has it
+    np.testing.assert_allclose(blended.detach(), error**2, rtol=1e-3, atol=1e-4)
+
+
+def test_labels_that_are_numbers_reach_a_device_in_float32(letters: Callable[..., Any], texts: list[str]) -> None:
+    items = letters().prepare(texts[:6])
+    for labels, dtype in ((np.arange(6) / 3, torch.float32), (np.arange(6), torch.int64)):
+        rows = Rows(items, labels)
+        (part,) = Collate(letters(), 4096)([rows[i] for i in range(6)])
+        assert part.labels.dtype == dtype and part.labels.tolist() == pytest.approx(labels.tolist())

@@ -184,15 +184,12 @@ def test_a_label_graph_costs_least_where_classes_resemble_each_other_as_in_the_s
     assert values[0] < values[1]
 
 
-def test_classes_that_do_not_exclude_each_other_are_refused_where_they_must() -> None:
-    material = Material([], Target("multilabel", ("a", "b")), lambda: pytest.fail("no features are needed"))
-    for name in ("cdan", "label_graph"):
-        with pytest.raises(ConfigError, match=f"adapter={name} compares classes that exclude each other; use dann"):
-            made(name).reference(material)
-    for name in set(PENALTIES) - {*EXCLUSIVE}:
-        assert made(name).reference(material) is None
-    for name in EXCLUSIVE:
-        assert made(name).reference(replace(material, target=Target("binary", ("no", "yes")))) is None
+def test_a_number_is_refused_where_classes_are_compared() -> None:
+    material = Material([], Target("regression", ("age",)), lambda: pytest.fail("no features are needed"))
+    with pytest.raises(ConfigError, match="by_class=true compares rows by class, and this target has none"):
+        made("mmd by class").reference(material)
+    assert made("mmd").reference(material) is None
+    assert made("mmd by class").reference(replace(material, target=Target("binary", ("no", "yes")))) is None
 
 
 def test_only_labels_of_the_source_are_looked_at(batch_of: Of, gradient_of: Of) -> None:

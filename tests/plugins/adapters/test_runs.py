@@ -88,7 +88,10 @@ def test_cdan_and_label_graph_refuse_several_labels_a_row_before_anything_is_tra
     data["test"] = data["test"].with_columns(pl.Series("label", several[:15]))
     for adapter in ("cdan", "label_graph"):
         stages: list[str] = []
-        with pytest.raises(ConfigError, match=f"adapter={adapter} compares classes that exclude each other"):
+        with pytest.raises(
+            ConfigError,
+            match=f"adapter={adapter} serves binary, multiclass targets, and this one is multilabel; use adapter=mmd",
+        ):
             go(tmp_path / adapter, adapter, data, progress=lambda sign, stages=stages: stages.append(sign.stage))
         assert "training" not in stages and "preparing" not in stages
 
