@@ -1,12 +1,12 @@
 """Images beside a plain timm + torchvision script: a frozen probe and fine-tuning, speed and memory, in one run.
 
-    python benchmarks/images.py --images FOLDER --weights FILE [--side-size 224] [--epochs 5]
+    python benchmarks/images.py --images FOLDER --weights FILE [--size 224] [--epochs 5]
 
-FOLDER has `train`, `val` and `test`, each with one sub-folder a class. Both sides read the same files, use the
-same network, weights and input size, train on `train`, choose the epoch on `val` and predict `test`. The plain script is the
-usual one: `ImageFolder` with timm's own evaluation transform, a `DataLoader`, every image decoded in every epoch, AdamW.
-Each side runs in a process of its own, one after the other, so that peak memory is its own. `--many N` repeats the
-training files (by links) until there are N of them, for memory.
+FOLDER has `train`, `val` and `test`, each with one sub-folder a class. Both sides read the same files, use the same
+network, weights and input size, train on `train`, choose the epoch on `val` and predict `test`. The plain script is the
+usual one: `ImageFolder` with timm's own evaluation transform, a `DataLoader`, every image decoded in every epoch,
+AdamW. Each side runs in a process of its own, one after the other, so that peak memory is its own. `--many N` repeats
+the training files (by links) until there are N of them, for memory.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
+from medplug.core.training.memory import keep_freed_memory
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
 from medplug.core.training.train import train
@@ -89,6 +90,7 @@ def execute(plan: Plan, plugins: Plugins, *, resume: bool = False, watch: Watch 
 
     With `resume`, an unfinished run of the same keys and data goes on from its last checkpoint.
     """
+    keep_freed_memory()
     with seeded(plan.run.seed):
         return _execute(plan, plugins, resume, _Clock(watch))
 

@@ -38,7 +38,7 @@ class ImageStore:
         data = np.ascontiguousarray(pixels)
         if data.dtype != np.uint8 or not (data.ndim == 3 or (data.ndim == 4 and data.shape[3] == 3)):
             raise ValueError(f"pixels must be uint8 [frames, height, width(, 3)]; got {data.dtype} {data.shape}")
-        content = memoryview(data).cast("B") if data.size else memoryview(b"")
+        content = data.data.cast("B") if data.size else memoryview(b"")
         with self._lock:
             offset, self._end = self._end, self._end + len(content)
         written = 0
@@ -50,7 +50,7 @@ class ImageStore:
         """The bytes at a place as pixels of this shape."""
         pixels = np.empty(shape, dtype=np.uint8)
         if pixels.size:
-            os.preadv(self._file.fileno(), [memoryview(pixels).cast("B")], offset)
+            os.preadv(self._file.fileno(), [pixels.data.cast("B")], offset)
         return pixels
 
     def beside(self) -> ImageStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medplug.core.adapter import Adapter, FitData, LinearHead
-from medplug.core.evaluation.probe import fit_probe
+from medplug.core.evaluation.probe import fit_probe, fit_probe_again
 from medplug.core.model import Model
 
 
@@ -19,4 +19,5 @@ class LinearProbe(Adapter):
 
     def fit(self, data: FitData) -> LinearHead:
         """Fit the head."""
-        return fit_probe(data, self.options.strengths, standardise=self.options.standardise)
+        head = fit_probe(data, self.options.strengths, standardise=self.options.standardise)
+        return fit_probe_again(data, head, standardise=self.options.standardise) if self.options.refit else head

@@ -20,6 +20,9 @@ class LinearProbeOptions(Section):
         description="inverse regularisation strengths to choose from on validation",
     )
     standardise: bool = Field(True, description="bring each feature to unit variance before the fit")
+    refit: bool = Field(
+        False, description="once the strength is chosen, fit again on training and validation rows together"
+    )
 
 
 class SvmOptions(Section):

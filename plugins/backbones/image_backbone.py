@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -80,12 +81,18 @@ class ImageBackbone(Backbone):
         """Encode every slice and pool those of a row; a plain picture is its own and only token."""
         pooled, grid = self._encoded(inputs["pixels"]), inputs["grid"]
         if grid.shape[1] == 1:
-            return Features(pooled, pooled.unsqueeze(1), torch.ones_like(grid, dtype=torch.bool))
+            return self.pictured(pooled)
         mask = grid < len(pooled)
         tokens = torch.cat([pooled, pooled.new_zeros(1, self.width)])[grid]  # [batch, most, width]
         if self.over_slices == "max":
             return Features(tokens.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1), tokens, mask)
         return Features(tokens.sum(1) / mask.sum(1, keepdim=True), tokens, mask)
+
+    @staticmethod
+    def pictured(pooled: Tensor) -> Features:
+        """The features of plain pictures, of whose vectors ``[batch, width]`` each is a row's only token."""
+        mask = torch.ones(len(pooled), 1, dtype=torch.bool, device=pooled.device)
+        return Features(pooled, pooled.unsqueeze(1), mask)
 
     def normalised(self, pixels: Tensor) -> Tensor:
         """Pixels 0..255 ``[slices, 1 or 3, size, size]`` as the network takes them, with its own channels."""
@@ -96,6 +103,11 @@ class ImageBackbone(Backbone):
         if values.shape[1] == 1:  # one channel lies in memory in either order: say that it is the last
             return values.reshape(len(values), *values.shape[2:], 1).permute(0, 3, 1, 2)
         return values.contiguous(memory_format=torch.channels_last)
+
+    def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
+        """The masks stretched to the network's size, each pixel the nearest's class."""
+        nearest = replace(self.view, interpolation="nearest", slices=1)
+        return [picture.image for picture in Pictures(nearest).prepare(masks)]
 
     def _encoded(self, pixels: Tensor) -> Tensor:
         """One vector a slice ``[slices, width]``, in float32 or better."""

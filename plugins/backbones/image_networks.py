@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from medplug.core.errors import BackboneError, did_you_mean
 from medplug.plugins.backbones.image_options import PretrainedImageOptions
 
+_STAGES = 6  # a network of more has blocks and no stages
 _FAULTS = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 """What timm and torch raise for arguments, weights and sizes that do not fit."""
 
@@ -152,6 +153,29 @@ def width_of(network: nn.Module, *, size: int, channels: int) -> int:
     if features.ndim != 2:
         raise BackboneError(f"the network gives features of shape {list(features.shape)}, not one vector an image")
     return features.shape[1]
+
+
+def stages(network: Any, values: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Pooled features ``[slices, width]`` of ``[slices, channels, side, side]``, and each stage's maps, finest first.
+
+    Of a transformer, whose maps all have one size, those of four depths.
+    """
+    blocks = len(network.feature_info)
+    chosen = None if blocks <= _STAGES else [(i + 1) * blocks // 4 - 1 for i in range(4)]
+    last, maps = network.forward_intermediates(values, indices=chosen)
+    return network.forward_head(last), maps
+
+
+def map_widths(network: nn.Module, *, size: int, channels: int) -> list[int]:
+    """The channels of each stage's maps, by a trial; empty where the network gives none."""
+    if not hasattr(network, "forward_intermediates"):
+        return []
+    try:
+        with torch.no_grad():
+            _, maps = stages(network.eval(), torch.zeros(1, channels, size, size))
+    except _FAULTS:
+        return []
+    return [each.shape[1] for each in maps]
 
 
 def _read(config: Path) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from torch import nn
+from torch import Tensor, nn
 
+from medplug.core.contracts import Features, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.image_backbone import ImageBackbone
-from medplug.plugins.backbones.image_networks import Network, described, loaded, made, width_of
+from medplug.plugins.backbones.image_networks import Network, described, loaded, made, map_widths, stages, width_of
 from medplug.plugins.backbones.image_options import PretrainedImageOptions
 from medplug.plugins.backbones.pictures import View
 from medplug.plugins.backbones.weights import find_image_weights
@@ -27,6 +28,8 @@ class PretrainedImage(ImageBackbone):
         super().__init__(View.from_json(assets["view"]), options.over_slices)
         self.network = network
         self.width: int = assets["width"]
+        if self.view.fit == "squash":  # what masks of other fits would have to be brought back from is not kept
+            self.map_widths = tuple(assets["map_widths"])
         self._assets, self._origin = dict(assets), dict(origin)
 
     @classmethod
@@ -51,6 +54,7 @@ class PretrainedImage(ImageBackbone):
             "arguments": arguments,
             "view": view.to_json(),
             "width": width_of(network, size=view.size, channels=view.channels),
+            "map_widths": map_widths(network, size=view.size, channels=view.channels),
             "options": options.model_dump(mode="json"),
         }
         return cls(network, assets, origin)
@@ -63,6 +67,11 @@ class PretrainedImage(ImageBackbone):
     def assets(self) -> dict[str, Any]:
         """Architecture, what it is given, and options."""
         return self._assets
+
+    def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
+        """Features and the network's maps, stage by stage; of a transformer those of four depths."""
+        pooled, maps = stages(self.network, self.normalised(inputs["pixels"]))
+        return self.pictured(pooled.float()), maps
 
     def provenance(self) -> dict[str, str]:
         """Where the weights came from."""

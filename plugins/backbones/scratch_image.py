@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
+from medplug.core.contracts import Features, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.images.store import StoredImage
 from medplug.core.registry import Source
@@ -17,6 +18,7 @@ from medplug.plugins.backbones.image_options import CNNOptions
 from medplug.plugins.backbones.pictures import Pictures, View
 
 _LARGEST = 64  # pixels; details that need more are better learned from pretrained weights
+_STEM = 3  # a convolution, its norm and its bend stand before the blocks
 _SAMPLE = 500  # images that the scale is learned from
 
 
@@ -61,9 +63,19 @@ class CNN(ImageBackbone):
         self.set_view(replace(view, mean=mean, std=std))
         self._build()
 
+    def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
+        """Features, and the maps before the first block and after each."""
+        begin, end = self.network[:_STEM], self.network[_STEM + 1 :]
+        maps = [begin(self.normalised(inputs["pixels"]))]
+        for block in self.network[_STEM].children():
+            maps.append(block(maps[-1]))
+        return self.pictured(end(maps[-1]).float()), maps
+
     def _build(self) -> None:
         """A network with new weights, from torch's global generator."""
-        self.network = residual_network(self.view.channels, self.width, self.options.dropout)
+        self.network: nn.Sequential = residual_network(self.view.channels, self.width, self.options.dropout)
+        if self.view.fit == "squash":
+            self.map_widths = tuple(self.width // 8 * step for step in (1, 2, 4, 8))
 
 
 class Block(nn.Module):
@@ -84,7 +96,7 @@ class Block(nn.Module):
         return mixed
 
 
-def residual_network(channels: int, width: int, dropout: float) -> nn.Module:
+def residual_network(channels: int, width: int, dropout: float) -> nn.Sequential:
     """Images ``[batch, channels, side, side]`` to vectors ``[batch, width]``."""
     widths = [width // 8 * step for step in (2, 4, 8)]
     blocks = [Block(a, b, 2) for a, b in zip([width // 8, *widths], widths, strict=False)]

@@ -20,7 +20,7 @@ def medplug_tasks() -> list[TaskSpec]:
             data="medplug.plugins.imaging.options:ImagingData",
             augment="medplug.core.images.augment_options:AugmentOptions",
             modalities=("image",),
-            targets=("binary", "multiclass", "multilabel", "mask"),
+            targets=("binary", "multiclass", "multilabel", "regression", "mask"),
             recipe="imaging",
         )
     ]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from medplug.core.contracts import Augmentation, Examples, Task
+from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
 from medplug.core.data.labels import label_columns, read_labels
 from medplug.core.data.repeats import without_repeats
@@ -84,12 +85,14 @@ class Imaging(Task):
         """
         if self._of_masks:
             return Target("mask", self.options.classes or mask_classes(labels))
+        if self.options.target == "regression":
+            return Target.numeric(self._number, labels)
         columns = None if isinstance(self.data.label, str) else self.data.label
         return target_of(labels, self._asked, self.options.positive, columns)
 
     def metrics(self, target: Target) -> tuple[str, ...]:
-        """AUROC first of classes: images are judged by it in the field. Dice first of masks."""
-        return reported(target.kind, first="dice" if target.kind == "mask" else "auroc")
+        """AUROC first of classes: images are judged by it in the field. Dice first of masks, mean error of numbers."""
+        return reported(target.kind, first={"mask": "dice", "regression": "mae"}.get(target.kind, "auroc"))
 
     def plain_features(self) -> PlainImage:
         """A thumbnail, a histogram and a little texture."""
@@ -131,11 +134,19 @@ class Imaging(Task):
     @property
     def _asked(self) -> Asked:
         asked = self.options.target
-        if asked == "mask" or asked == "regression":
-            raise ConfigError(f"task.target={asked}: not yet for images")
+        assert asked != "mask" and asked != "regression", "these have no classes of rows"
         return asked
 
+    @property
+    def _number(self) -> str:
+        """The column of the number that is predicted."""
+        if not isinstance(self.data.label, str):
+            raise ConfigError("data.label names several columns, and task.target=regression predicts one number")
+        return self.data.label
+
     def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
+        if self.options.target == "regression":
+            return list(number_column(table[self._number], problems))
         return read_labels(table, self.data.label, self._asked, self.options.separator, problems)
 
 

@@ -11,7 +11,7 @@ from medplug.core.errors import RegistryError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
 from medplug.core.plugins import KINDS, Plugins
-from medplug.core.specs import TaskSpec
+from medplug.core.specs import BackboneSpec, TaskSpec
 
 HOSPITAL = """backbones:
   wardbert:
@@ -137,9 +137,15 @@ def test_every_recipe_that_a_spec_names_exists(plugins: Plugins) -> None:
 def test_every_recipe_resolves_to_a_plan(plugins: Plugins, name: str) -> None:
     recipe = plugins.registry.recipes[name]
     assert recipe.summary
-    own = [spec for spec in plugins.all("task") if spec.recipe == name]
-    choice = {kind: spec.name for kind in ("adapter", "backbone") for spec in plugins.all(kind) if spec.recipe == name}
-    tasks = own or [spec for spec in plugins.all("task") if isinstance(spec, TaskSpec)]
+    choice = {"adapter": s.name for s in plugins.all("adapter") if s.recipe == name}
+    tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and (not s.recipe or s.recipe == name or choice)]
+    for spec in plugins.all("backbone"):
+        if isinstance(spec, BackboneSpec) and spec.recipe == name:
+            choice["backbone"] = "owner/weights" if spec.pretrained else spec.name
+            tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and spec.modality in s.modalities]
+    if "backbone" not in choice and "backbone" not in recipe.keys:
+        choice["backbone"] = "owner/weights"
+    assert tasks
     made = [make_plan([("", {"task": task.name, "recipe": name, **choice})], plugins) for task in tasks]
     for plan in made:
         for key in recipe.keys:
