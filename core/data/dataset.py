@@ -77,15 +77,26 @@ def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, f
     if len(train):
         task.target(train.labels or [])  # refuses a column that cannot be a label before anything is cut by it
     if names is not None:
-        facts.split_by = f"the column {data.split_column}"
         where = named_splits(names, key="data.split_column")
         if (left_out := int((where == LEFT_OUT).sum())) > 0:
             facts.counts[f"rows left out by the column {data.split_column}"] = left_out
-        return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
+        named = {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
+        return _with_validation(named, data, seed, facts)
     given = {
         name: read(task, data, name, by, facts)[0] for name in ("validation", "test") if getattr(data, name) is not None
     }
     return {**_cut(train, data, seed, facts, given), **given}
+
+
+def _with_validation(splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts) -> dict[str, Examples]:
+    """Splits that a column names; a validation split that it leaves out is cut off the training rows."""
+    by = f"the column {data.split_column}"
+    if len(splits["validation"]) or not len(splits["train"]):
+        facts.split_by = by
+        return splits
+    cut = _cut(splits["train"], data, seed, facts, {"test": splits["test"]})
+    facts.split_by = f"{by}; validation rows, which it does not name, are cut off its training rows by {facts.split_by}"
+    return {**cut, "test": splits["test"]}
 
 
 def _cut(

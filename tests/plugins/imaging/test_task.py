@@ -259,9 +259,15 @@ def test_a_wrong_kind_of_label_is_told_before_any_image_is_decoded(
         read(table(image=[save("a.png", picture())], a=[1], b=[0]), {"label": ["a", "b"]}, target="binary")
 
 
-def test_regression_is_refused(read: Read, save: Save, table: Table) -> None:
-    with pytest.raises(ConfigError, match="task.target=regression: not yet"):
-        read(table(image=[save("a.png", picture())], label=["x"]), target="regression")
+def test_a_number_is_predicted_from_its_column(read: Read, save: Save, table: Table) -> None:
+    names = [save(f"{i}.png", picture()) for i in range(3)]
+    found, problems = read(table(image=names, label=["41.5", "x", "38"]), target="regression")
+    assert found.labels == [41.5, 38.0]
+    assert [(row, column) for row, column, _ in problems] == [(2, "label")]
+    asked = Imaging(ImagingOptions(target="regression"), ImagingData())
+    target = asked.target(found.labels)
+    assert (target.kind, target.classes, target.centre) == ("regression", ("label",), 39.75)
+    assert asked.metrics(target)[0] == "mae"
 
 
 def test_the_first_metric_suits_the_target() -> None:
