@@ -24,6 +24,7 @@ from typing import Any
 MODEL = {"model": "mobilenetv2_100", "pad_type": "same", "mean": 0.5, "std": 0.5}
 RATE = {"frozen": 1e-3, "finetune": 3e-4}
 BATCH = 32
+STILL = {"rotate": 0, "shift": 0, "scale": 0, "contrast": 0, "brightness": 0}
 
 
 def ours(given: argparse.Namespace) -> dict[str, float]:
@@ -39,10 +40,8 @@ def ours(given: argparse.Namespace) -> dict[str, float]:
             output=Path(folder) / "run",
             seed=given.seed,
             data={"train": given.images / "train", "validation": given.images / "val", "test": given.images / "test"},
-            **({"train": trained} if given.mode == "finetune" else {}),
+            **({"train": trained, "augment": STILL} if given.mode == "finetune" else {}),
             **{"backbone": str(backbone.pop("name")), **{f"backbone.{key}": value for key, value in backbone.items()}},
-            **{"augment.rotate": 0, "augment.shift": 0, "augment.scale": 0, "augment.contrast": 0},
-            **{"augment.brightness": 0},
         )
         whole = time.perf_counter() - start
         stages = json.loads((run.folder / "manifest.json").read_text())["seconds"]

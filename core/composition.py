@@ -32,7 +32,7 @@ NEEDED: dict[Need, tuple[str, str]] = {
 }
 """What each need is called, and the next step where it is not met."""
 _SERVING: dict[Question, str] = {
-    "fit": "use adapter=linear_probe (for masks finetune or frozen)",
+    "fit": "use adapter=linear_probe",
     "penalty": "use adapter=mmd, coral, wasserstein or dann",
 }
 """What serves every kind of target in place of an adapter that answers this."""
@@ -89,9 +89,13 @@ def check_target(
     for spec in adapters:
         if target.kind not in spec.targets:
             other = next((text for question, text in _SERVING.items() if question in spec.answers), "leave it out")
+            if target.kind == "mask" and "fit" in spec.answers:
+                other = "use adapter=finetune, or adapter=frozen to train a decoder alone"
             raise ConfigError(
                 f"adapter={spec.name} serves {', '.join(spec.targets)} targets, and this one is {target.kind}; {other}"
             )
+    if target.kind == "mask":
+        _check_masks(selection, train)
     if target.kind != "regression":
         return
     what = f"the target {target.classes[0]} is a number"
@@ -103,6 +107,18 @@ def check_target(
         raise ConfigError(
             f"selection.criterion={selection.criterion} looks at class probabilities, and {what}; use iwv or dev"
         )
+
+
+def _check_masks(selection: SelectionConfig, train: TrainConfig) -> None:
+    what = "masks are predicted"
+    if selection.criterion != "validation":
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} judges predictions of rows, and {what}; leave it out"
+        )
+    if train.class_weights == "balanced":
+        raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
+    if train.label_smoothing:
+        raise ConfigError(f"train.label_smoothing spreads a row's label, and {what}; leave it out")
 
 
 def needs_met(data: DataConfig) -> set[Need]:

@@ -38,5 +38,10 @@ class MaskModel(Model):
         logits: Tensor = self.head(maps, (height, width))
         return Outputs(features.pooled.float(), logits.float())
 
+    @property
+    def feature_width(self) -> int:
+        """The width of the backbone's pooled features."""
+        return self.backbone.width
+
     def set_neck(self, neck: nn.Module, width: int) -> None:
         """Nothing: a decoder reads maps, and no layer on pooled features can stand before it."""

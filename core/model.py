@@ -58,6 +58,11 @@ class Model(nn.Module):
         self.neck = neck.to(device)
         self.head = nn.Linear(width, self.head.out_features).to(device)
 
+    @property
+    def feature_width(self) -> int:
+        """The width of the features that `outputs` gives."""
+        return self.head.in_features
+
     def set_head(self, head: LinearHead) -> None:
         """Take over a fitted head."""
         with torch.no_grad():

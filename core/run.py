@@ -115,6 +115,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
             sha256=sha256,
             oracle=plan.selection.oracle,
         )
+        task.scratch, task.report = None, Task.report  # the folder moves when the run is finished
         specs = [spec for spec, _ in plan.adapters]
         check_rows(specs, plan.selection, dataset.splits)
         check_target(specs, plan.train, plan.selection, dataset.target)

@@ -21,9 +21,11 @@ _LOOKED_AT = 16
 
 def check_features_differ(features: NDArray[np.float32]) -> None:
     """Raise `DataError` where features ``[rows, width]`` of different inputs are all but equal."""
+    if not np.isfinite(features).all():
+        return  # told of elsewhere
     centre = features.mean(axis=0, dtype=np.float64)
     spread = np.sqrt(np.square(features - centre).sum(axis=1).mean())
-    if np.isfinite(spread) and spread <= _LEAST * np.linalg.norm(centre):
+    if spread <= _LEAST * np.linalg.norm(centre):
         raise DataError(
             "the model gives the same output for every input: the values that reach it are not in the range that its "
             "weights expect (look at the line on what the network is given, and at backbone.mean and backbone.std), or "

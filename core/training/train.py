@@ -20,16 +20,22 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
     frozen = FrozenFeatures(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
-    without = fit_without_transfer(frozen, job) if between_domains and job.plan.backbone.source else None
+    masks = job.dataset.target.kind == "mask"
+    plain = between_domains and job.plan.backbone.source is not None and not masks
+    without = fit_without_transfer(frozen, job) if plain else None
     weights, notes = _row_weights(adapters, frozen, job)
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
     _check_mixing(adapters, job)
-    if any(adapter.starts_from_probe for _, adapter in adapters):
+    probing = [spec.name for spec, adapter in adapters if adapter.starts_from_probe]
+    if probing and masks:  # where nobody asked for it, training starts from a new decoder
+        _refuse_asked(f"adapter.{probing[0]}.head", job)
+    elif probing:
         model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
+    _check_augmented(model, job, masks=masks)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
     if fitting is not None:
         trained = fit_head(model, fitting, job, frozen, weights)
@@ -52,6 +58,20 @@ def _check_mixing(adapters: Adapters, job: Job) -> None:
         raise ConfigError(
             f"augment.mixup and augment.cutmix blend the rows that adapter={comparing[0]} compares; leave them out, or "
             "leave the adapter out"
+        )
+
+
+def _refuse_asked(key: str, job: Job) -> None:
+    if key in job.plan.origins:
+        raise ConfigError(f"{key}=probe starts from a linear head, and masks have a decoder; leave it out")
+
+
+def _check_augmented(model: Model, job: Job, *, masks: bool) -> None:
+    asked = [key for key, origin in job.plan.origins.items() if key.startswith("augment.") and "recipe" not in origin]
+    if asked and not masks and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        raise ConfigError(
+            f"{asked[0]} changes the images that a backbone is trained on, and with this adapter it stays frozen and "
+            "reads every image once; leave augment.* out, or use adapter=finetune"
         )
 
 

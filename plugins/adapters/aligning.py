@@ -87,7 +87,7 @@ class Dann(Adapter):
 
     def attach(self, model: Model) -> nn.Module:
         """Make the discriminator."""
-        width, device = model.head.in_features, model.head.weight.device
+        width, device = model.feature_width, next(model.parameters()).device
         self._adversary = DomainAdversary(width, hidden=self.options.hidden).to(device)
         return self._adversary
 

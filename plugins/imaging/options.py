@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 
 from pydantic import Field, PositiveInt, field_validator
@@ -78,6 +79,20 @@ class ImagingData(DataConfig):
         default=512,
         description="a larger image is scaled down as it is read, until its shorter side has so many pixels",
     )
+
+    @field_validator("image", "mask")
+    @classmethod
+    def _plain_pattern(cls, named: str) -> str:
+        try:
+            parts = list(Formatter().parse(named))
+        except ValueError:
+            parts = [("", "", "", None)]
+        if any(
+            field is not None and (not field or set(field) & set(".[]") or how or turned)
+            for _, field, how, turned in parts
+        ):
+            raise ValueError("a pattern holds names of columns in braces and nothing else, as images/{id}.png")
+        return named
 
     @field_validator("window")
     @classmethod

@@ -66,8 +66,8 @@ class TableReader:
                 self.problems.add([i + 1], name, f"{told(cell)}: {error}")
         return column
 
-    def images(self, column: Column) -> Stored:
-        """The decoded images; equal references are decoded once."""
+    def images(self, column: Column, *, plain: bool) -> Stored:
+        """The decoded images; equal references are decoded once. Where they must be `plain`, a volume is a problem."""
         asked = [reference for reference in column.references if reference is not None]
         arrays = {
             (each.archive, each.array): ArrayFile(each.archive, each.array, self.store.folder)
@@ -85,10 +85,14 @@ class TableReader:
             return to_pixels(reference.array(), reading)
 
         decoded = iter(decode_all(asked, decode, self.store, self.report))
-        return [
+        found = [
             None if reference is None else self._good(column, i, next(decoded))
             for i, reference in enumerate(column.references)
         ]
+        if plain:
+            volumes = [i + 1 for i, image in enumerate(found) if image is not None and image.frames > 1]
+            self.problems.add(volumes, column.name, "it is a volume, and masks are for plain pictures; give its slices")
+        return found
 
     def masks(
         self, column: Column, images: Column, stored: Stored, classes: tuple[str, ...]

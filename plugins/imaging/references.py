@@ -82,11 +82,11 @@ def columns_named(named: str) -> tuple[str, ...]:
 def cells_of(table: pl.DataFrame, named: str, key: str) -> list[Cell | None]:
     """The cells of a column of images, or what a pattern makes of several; None where one is empty."""
     columns = columns_named(named)
-    first = table[columns[0]]
-    if first.dtype == pl.Object:
-        return [_cell(value) for value in first.to_list()]
+    held = next((table[column] for column in columns if table[column].dtype == pl.Object), None)
+    if held is not None:
+        return [_cell(value) for value in held.to_list()]
     if columns == (named,):
-        return list(cells.texts(first, key))
+        return list(cells.texts(table[named], key))
     rows = zip(*(cells.texts(table[column], key) for column in columns), strict=True)
     return [None if None in row else named.format_map(dict(zip(columns, row, strict=True))) for row in rows]
 

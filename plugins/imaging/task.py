@@ -57,7 +57,8 @@ class Imaging(Task):
         """A folder of images, an image or an ``.npz`` as a table; everything else as it is."""
         table: Tabular = table_of(source, self.data, key, classes=not self._of_masks)
         if table is not source and isinstance(table, pl.DataFrame):  # a pattern's columns hold the images themselves
-            table = table.with_columns(table[self.data.image].alias(name) for name in columns_named(self.data.image))
+            named = [name for name in columns_named(self.data.image) if name not in table.columns]
+            table = table.with_columns(table[self.data.image].alias(name) for name in named)
         return table
 
     def examples(
@@ -70,7 +71,7 @@ class Imaging(Task):
         found.labels = self._labels(table, problems) if labelled and not masked else None
         column = reader.column(table, "image")
         masks = reader.column(table, "mask") if masked else None
-        images = reader.images(column)
+        images = reader.images(column, plain=self._of_masks)
         found.inputs, found.names = {"image": list(images)}, column.names
         if masks is not None:
             # the core takes the rows that have none out, as it does those without an image

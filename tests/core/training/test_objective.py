@@ -10,8 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medplug.core.adapter import Adapter, Batch
+from medplug.core.contracts import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss, Model
 from medplug.core.training.objective import Objective, shares
@@ -257,3 +259,176 @@ def test_labels_that_are_numbers_reach_a_device_in_float32(letters: Callable[...
         rows = Rows(items, labels)
         (part,) = Collate(letters(), 4096)([rows[i] for i in range(6)])
         assert part.labels.dtype == dtype and part.labels.tolist() == pytest.approx(labels.tolist())
+
+
+# ---- augmentation
+
+
+class Changes:
+    """Checks that every row comes with what is its own, and changes it: the letters, and the labels of labelled rows.
+
+    A row's first letter is its number. Where it mixes, shares are halved between two classes.
+    """
+
+    def __init__(self, labels: NDArray[np.int64], *, mixes: bool = False, changes: bool = True) -> None:
+        self.known, self.mixes, self.changes = labels, mixes, changes
+        self.seen: list[int] = []
+
+    def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
+        rows = inputs["ids"][:, 0] - 1
+        self.seen += rows.tolist()
+        assert len(labels) == len(labelled) == len(sources) == len(rows)
+        assert labelled.tolist() == (rows < LABELLED).tolist()
+        assert sources.tolist() == (rows < 20).tolist()
+        expected = torch.from_numpy(self.known)[rows[labelled]]
+        assert labels[labelled].equal(self.shares(expected) if self.mixes else expected)
+        if not self.changes:
+            return inputs, labels
+        return {"ids": self.letters(inputs["ids"])}, self.labels(labels)
+
+    def shares(self, labels: Tensor) -> Tensor:
+        """One share an output, of labels as they are encoded."""
+        return functional.one_hot(labels, 3).float()
+
+    @staticmethod
+    def letters(ids: Tensor) -> Tensor:
+        return torch.where(ids > 0, 128 - ids, 0)
+
+    def labels(self, labels: Tensor) -> Tensor:
+        return 0.5 * labels + 0.5 * labels.roll(1, -1) if self.mixes else (labels + 1) % 3
+
+
+class SharesAsTheyAre(Changes):
+    """Binary and multilabel labels are shares of each output already."""
+
+    def shares(self, labels: Tensor) -> Tensor:
+        return labels.float() if labels.ndim == 2 else labels.float()[:, None]
+
+
+def numbered(texts: list[str]) -> list[str]:
+    """The texts, each begun by a letter that is its row's number."""
+    return [chr(i + 1) + text for i, text in enumerate(texts)]
+
+
+def cut(rows: Rows, backbone: Any, tokens: int, *, together: bool) -> list[Part]:
+    """The rows in another order, as parts; without unlabelled ones where they may come apart."""
+    kept = len(rows) if together else LABELLED
+    drawn = [rows[i] for i in np.random.default_rng(8).permutation(kept)]
+    return Collate(backbone, tokens, together=together, weighted=rows.weights is not None)(drawn)
+
+
+both_ways = pytest.mark.parametrize("together", [False, True])
+
+
+@both_ways
+@pytest.mark.parametrize("tokens", [1, 60, 100_000])
+@pytest.mark.parametrize("mixes", [False, True])
+def test_the_loss_is_of_the_rows_as_they_were_changed_each_with_its_own_label_and_weight(
+    mixes: bool, tokens: int, together: bool, letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target = TARGETS["multiclass"]
+    rows = domain_rows(letters(), numbered(texts), target)
+    labels = torch.from_numpy(np.asarray(rows.labels))
+    augmentation = Changes(rows.labels, mixes=mixes)
+    with seeded(0):
+        model = Model(letters(), target)
+    objective = Objective(model, Loss(target), target, {"nothing": Nothing(None)} if together else {}, augmentation)
+    parts = cut(rows, letters(), tokens, together=together)
+    value = sum(objective.train()(part) for part in parts)
+    assert sorted(augmentation.seen) == list(range(48 if together else LABELLED))
+
+    inputs = model.backbone.collate(list(rows.items)[:LABELLED])
+    given = augmentation.labels(functional.one_hot(labels, 3).float() if mixes else labels)
+    losses = Loss(target)(model({"ids": Changes.letters(inputs["ids"])}), given)
+    expected = (losses * torch.from_numpy(rows.weights).float()).mean()
+    torch.testing.assert_close(value, expected)
+    unchanged = (Loss(target)(model(inputs), labels) * torch.from_numpy(rows.weights).float()).mean()
+    assert (expected - unchanged).abs() > 1e-3
+
+
+@both_ways
+def test_rows_are_changed_only_while_training(together: bool, letters: Callable[..., Any], texts: list[str]) -> None:
+    target = TARGETS["multiclass"]
+    rows = domain_rows(letters(), numbered(texts), target)
+    augmentation = Changes(rows.labels)
+    with seeded(0):
+        model = Model(letters(), target)
+    penalties = {"nothing": Nothing(None)} if together else {}
+    changing = Objective(model, Loss(target), target, penalties, augmentation)
+    plain = Objective(model, Loss(target), target, penalties)
+    parts = cut(rows, letters(), 60, together=together)
+    found, expected = (sum(each.eval()(part) for part in parts) for each in (changing, plain))
+    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+    assert augmentation.seen == []
+    assert sum(changing.train()(part) for part in parts) != expected and augmentation.seen
+
+
+@both_ways
+@every_kind
+def test_a_mixing_augmentation_is_handed_shares_whose_loss_is_that_of_the_labels(
+    kind: str, together: bool, letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target = TARGETS[kind]
+    rows = domain_rows(letters(), numbered(texts), target)
+    augmentation = (Changes if kind == "multiclass" else SharesAsTheyAre)(rows.labels, mixes=True, changes=False)
+    with seeded(0):
+        model = Model(letters(), target)
+    penalties = {"nothing": Nothing(None)} if together else {}
+    losses = [
+        sum(objective.train()(part) for part in cut(rows, letters(), 60, together=together))
+        for objective in (
+            Objective(model, Loss(target), target, penalties, augmentation),
+            Objective(model, Loss(target), target, penalties),
+        )
+    ]
+    assert augmentation.seen
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_a_penalty_sees_the_changed_rows_with_their_labels_as_they_were(
+    letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target, judge = TARGETS["multiclass"], Judge(None)
+    rows = domain_rows(letters(), numbered(texts), target)
+    with seeded(0):
+        model = Model(letters(), target)
+    objective = Objective(model, Loss(target), target, {"judge": judge}, Changes(rows.labels)).train()
+    objective(part_of(rows, letters(), 60))
+    ids = model.backbone.collate(list(rows.items))["ids"]
+    outputs = model.outputs({"ids": Changes.letters(ids)})
+    torch.testing.assert_close(judge.batch.outputs.features, outputs.features)
+    assert judge.batch.labels.tolist() == rows.labels.tolist() and judge.batch.sources == 20
+
+
+class Turning:
+    """Turns masks upside down, and writes into those of rows that have none."""
+
+    mixes = False
+
+    def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
+        assert labels.shape == (len(labelled), 2, 3) and labels.dtype == torch.int64
+        rows = inputs["ids"][:, 0] - 1
+        assert (labels[labelled][:, 0, 0] == rows[labelled]).all()
+        return inputs, torch.where(labelled[:, None, None], labels.flip(1), -1)
+
+
+class Corner(nn.Module):
+    """Logits times the upper left pixel of each row's mask."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return logits.sum(1) * labels[:, 0, 0]
+
+
+@both_ways
+def test_masks_go_with_their_rows(together: bool, letters: Callable[..., Any], texts: list[str]) -> None:
+    target = TARGETS["multiclass"]
+    masks = np.arange(LABELLED)[:, None, None] + 100 * np.arange(2)[:, None] + np.zeros((LABELLED, 2, 3), np.int64)
+    sources = np.arange(LABELLED) < 20
+    rows = Rows(letters().prepare(numbered(texts)), masks, None, sources)
+    with seeded(0):
+        model = Model(letters(), target)
+    penalties = {"nothing": Nothing(None)} if together else {}
+    objective = Objective(model, Corner(), target, penalties, Turning()).train()
+    found = sum(objective(part) for part in cut(rows, letters(), 60, together=together))
+    logits = model(model.backbone.collate(list(rows.items)[:LABELLED]))
+    torch.testing.assert_close(found, (logits.sum(1) * (torch.arange(LABELLED) + 100)).mean())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,3 +117,26 @@ def test_a_resumed_run_thaws_as_an_unbroken_one(go: Of, tmp_path: Path) -> None:
         go(tmp_path / "run", "gradual", progress=kill, **keys)
     resumed = go(tmp_path / "run", "gradual", resume=True, **keys)
     assert (resumed.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+# ---- a head to start from
+
+
+@pytest.mark.parametrize("adapter", ["finetune", "gradual"])
+def test_training_starts_from_the_linear_probe(adapter: str, go: Of, tables: Of, tmp_path: Path) -> None:
+    data = {"train": tables()["source"]}
+    still: dict[str, Any] = {"train": {"learning_rate": 1e-12}}
+    probed = go(tmp_path / "probe", "linear_probe", data).predict(data["train"])
+    started = go(tmp_path / "started", adapter, data, **still, **{f"adapter.{adapter}.head": "probe"})
+    shares = [name for name in probed.columns if name.startswith("p_")]
+    found = started.predict(data["train"])
+    np.testing.assert_allclose(found[shares].to_numpy(), probed[shares].to_numpy(), atol=1e-4)
+    assert found["prediction"].to_list() == probed["prediction"].to_list()
+    anew = go(tmp_path / "new", adapter, data, **still, **{f"adapter.{adapter}.head": "new"})
+    assert np.abs(anew.predict(data["train"])[shares].to_numpy() - probed[shares].to_numpy()).max() > 0.01
+
+
+def test_of_the_two_only_gradual_starts_from_a_probe_unasked() -> None:
+    assert Gradual(options.GradualOptions()).starts_from_probe
+    assert not Finetune(options.FinetuneOptions()).starts_from_probe
+    assert Finetune(options.FinetuneOptions(head="probe")).starts_from_probe
