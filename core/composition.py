@@ -10,8 +10,8 @@ from medplug.core.errors import ConfigError, DataError
 from medplug.core.specs import AdapterSpec, Need, Question
 
 if TYPE_CHECKING:
-    from medplug.core.contracts import Examples
     from medplug.core.data.targets import Target
+    from medplug.core.task import Examples
 
 NEEDED: dict[Need, tuple[str, str]] = {
     "labels": ("labelled rows", "give data.train, or data.source"),

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.contracts import Examples, Task
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, SplitFacts, Spread
+from medplug.core.task import Examples, Task
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
 

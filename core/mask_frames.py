@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.contracts import Examples
 from medplug.core.data.targets import Target
 from medplug.core.segmentation.overlap import MEASURES
 from medplug.core.segmentation.regions import Region
+from medplug.core.task import Examples
 
 if TYPE_CHECKING:
     import polars as pl

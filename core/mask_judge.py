@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.contracts import Examples
 from medplug.core.data.dataset import Dataset
 from medplug.core.evaluation.masks import (
     Table,
@@ -21,6 +20,7 @@ from medplug.core.judge import Judged, as_json, chosen, parts_json
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.pixel_baseline import all_background, fit_pixel_baseline
+from medplug.core.task import Examples
 from medplug.core.training.job import Trained
 
 DICE = MEASURES.index("dice")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from medplug.core.contracts import Backbone, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import BackboneError
 from medplug.core.model import Model, Outputs

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.adapter import LinearHead
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 
 

@@ -12,7 +12,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Examples, Task
 from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
@@ -25,6 +24,7 @@ from medplug.core.mask_frames import regions_frame
 from medplug.core.model import Model
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
+from medplug.core.task import Examples, Task
 from medplug.core.training.cache import content_key
 from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer

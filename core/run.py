@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
+from medplug.core.backbone import Backbone
 from medplug.core.composition import check_rows, check_target, require_training_table
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Backbone, Task
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import ConfigError, RunError
@@ -31,6 +31,7 @@ from medplug.core.report.page import write_report
 from medplug.core.report.words import transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
+from medplug.core.task import Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
 from medplug.core.training.memory import keep_freed_memory

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from medplug.core.backbone import Backbone
 from medplug.core.config import RunConfig
-from medplug.core.contracts import Backbone, Task
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.mask_model import make_model
@@ -18,6 +18,7 @@ from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.specs import resolve
+from medplug.core.task import Task
 from medplug.core.training.compute import compute_for
 from medplug.core.training.seeds import seeded
 

@@ -39,7 +39,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec(Spec):
-    """A problem: ``factory`` makes a `medplug.core.contracts.Task`.
+    """A problem: ``factory`` makes a `medplug.core.task.Task`.
 
     `config` is the model of ``task.*``, `data` that of ``data.*`` (a subclass of
     `medplug.core.config.DataConfig` with the task's own column names), `augment`
@@ -54,7 +54,7 @@ class TaskSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(Spec):
-    """An encoder: ``factory`` makes a `medplug.core.contracts.Backbone`.
+    """An encoder: ``factory`` makes a `medplug.core.backbone.Backbone`.
 
     With `pretrained` it needs a source of weights (a registry name, a local
     folder, a hub id); without, its name alone selects it and it learns from scratch.
@@ -66,7 +66,7 @@ class BackboneSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSpec(Spec):
-    """A transfer method: ``factory`` makes a `medplug.core.contracts.Adapter`.
+    """A transfer method: ``factory`` makes a `medplug.core.adapter.Adapter`.
 
     `answers` lists the questions of the contract it answers, `needs` that
     without which it cannot work; ``labels`` are those of either domain.

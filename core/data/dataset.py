@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Examples, Task
 from medplug.core.data import leakage
 from medplug.core.data.bins import numeric
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
@@ -19,6 +18,7 @@ from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import LEFT_OUT, limit_rows, named_splits, split_rows
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
+from medplug.core.task import Examples, Task
 
 SPLITS = ("train", "validation", "test")
 MOST_SUBGROUPS = 50

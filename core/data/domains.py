@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Examples, Task
 from medplug.core.data.bins import binned
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import limit_rows
 from medplug.core.errors import DataError
+from medplug.core.task import Examples, Task
 
 Rows = NDArray[np.int64]
 Domain = Literal["source", "target"]

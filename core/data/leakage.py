@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medplug.core.images.store import StoredImage
 
 if TYPE_CHECKING:
-    from medplug.core.contracts import Examples
+    from medplug.core.task import Examples
 
 _LEARNED = {"train", "unlabelled"}
 """Both are learned from, so that what they share leaks nowhere."""

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Examples, Task
 from medplug.core.data import cells, leakage
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.images.store import StoredImage
+from medplug.core.task import Examples, Task
 
 TABLES = ("source", "train", "unlabelled", "validation", "test")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medplug.core.contracts import Examples
+from medplug.core.task import Examples
 
 
 def without_repeats(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from medplug.core.adapter import LinearHead
-from medplug.core.contracts import PlainFeatures
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.ridge import fit_ridge
 from medplug.core.evaluation.statistic import Labels, Probabilities
+from medplug.core.task import PlainFeatures
 
 
 @dataclass(frozen=True, slots=True)

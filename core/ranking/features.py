@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.contracts import Backbone, Examples, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.data.bins import even_rows
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
@@ -18,6 +18,7 @@ from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
 from medplug.core.run import make_task
 from medplug.core.specs import resolve
+from medplug.core.task import Examples
 from medplug.core.training.cache import FeatureCache, backbone_key
 from medplug.core.training.compute import Compute, compute_for, infer
 

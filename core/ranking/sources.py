@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.contracts import Examples, Task
 from medplug.core.data.bins import even_rows
 from medplug.core.data.reading import Facts, fingerprints, open_table, read, read_examples
 from medplug.core.data.splits import split_rows
@@ -25,6 +24,7 @@ from medplug.core.ranking.result import Ranking, candidates
 from medplug.core.ranking.support import rank_candidates, support
 from medplug.core.run import make_task
 from medplug.core.specs import resolve
+from medplug.core.task import Examples, Task
 from medplug.core.transfer.transferability import leep, nce
 
 LEAST_ROWS = 10

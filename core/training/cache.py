@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug import __version__
-from medplug.core.contracts import Backbone
+from medplug.core.backbone import Backbone
 from medplug.core.images.store import StoredImage
 
 Encode = Callable[[list[Any]], NDArray[np.float32]]

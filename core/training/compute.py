@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import RunConfig, TrainConfig
-from medplug.core.contracts import Backbone, Inputs
 from medplug.core.data.batches import budget_batches
 from medplug.core.errors import ConfigError
 from medplug.core.training.processes import Processes, local_device

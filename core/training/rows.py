@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from medplug.core.contracts import Backbone, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.batches import budget_batches
 
 

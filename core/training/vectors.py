@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model
 

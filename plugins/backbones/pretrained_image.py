@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from medplug.core.contracts import Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet

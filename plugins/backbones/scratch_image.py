@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
-from medplug.core.contracts import Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.images.store import StoredImage
 from medplug.core.registry import Source

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
-from medplug.core.contracts import Augmentation, Examples, Task
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
 from medplug.core.data.labels import label_columns, read_labels
@@ -18,6 +17,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
 from medplug.core.images.store import ImageStore
+from medplug.core.task import Augmentation, Examples, Task
 from medplug.plugins.imaging.lesions import mask_classes
 from medplug.plugins.imaging.plain import PlainImage
 from medplug.plugins.imaging.reading import TableReader
@@ -71,7 +71,7 @@ class Imaging(Task):
         found.labels = self._labels(table, problems) if labelled and not masked else None
         column = reader.column(table, "image")
         masks = reader.column(table, "mask") if masked else None
-        images = reader.images(column, plain=self._of_masks)
+        images = reader.images(column, plain=self._of_masks and not labelled)
         found.inputs, found.names = {"image": list(images)}, column.names
         if masks is not None:
             # the core takes the rows that have none out, as it does those without an image

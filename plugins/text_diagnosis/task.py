@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
-from medplug.core.contracts import Examples, Task
 from medplug.core.data import cells
 from medplug.core.data.classes import target_of
 from medplug.core.data.labels import label_columns, read_labels
 from medplug.core.data.repeats import without_repeats
 from medplug.core.evaluation.reported import reported
+from medplug.core.task import Examples, Task
 from medplug.plugins.text_diagnosis.cleaning import Cleaning
 from medplug.plugins.text_diagnosis.plain import PlainText
 from medplug.plugins.text_diagnosis.sample import sample

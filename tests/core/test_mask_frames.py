@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from medplug.core.contracts import Examples
 from medplug.core.data.output import write_table
 from medplug.core.data.targets import Target
 from medplug.core.mask_frames import overlap_frame, regions_frame
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
+from medplug.core.task import Examples
 
 TARGET = Target("mask", ("nerve", "vessel", "bone"))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import BackboneError
 from medplug.core.mask_model import MaskModel, make_model

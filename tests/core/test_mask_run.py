@@ -22,8 +22,8 @@ from torch import Tensor, nn
 import medplug
 from medplug.cli import cli
 from medplug.core import plugins as discovery
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.config import Section
-from medplug.core.contracts import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, MedplugError, UsageError
 from medplug.core.hooks import hookimpl

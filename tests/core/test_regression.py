@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from medplug.core.config import DataConfig, Section
-from medplug.core.contracts import Examples, Task
+from medplug.core.task import Examples, Task
 from medplug.core.data import cells
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.reported import reported

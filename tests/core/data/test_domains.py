@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from medplug.core.contracts import Examples
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.leakage import Leak
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import ConfigError, DataError, RowsError
+from medplug.core.task import Examples
 from medplug.plugins.text_diagnosis.options import TextDiagnosisData, TextDiagnosisOptions
 from medplug.plugins.text_diagnosis.task import TextDiagnosis
 

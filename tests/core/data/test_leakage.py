@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.contracts import Examples
 from medplug.core.data.leakage import Leak, check
+from medplug.core.task import Examples
 
 
 def rows(values: list[Any], groups: list[Any] | None = None, labels: list[Any] | None = None) -> Examples:

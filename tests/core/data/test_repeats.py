@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from medplug.core.contracts import Examples
 from medplug.core.data.repeats import without_repeats
+from medplug.core.task import Examples
 
 ROWS = Examples(np.arange(1, 5), {"text": [*"abaa"]}, ["x", "x", "x", "y"])
 

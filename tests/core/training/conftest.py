@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.training.compute import Compute
 from medplug.core.training.processes import Processes
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from medplug.core.contracts import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.images.store import ImageStore, StoredImage

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medplug.core.adapter import Adapter, Batch
-from medplug.core.contracts import Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss, Model
 from medplug.core.training.objective import Objective, shares

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from medplug.core.contracts import Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.errors import DataError
 from medplug.core.training.sameness import check_features_differ, check_outputs_differ
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medplug.core.contracts import Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.model import Model

@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medplug.core.contracts import Features
+from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
 from medplug.core.images.store import ImageStore, StoredImage
 from medplug.core.registry import Source

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medplug.core.contracts import Features
+from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medplug.core.contracts import Features
+from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 from medplug.plugins.backbones.scratch_options import (

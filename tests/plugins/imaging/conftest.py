@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from medplug.core.contracts import Examples
 from medplug.core.data.reading import open_table, read_examples
+from medplug.core.task import Examples
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 from medplug.plugins.imaging.task import Imaging
 

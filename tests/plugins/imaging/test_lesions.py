@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.contracts import Examples
+from medplug.core.task import Examples
 from medplug.plugins.imaging import lesions
 
 Read = Callable[..., tuple[Examples, list[tuple[int, str, str]]]]

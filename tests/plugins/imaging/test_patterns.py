@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from medplug.core.contracts import Examples
 from medplug.core.errors import DataError, MedplugError
+from medplug.core.task import Examples
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 from medplug.plugins.imaging.references import cells_of, columns_named
 from medplug.plugins.imaging.task import Imaging

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 import medplug.plugins.imaging as plugin
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Task
 from medplug.core.plugins import Plugins
 from medplug.core.specs import API_VERSION, resolve
+from medplug.core.task import Task
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 
 

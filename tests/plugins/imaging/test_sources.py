@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from medplug.core.contracts import Examples
 from medplug.core.data.dataset import load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.tables import fingerprint
 from medplug.core.errors import ConfigError, DataError
+from medplug.core.task import Examples
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 from medplug.plugins.imaging.task import Imaging
 

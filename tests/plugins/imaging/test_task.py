@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from medplug.core.contracts import Examples
 from medplug.core.data.dataset import load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError, RowsError
 from medplug.core.images.store import ImageStore
+from medplug.core.task import Examples
 from medplug.plugins.imaging import reading
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 from medplug.plugins.imaging.task import Imaging

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 import medplug.plugins.text_diagnosis as plugin
 from medplug.core.config import DataConfig
-from medplug.core.contracts import Task
 from medplug.core.specs import API_VERSION, resolve
+from medplug.core.task import Task
 from medplug.plugins.text_diagnosis.options import TextDiagnosisData, TextDiagnosisOptions
 
 

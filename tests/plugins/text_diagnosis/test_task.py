@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from medplug.core.contracts import Examples
 from medplug.core.data.reading import read_examples
 from medplug.core.errors import ConfigError, DataError
+from medplug.core.task import Examples
 from medplug.plugins.text_diagnosis.options import TextDiagnosisData, TextDiagnosisOptions
 from medplug.plugins.text_diagnosis.task import TextDiagnosis
 

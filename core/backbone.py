@@ -1,0 +1,104 @@
+"""What a backbone promises to the core.
+
+Shapes: ``batch`` rows, ``tokens`` positions, ``width`` features. A mask is True
+where a token is real. Backbones are implemented by plugins and called by the
+core; plugins know each other by name only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from medplug.core.images.store import StoredImage
+    from medplug.core.registry import Source
+
+Inputs = dict[str, Tensor]
+"""One collated batch of one modality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a backbone gives for one batch.
+
+    `pooled` is ``[batch, width]``; `tokens` ``[batch, tokens, width]`` with
+    `mask` ``[batch, tokens]`` (True = real).
+    """
+
+    pooled: Tensor
+    tokens: Tensor
+    mask: Tensor
+
+
+class Backbone(nn.Module, ABC):
+    """An encoder of one modality.
+
+    In eval mode it is deterministic, and neither padding nor the other rows of a
+    batch change a row's features beyond rounding.
+    """
+
+    width: int
+    map_widths: tuple[int, ...] = ()
+    """The channels of what `maps` gives, finest first; empty where it gives none."""
+
+    @classmethod
+    @abstractmethod
+    def create(cls, options: Any, source: Source | None) -> Self:
+        """Build it with pretrained weights from `source`, or from scratch where that is None."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, assets: Mapping[str, Any]) -> Self:
+        """Build it again from `assets`, with any weights; the core then loads the saved ones."""
+
+    @abstractmethod
+    def assets(self) -> dict[str, Any]:
+        """All that `restore` needs beside the weights, as JSON data."""
+
+    def learn(self, values: Sequence[Any], groups: Sequence[str] | None = None) -> None:
+        """Learn what must be learned from the raw training values (a vocabulary, a scale). Called once, first.
+
+        `groups` says which patient each value belongs to: what one patient alone
+        has must not be kept, because it would be saved with the model.
+        """
+
+    @abstractmethod
+    def prepare(self, values: Sequence[Any]) -> list[Any]:
+        """Turn raw values into items (one each), on the CPU: tokenise, decode, featurise."""
+
+    @abstractmethod
+    def size(self, item: Any) -> int:
+        """The cost of one prepared item, in tokens; batches are budgeted and sorted by it."""
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any]) -> Inputs:
+        """Stack prepared items into one padded batch."""
+
+    @abstractmethod
+    def forward(self, inputs: Inputs) -> Features:
+        """Encode one batch."""
+
+    def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
+        """Features and, finest first, feature maps ``[batch, channels, height, width]`` to decode masks from."""
+        raise TypeError(f"{type(self).__name__} gives no feature maps")
+
+    def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
+        """Bring masks to where `prepare` brings their images, without a new value between two classes."""
+        raise TypeError(f"{type(self).__name__} reads no masks")
+
+    def census(self, items: Sequence[Any]) -> dict[str, int]:
+        """Counts worth a line in the report (rows longer than the window, say), by name."""
+        return {}
+
+    def provenance(self) -> dict[str, str]:
+        """Where the weights came from (source, revision), for the manifest."""
+        return {}
+
+    def reading(self) -> str:
+        """A line on what the network is given, as far as rows were prepared (size and range of pixels, say)."""
+        return ""
