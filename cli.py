@@ -179,6 +179,8 @@ def predict(
     with counting(sys.stderr, "predicting") as report:
         frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)
     write_table(frame, output)
+    if reading := predictor.model.backbone.reading():
+        click.echo(f"the network was given: {reading}", err=True)
     if problems:
         click.echo(f"{len({p.row for p in problems})} row(s) set aside:", err=True)
         for problem in problems[:20]:

@@ -31,6 +31,7 @@ class Model(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.neck: nn.Module = nn.Identity()
+        self.keeps_statistics = False
         self.head = nn.Linear(backbone.width, target.outputs)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -45,11 +46,15 @@ class Model(nn.Module):
             return Outputs(joined, self.head(joined))
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode; batch norms whose weights are frozen keep the statistics that go with these."""
+        """Set the mode; batch norms whose weights are frozen keep the statistics that go with these.
+
+        So do all of the backbone where `keeps_statistics` is set.
+        """
         super().train(mode)
         for module in self.backbone.modules():
-            if isinstance(module, _BatchNorm) and not any(each.requires_grad for each in module.parameters()):
-                module.eval()
+            if isinstance(module, _BatchNorm):
+                learns = any(each.requires_grad for each in module.parameters()) and not self.keeps_statistics
+                module.train(mode and learns)
         return self
 
     def set_neck(self, neck: nn.Module, width: int) -> None:

@@ -188,6 +188,8 @@ def _write(
         judged = judge_masks(dataset, trained, plan, job.metric)
     else:
         judged = judge(task, dataset, trained, plan, job.metric)
+    if reading := model.backbone.reading():
+        judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins)
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")

@@ -59,6 +59,8 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     """The end of a run: its numbers beside the baseline's, and where everything is."""
     show_scores(scores)
     console = _console()
+    if "input" in scores:
+        console.print(f"the network is given: {scores['input']}", highlight=False)
     console.print(scores["verdict"], highlight=False)
     if "transfer_verdict" in scores:
         console.print(scores["transfer_verdict"], highlight=False)

@@ -28,13 +28,15 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
     _check_mixing(adapters, job)
-    probing = [spec.name for spec, adapter in adapters if adapter.starts_from_probe]
+    pretrained = job.plan.backbone.source is not None
+    probing = [spec.name for spec, adapter in adapters if adapter.starts_from_probe and pretrained]
     if probing and masks:  # where nobody asked for it, training starts from a new decoder
         _refuse_asked(f"adapter.{probing[0]}.head", job)
     elif probing:
         model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
+    model.keeps_statistics &= pretrained  # random weights have none to keep
     _check_augmented(model, job, masks=masks)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
     if fitting is not None:

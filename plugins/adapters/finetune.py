@@ -26,6 +26,7 @@ class Finetune(Adapter):
     def prepare(self, model: Model) -> None:
         """Make everything trainable, the word embeddings only if they may move."""
         model.requires_grad_(True)
+        model.keeps_statistics = _keeps(self)
         if self.options.freeze_embeddings:
             for module in model.modules():
                 if isinstance(module, nn.Embedding):
@@ -53,6 +54,7 @@ class Gradual(Adapter):
     def prepare(self, model: Model) -> None:
         """Everything will be trainable in time."""
         model.requires_grad_(True)
+        model.keeps_statistics = _keeps(self)
 
     def rates(self, model: Model) -> Mapping[str, float]:
         """Slower from layer to layer towards the input."""
@@ -63,6 +65,12 @@ class Gradual(Adapter):
         if self._groups is None:
             self._groups = trainable_groups(model.backbone)
         thaw(self._groups, progress, until=self.options.until)
+
+
+def _keeps(adapter: Finetune | Gradual) -> bool:
+    """Whether batch norms keep their statistics: a head fitted on features fits them as long as these stay alike."""
+    asked = adapter.options.statistics
+    return asked == "keep" or (asked == "auto" and adapter.starts_from_probe)
 
 
 def _rates(model: Model, decay: float) -> dict[str, float]:

@@ -52,6 +52,9 @@ class FinetuneOptions(Section):
     head: Literal["new", "probe"] = Field(
         "new", description="the head that training starts from: a new one, or one fitted on frozen features"
     )
+    statistics: Literal["auto", "keep", "learn"] = Field(
+        "auto", description="of batch norms: kept as pretrained, or learned anew (auto: kept under a fitted head)"
+    )
 
 
 class FrozenOptions(Section):
@@ -70,6 +73,9 @@ class GradualOptions(Section):
     )
     head: Literal["new", "probe"] = Field(
         "probe", description="the head that training starts from: a new one, or one fitted on frozen features"
+    )
+    statistics: Literal["auto", "keep", "learn"] = Field(
+        "auto", description="of batch norms: kept as pretrained, or learned anew (auto: kept under a fitted head)"
     )
 
 
