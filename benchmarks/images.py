@@ -1,12 +1,12 @@
 """Images beside a plain timm + torchvision script: a frozen probe and fine-tuning, speed and memory, in one run.
 
-    python benchmarks/images.py --images FOLDER --weights FILE [--size 224] [--epochs 5]
+    python benchmarks/images.py --table TABLE --image PATTERN --label COLUMN --split COLUMN --weights FILE
 
-FOLDER has `train`, `val` and `test`, each with one sub-folder a class. Both sides read the same files, use the same
-network, weights and input size, train on `train`, choose the epoch on `val` and predict `test`. The plain script is the
-usual one: `ImageFolder` with timm's own evaluation transform, a `DataLoader`, every image decoded in every epoch,
-AdamW. Each side runs in a process of its own, one after the other, so that peak memory is its own. `--many N` repeats
-the training files (by links) until there are N of them, for memory.
+The table's images are laid out as ImageFolder wants them: `train`, `val` and `test`, each with one sub-folder a class. Both
+sides read these files, use the same network, weights and input size, train on `train`, choose the epoch on `val` and predict
+`test`. The plain script is the usual one: `ImageFolder` with timm's own evaluation transform, a `DataLoader`, every image
+decoded in every epoch, AdamW. Each side runs in a process of its own, one after the other, so that peak memory is its
+own. `--many N` repeats the training files until there are N of them, for memory.
 """
 
 from __future__ import annotations
@@ -103,22 +103,29 @@ def theirs(given: argparse.Namespace) -> dict[str, float]:
     return {"seconds": done - start, "test images a second": len(sets["test"]) / (done - predicting), "accuracy": right}
 
 
-def linked(images: Path, many: int, folder: Path) -> Path:
-    """The same folders with so many training files: links to the first ones, again and again."""
-    (folder / "val").symlink_to((images / "val").resolve())
-    (folder / "test").symlink_to((images / "test").resolve())
-    files = sorted((images / "train").glob("*/*"))
-    for number in range(many):
-        file = files[number % len(files)]
-        link = folder / "train" / file.parent.name / f"{number}-{file.name}"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.hardlink_to(file.resolve())
+def laid_out(given: argparse.Namespace, folder: Path, many: int | None = None) -> Path:
+    """The table's images as folders of splits and classes; with so `many` training files, the first ones again and again."""
+    import polars as pl
+
+    table = pl.read_csv(given.table, infer_schema=False)
+    names = {"train": "train", "dev": "val", "val": "val", "validation": "val", "test": "test"}
+    rows = [(names[row[given.split]], row) for row in table.iter_rows(named=True) if row[given.split] in names]
+    training = [row for split, row in rows if split == "train"]
+    rest = [(split, row) for split, row in rows if split != "train"]
+    repeated = [("train", training[i % len(training)]) for i in range(many or len(training))]
+    for number, (split, row) in enumerate([*repeated, *rest]):
+        file = Path(given.table).parent / given.image.format_map(row)
+        copy = folder / split / row[given.label] / f"{number}-{file.name}"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
     return folder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, required=True)
+    for name in ("table", "image", "label", "split"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--images", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--epochs", type=int, default=5)
@@ -134,15 +141,15 @@ def main() -> None:
         return
     if given.many:
         for many in given.many:
-            with tempfile.TemporaryDirectory(dir=given.images.parent) as folder:
-                print(
-                    many, "training files:", _told(_side("ours", linked(given.images, many, Path(folder)))), flush=True
-                )
+            with tempfile.TemporaryDirectory() as folder:
+                print(many, "training files:", _told(_side("ours", laid_out(given, Path(folder), many))), flush=True)
         return
     results = {}
-    for side in ("ours", "theirs"):
-        results[side] = _side(side, given.images)
-        print(given.mode, side, _told(results[side]), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        images = laid_out(given, Path(folder))
+        for side in ("ours", "theirs"):
+            results[side] = _side(side, images)
+            print(given.mode, side, _told(results[side]), flush=True)
     ratio = results["theirs"]["seconds"] / results["ours"]["seconds"]
     whole = results["theirs"]["seconds"] / results["ours"]["with report"]
     print(f"{given.mode}: {ratio:.1f} times as fast ({whole:.1f} with baseline, intervals and report counted in)")
