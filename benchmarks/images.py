@@ -3,10 +3,10 @@
     python benchmarks/images.py --table TABLE --image PATTERN --label COLUMN --split COLUMN --weights FILE
 
 The table's images are laid out as ImageFolder wants them: `train`, `val` and `test`, each with one sub-folder a class.
-Both sides read these files, use the same network, weights and input size, train on `train`, choose the epoch on `val` and
-predict `test`. The plain script is the usual one: `ImageFolder` with timm's own evaluation transform, a `DataLoader`,
-every image decoded in every epoch, AdamW. Each side runs in a process of its own, one after the other, so that peak
-memory is its own. `--many N` repeats the training files until there are N of them, for memory.
+Both sides read these files, use the same network, weights and input size, train on `train`, choose the epoch on `val`
+and predict `test`. The plain script is the usual one: `ImageFolder` with timm's own evaluation transform, a
+`DataLoader`, every image decoded in every epoch, AdamW. Each side runs in a process of its own, one after the other, so
+that peak memory is its own. `--many N` repeats the training files until there are N of them, for memory.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def theirs(given: argparse.Namespace) -> dict[str, float]:
 
 
 def laid_out(given: argparse.Namespace, folder: Path, many: int | None = None) -> Path:
-    """The table's images as folders of splits and classes; of training files so `many`, the same ones again and again."""
+    """The table's images as folders of splits and classes; so `many` training files, the same ones over and over."""
     import polars as pl
 
     table = pl.read_csv(given.table, infer_schema=False)
