@@ -184,6 +184,9 @@ class ReportConfig(Section):
     outcome: str = Field("", description="how the outcome is defined and who annotated it")
     limits: str = Field("", description="known limits and risks")
     maintenance: str = Field("", description="who maintains it")
+    pretraining: bool = Field(
+        False, description="also fit a head on the same backbone with random weights, to show what pretraining is worth"
+    )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
     by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
 

@@ -87,13 +87,14 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "difference": as_json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
         "selection": chosen(plan, dataset, trained, metric),
     }
-    if trained.without_transfer is not None:
-        other = target.probabilities(trained.without_transfer)
-        scores["without_transfer"] = {
-            "backbone": "frozen" if trained.backbone_frozen else "trained",
-            "metrics": as_json(estimate(target, labels, other, names, **how)),
-            "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
-        }
+    for name, logits in (("without_transfer", trained.without_transfer), ("random_weights", trained.from_random)):
+        if logits is not None:
+            other = target.probabilities(logits)
+            scores[name] = {
+                "backbone": "frozen" if trained.backbone_frozen else "trained",
+                "metrics": as_json(estimate(target, labels, other, names, **how)),
+                "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
+            }
     return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
 
 

@@ -28,7 +28,7 @@ from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor, prediction_frame
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.page import write_report
-from medplug.core.report.words import transfer_verdict, verdict
+from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.task import Task
@@ -203,6 +203,8 @@ def _write(
     between = transfer_verdict(evidence)
     if between is not None:
         judged.scores["transfer_verdict"] = between.headline
+    if (worth := pretraining_verdict(evidence)) is not None:
+        judged.scores["pretraining_verdict"] = worth.headline
     folder.write_json("metrics.json", judged.scores)
     write_report(folder.work, evidence)
     clock.events.write("finished")

@@ -62,8 +62,9 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     if "input" in scores:
         console.print(f"the network is given: {scores['input']}", highlight=False)
     console.print(scores["verdict"], highlight=False)
-    if "transfer_verdict" in scores:
-        console.print(scores["transfer_verdict"], highlight=False)
+    for name in ("transfer_verdict", "pretraining_verdict"):
+        if name in scores:
+            console.print(scores[name], highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
 

@@ -11,11 +11,11 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medplug.core.report import tables
+from medplug.core.report import comparisons, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.plots import pictures
-from medplug.core.report.words import baselines, statements, summary, transfer_verdict, verdict
+from medplug.core.report.words import baselines, pretraining_verdict, statements, summary, transfer_verdict, verdict
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
@@ -54,8 +54,10 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "counts": tables.counts(evidence),
         "leaks": tables.leaks(evidence),
         "results": tables.results(evidence),
-        "transfer": tables.transfer(evidence),
+        "transfer": comparisons.transfer(evidence),
         "transfer_verdict": transfer_verdict(evidence),
+        "pretraining": comparisons.pretraining(evidence),
+        "pretraining_verdict": pretraining_verdict(evidence),
         "baselines": baselines(evidence),
         "rows_shown": evidence.target.kind == "regression",
         "by_class": tables.by_class(evidence),

@@ -185,22 +185,6 @@ def _head(name: str) -> str:
     return CRITERIA[name] if name in CRITERIA else f"validation {metric_name(name)}"
 
 
-def transfer(evidence: Evidence) -> Table:
-    """The model beside a head that knows no domains, where rows of two domains were learned from."""
-    found = evidence.scores.get("without_transfer", {"metrics": {}, "difference": {}})
-    rows = [
-        [
-            metric_name(metric) + ("" if greater_is_better(metric) else f" {LOWER}"),
-            estimate(evidence.scores["metrics"][metric], metric),
-            estimate(without, metric),
-            estimate(gain(found["difference"][metric], metric), metric, signed=True),
-        ]
-        for metric, without in found["metrics"].items()
-    ]
-    caption = "With transfer, and with a plain head on the same labels and frozen features"
-    return Table(caption, ["metric", "with transfer", "without", "gain"], rows)
-
-
 def provenance(evidence: Evidence) -> list[Table]:
     """Versions, plugins, hardware and time."""
     manifest = evidence.manifest

@@ -30,6 +30,11 @@ _BY_TRANSFER = {
     "worse": "Transfer between the domains hurt.",
     "unclear": "Transfer between the domains made no clear difference.",
 }
+_BY_PRETRAINING = {
+    "better": "Pretraining helped.",
+    "worse": "Pretraining hurt.",
+    "unclear": "Pretraining made no clear difference.",
+}
 _BESIDE_A_HEAD = {
     "better": "Training with transfer is better than a plain head on frozen features.",
     "worse": "A plain head on frozen features is better than training with transfer.",
@@ -101,6 +106,24 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
         reserve = "The backbone was trained as well: what the transfer alone added was not measured."
         return Verdict(kind, _BESIDE_A_HEAD[kind], f"{text} {reserve}")
     return Verdict(kind, _BY_TRANSFER[kind], f"{text} Prefer the head, or another method." if high < 0 else text)
+
+
+def pretraining_verdict(evidence: Evidence) -> Verdict | None:
+    """What pretraining is worth, by the paired difference from a linear head on the same network with random weights.
+
+    None where that was not asked for (``report.pretraining``), or the difference has no interval.
+    """
+    scores = evidence.scores.get("random_weights")
+    found = None if scores is None else gain(scores["difference"][evidence.metric], evidence.metric)
+    if found is None or found["ci95"][0] is None or found["ci95"][1] is None:
+        return None
+    low, high = found["ci95"]
+    kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"
+    text = (
+        f"Against a linear head on the same network with random weights the gain in {metric_name(evidence.metric)} is "
+        f"{estimate(found, signed=True)}."
+    )
+    return Verdict(kind, _BY_PRETRAINING[kind], text)
 
 
 def statements(evidence: Evidence) -> list[tuple[str, str]]:

@@ -24,8 +24,8 @@ from medplug.core.training.weights import weightings
 class FrozenFeatures:
     """The backbone's features of every split, encoded when first asked for."""
 
-    def __init__(self, backbone: Backbone, job: Job) -> None:
-        self.backbone, self.job = backbone, job
+    def __init__(self, backbone: Backbone, job: Job, *, pretrained: bool = True) -> None:
+        self.backbone, self.job, self.pretrained = backbone, job, pretrained
         self.census: dict[str, dict[str, int]] = {}
         self.notes: dict[str, int] = {}
         self.density: Weights | None = None
@@ -42,7 +42,8 @@ class FrozenFeatures:
         self.backbone.eval()
         backbone, job, compute = self.backbone, self.job, self.job.compute
         # several processes must miss the same entries, and need not see the same disk: they keep none
-        folder = (job.plan.train.cache or job.checkpoints) if compute.processes.world == 1 else None
+        kept = self.pretrained and compute.processes.world == 1
+        folder = (job.plan.train.cache or job.checkpoints) if kept else None
         cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
         report = job.stage("encoding")
         rows = {split: job.values(split) for split in job.dataset.splits}
@@ -59,7 +60,7 @@ class FrozenFeatures:
             return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
 
         everything = cache.features([value for values in rows.values() for value in values], encode)
-        if len(prepared) > 1:
+        if len(prepared) > 1 and self.pretrained:
             check_features_differ(everything)
         cache.save()
         ends = np.cumsum([len(values) for values in rows.values()])[:-1]
@@ -110,6 +111,14 @@ def fit_without_transfer(frozen: FrozenFeatures, job: Job) -> Matrix:
     data = frozen.fit_data()
     job.stage("fitting a head without transfer")
     return _logits(fit_probe(data), frozen.splits["test"])
+
+
+def fit_on_random_weights(backbone: Backbone, job: Job) -> Matrix:
+    """Test logits of a linear head on the same network with random weights: what pretraining must beat."""
+    job.stage("building the backbone with random weights")
+    random = type(backbone).restore(backbone.assets()).to(job.compute.device)
+    frozen = FrozenFeatures(random, job, pretrained=False)
+    return _logits(fit_probe(frozen.fit_data()), frozen.splits["test"])
 
 
 def _logits(head: LinearHead, features: Matrix) -> Matrix:

@@ -52,7 +52,8 @@ class Trained:
 
     `criteria` are measures that need no label of the target domain;
     `without_transfer` holds test logits of a head on the same labels and frozen
-    features, fitted as if there were one domain, and `backbone_frozen` whether the
+    features, fitted as if there were one domain (`from_random` those of a head on
+    the same backbone with random weights, where it was asked for), and `backbone_frozen` whether the
     model's are these very features; `uses_unlabelled` whether an adapter learned
     from unlabelled rows, where there were any. Of masks, which are too many
     numbers to keep, `overlaps` ``[rows, classes, measures]`` stand in place of logits.
@@ -64,6 +65,7 @@ class Trained:
     census: dict[str, dict[str, int]] = field(default_factory=dict)
     criteria: dict[str, float] = field(default_factory=dict)
     without_transfer: NDArray[np.float32] | None = None
+    from_random: NDArray[np.float32] | None = None
     backbone_frozen: bool = False
     uses_unlabelled: bool = False
     overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from medplug.core.adapter import Weights
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
-from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_without_transfer
+from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_on_random_weights, fit_without_transfer
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.transfer.importance import effective_rows
 
@@ -46,6 +46,8 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
 
         trained = train_whole(model, adapters, job, frozen, weights, references)
     trained.notes, trained.without_transfer = {**notes, **trained.notes}, without
+    if job.plan.report.pretraining and pretrained and not masks:
+        trained.from_random = fit_on_random_weights(model.backbone, job)
     trained.uses_unlabelled = any(
         "unlabelled_target" in spec.needs or ("penalty" in spec.answers and adapter.looks_at_rows)
         for spec, adapter in adapters

@@ -147,6 +147,16 @@ def test_a_clear_signal_is_learned(adapter: str, go: Go, tmp_path: Path) -> None
     assert run.predict([{"text": "rash"}, {"text": "cough"}])["prediction"].to_list() == ["b", "a"]
 
 
+def test_what_pretraining_is_worth_is_measured_where_it_is_asked_for(go: Go, finished: Any, tmp_path: Path) -> None:
+    run = go(tmp_path / "run", report={"pretraining": True})
+    beside, own = metrics(run)["random_weights"], metrics(run)["metrics"]
+    assert beside["backbone"] == "frozen" and beside["metrics"]["log_loss"] != own["log_loss"]
+    gap = own["macro_f1"]["value"] - beside["metrics"]["macro_f1"]["value"]
+    assert beside["difference"]["macro_f1"]["value"] == pytest.approx(gap)
+    assert "What pretraining added" in (run.folder / "report.html").read_text()
+    assert own == metrics(finished("multiclass", "linear_probe"))["metrics"], "the comparison changed the model"
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_the_backbone_stays_frozen_for_a_probe_and_moves_in_fine_tuning(
     adapter: str, finished: Any, tiny_bert: Path

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from medplug.core.report.cautions import cautions
+from medplug.core.report.comparisons import transfer
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.page import write_report
-from medplug.core.report.tables import classes, history, making, splits, transfer
+from medplug.core.report.tables import classes, history, making, splits
 from medplug.core.report.words import transfer_verdict
 
 Make = Callable[..., Evidence]
