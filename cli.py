@@ -21,6 +21,7 @@ _FILE = click.Path(path_type=Path)
 _device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
 )
+_root = click.option("--root", type=_FILE, help="The folder that paths in the table start from (default: its own).")
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 _registry = click.option(
     "--registry", type=_FILE, envvar="MEDPLUG_REGISTRY", help="A registry.yaml of your own (or MEDPLUG_REGISTRY)."
@@ -163,10 +164,18 @@ def rank(
 )
 @click.option("--masks", type=_FILE, help="A folder for predicted masks, one PNG a row.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
+@_root
 @_device
 @_debug
 def predict(
-    folder: Path, table: Path, output: Path | None, masks: Path | None, on_error: str, device: str, debug: bool
+    folder: Path,
+    table: Path,
+    output: Path | None,
+    masks: Path | None,
+    on_error: str,
+    root: Path | None,
+    device: str,
+    debug: bool,
 ) -> None:
     """Predict the rows of a table (for images also: a folder, or one file) with a finished run."""
     from medplug.core.api import load
@@ -175,7 +184,7 @@ def predict(
 
     check_output(output)
     check_folder(masks)
-    predictor = load(folder, device=device)
+    predictor = load(folder, device=device, root=root)
     with counting(sys.stderr, "predicting") as report:
         frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)
     write_table(frame, output)
@@ -193,15 +202,16 @@ def predict(
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("table", metavar="DATA", type=_FILE)
 @click.option("-o", "--output", type=_FILE, help="Write the scores as JSON here too.")
+@_root
 @_device
 @_debug
-def evaluate(folder: Path, table: Path, output: Path | None, device: str, debug: bool) -> None:
+def evaluate(folder: Path, table: Path, output: Path | None, root: Path | None, device: str, debug: bool) -> None:
     """Score a finished run on a labelled table."""
     from medplug.core.api import load
     from medplug.core.folder import write_json
     from medplug.core.terminal import counting, show_scores
 
-    predictor = load(folder, device=device)
+    predictor = load(folder, device=device, root=root)
     with counting(sys.stderr, "predicting") as report:
         scores = predictor.evaluate(table, report=report)
     show_scores(scores)

@@ -92,8 +92,13 @@ def rank(
     return execute(asked, watch=progress)
 
 
-def load(folder: str | PathLike[str], *, device: str = "auto") -> Predictor:
-    """Load a finished run's model; then ``.predict(rows)`` and ``.evaluate(rows)``."""
+def load(folder: str | PathLike[str], *, device: str = "auto", root: str | PathLike[str] | None = None) -> Predictor:
+    """Load a finished run's model; then ``.predict(rows)`` and ``.evaluate(rows)``.
+
+    `root` is the folder that paths of files in its tables start from, for a task
+    that has ``data.root`` (else `ConfigError`); by default the table's own.
+    """
     from medplug.core.saved import load_predictor
 
-    return load_predictor(Path(folder), Plugins(), run_config(device=device))
+    start = None if root is None else Path(root)
+    return load_predictor(Path(folder), Plugins(), run_config(device=device), root=start)

@@ -25,7 +25,7 @@ class MaskModel(Model):
     def __init__(self, backbone: Backbone, target: Target) -> None:
         if not backbone.map_widths:
             raise BackboneError(
-                f"{type(backbone).__name__} gives no feature maps, which masks are decoded from; use an image backbone "
+                f"this {type(backbone).__name__} gives no feature maps to decode masks from; an image backbone does "
                 "(medplug list backbones), with backbone.fit=squash"
             )
         super().__init__(backbone, target)

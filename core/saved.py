@@ -57,12 +57,15 @@ _TABLES = (
 )
 
 
-def load_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
-    """Read a finished run's model; `RunError` says what is wrong with the folder."""
+def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path | None = None) -> Predictor:
+    """Read a finished run's model; `RunError` says what is wrong with the folder.
+
+    Paths in tables start from `root` where the task reads files (else `ConfigError`).
+    """
     described = _read(folder)
     told = described["target"]
     target = Target(told["kind"], tuple(told["classes"]), told.get("centre", 0.0), told.get("scale", 1.0))
-    task = _task(described["task"], plugins)
+    task = _task(described["task"], plugins, root)
     spec = plugins.backbone(described["backbone"]["builder"])
     factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
@@ -94,10 +97,13 @@ def _read(folder: Path) -> dict[str, Any]:
     return described  # type: ignore[no-any-return]
 
 
-def _task(described: dict[str, Any], plugins: Plugins) -> Task:
+def _task(described: dict[str, Any], plugins: Plugins, root: Path | None) -> Task:
     spec = plugins.task(described["name"])
     options = resolve(spec.config, owner=spec.name).model_validate(described["options"])
-    data = resolve(spec.data, owner=spec.name).model_validate(described["data"])
+    model = resolve(spec.data, owner=spec.name)
+    if root is not None and "root" not in model.model_fields:
+        raise ConfigError(f"the tables of the task {spec.name} name no files; leave the root out")
+    data = model.model_validate({**described["data"], **({} if root is None else {"root": root})})
     task: Task = resolve(spec.factory, owner=spec.name)(options, data)
     return task
 

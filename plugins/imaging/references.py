@@ -14,6 +14,7 @@ import polars as pl
 from medplug.core.data import cells
 from medplug.core.images.formats import ImageError
 
+_STEP = "set data.root (of a finished run: --root)"
 ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"),
     *(".dcm", ".dicom", ".ima", ".nii", ".nii.gz"),
@@ -139,11 +140,11 @@ def _inside(start: Path, path: Path, root: Path | None) -> Path:
         found = path.resolve()
         if not found.is_relative_to(start):
             where = "data.root" if root else "the folder that its table starts from"
-            raise ImageError(f"it lies outside {where} ({start}); set data.root to a folder above it")
+            raise ImageError(f"it lies outside {where} ({start}); {_STEP} to a folder above it")
         if found.exists():
             return found
     except (OSError, ValueError, RuntimeError):  # too long for a path, a null byte, links in a circle
         pass
     if is_image_name(path.name):
-        raise ImageError(f"there is no such file in {start}; check the path, or set data.root")
+        raise ImageError(f"there is no such file in {start}; check the path, or {_STEP}")
     raise ImageError(f"there is no such file in {start}; is this the column of the images' paths?")

@@ -15,8 +15,8 @@ from medplug.plugins.imaging.references import FileIn, is_image_name
 
 _UNLABELLED = ("data.unlabelled", "INPUT")
 """Keys of tables whose rows need no label."""
-_SPLIT = ("data.train", "data.validation", "data.test")
-"""Keys of tables that are one split, or are cut into splits."""
+_SPLIT = ("data.train", "data.validation", "data.test", "DATA")
+"""Keys of tables that are one split, or are cut into splits; DATA is what a finished run is evaluated on."""
 
 
 def table_of(source: Any, data: ImagingData, key: str, *, classes: bool) -> Any:
@@ -28,7 +28,7 @@ def table_of(source: Any, data: ImagingData, key: str, *, classes: bool) -> Any:
     """
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     if path is not None and path.is_dir():
-        label = _label(data, key) if classes and key != "data.unlabelled" else None
+        label = _label(data, key) if classes else None
         return folder_table(path.resolve(), data.image, label, key, strict=key not in _UNLABELLED)
     if path is None or not path.is_file():
         return source
@@ -41,7 +41,10 @@ def table_of(source: Any, data: ImagingData, key: str, *, classes: bool) -> Any:
     return source
 
 
-def _label(data: ImagingData, key: str) -> str:
+def _label(data: ImagingData, key: str) -> str | None:
+    """The column that labels go to; None where none are read."""
+    if key == "data.unlabelled" or (key == "INPUT" and not isinstance(data.label, str)):
+        return None
     if not isinstance(data.label, str):
         raise ConfigError(f"data.label names several columns, and {key} is no table: it gives one; leave data.label")
     return data.label
@@ -54,7 +57,11 @@ def _one_split(frame: pl.DataFrame, path: Path, data: ImagingData, key: str) -> 
         held = ", ".join(frame[SPLIT_COLUMN].unique(maintain_order=True))
         raise DataError(
             f"{key} ({path}): it holds the splits {held}\n"
-            f"give it as data.train, and add data.split_column={SPLIT_COLUMN}"
+            + (
+                "give the arrays of one of them, as images and labels"
+                if key == "DATA"
+                else f"give it as data.train, and add data.split_column={SPLIT_COLUMN}"
+            )
         )
     return frame
 
