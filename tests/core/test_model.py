@@ -133,3 +133,15 @@ def test_what_trains_the_model_sets_its_mode_by_the_same_rule(model: Model) -> N
     model.backbone.stem.requires_grad_(False)
     objective.train()
     assert not model.backbone.stem[1].training and model.backbone.layer[1].training
+
+
+@pytest.mark.parametrize(("keeps", "moves"), [(False, True), (True, False)])
+def test_a_backbone_keeps_its_statistics_where_that_was_asked_for(keeps: bool, moves: bool) -> None:
+    model = Model(Normed(), BINARY)
+    model.keeps_statistics = keeps
+    model.train()
+    model({"pixels": torch.randn(4, 1, 9, 9) + 3})
+    norm = model.backbone.get_submodule("stem.1")
+    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
+    assert bool(norm.running_mean.abs().sum() > 0) is moves
+    assert model.training and model.backbone.get_submodule("dropout").training
