@@ -250,3 +250,23 @@ def test_an_array_that_is_shorter_than_it_says_is_refused(read: Read, tmp_path: 
         file.writestr("images.npy", data.getvalue()[:-9])
     with pytest.raises(DataError, match="images is cut short"):
         read(tmp_path / "short.npz", labelled=False)
+
+
+# ---- what a finished run is given
+
+
+def test_a_model_of_several_label_columns_predicts_a_folder_and_an_archive(read: Read, chest: Path) -> None:
+    found, problems = read(chest, {"label": ["mass", "edema"]}, key="INPUT", labelled=False)
+    assert len(found) == 3 and not problems
+    with pytest.raises(ConfigError, match="data.label names several columns"):
+        read(chest, {"label": ["mass", "edema"]}, key="data.train")
+
+
+def test_an_archive_of_several_splits_is_no_table_to_evaluate_on(read: Read, tmp_path: Path) -> None:
+    arrays = {f"{split}_{what}": values for split in ("train", "test") for what, values in
+              (("images", stack(2)), ("labels", np.array([[0], [1]])))}  # fmt: skip
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(DataError, match="holds the splits train, test\ngive the arrays of one of them"):
+        read(tmp_path / "mnist.npz", key="DATA")
+    found, _ = read(tmp_path / "mnist.npz", key="INPUT", labelled=False)
+    assert len(found) == 4
