@@ -129,6 +129,7 @@ def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
     options = [*_options(prefix, resolve(spec.config, owner=spec.name))]
     if isinstance(spec, TaskSpec):
         options += _options("data.", resolve(spec.data, owner=spec.name))
+        options += _options("augment.", resolve(spec.augment, owner=spec.name)) if spec.augment else ()
     return "\n".join([*head, *options])
 
 

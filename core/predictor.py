@@ -79,8 +79,8 @@ class Predictor:
         examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
         if self.target.kind == "mask":
-            return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.found
-        return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.found
+            return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.in_order()
+        return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.in_order()
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
@@ -106,10 +106,11 @@ class Predictor:
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
-        table, folder = open_table(self.task, source, key="INPUT", columns=columns, optional=extra)
+        key = "DATA" if labelled else "INPUT"
+        table, folder = open_table(self.task, source, key=key, columns=columns, optional=extra)
         examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
         if on_error == "stop":
-            problems.stop()
+            problems.stop("" if labelled else 'on_error="skip" (on the command line: --on-error skip)')
         return examples, problems
 
     def _class_maps(

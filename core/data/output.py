@@ -47,19 +47,22 @@ def write_table(frame: pl.DataFrame, file: Path | None) -> None:
 
 
 def check_folder(folder: Path | None) -> None:
-    """Make the folder that files are to be written to, before any work is done for them."""
-    try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made a folder: {error.strerror or error}") from None
+    """Refuse a place where no folder can be made, before any work is done for it."""
+    if folder is None:
+        return
+    place = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise UsageError(f"{folder}: cannot be made a folder: {place} is a file")
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{folder}: cannot be made a folder: {place} may not be written to")
 
 
 def write_mask(mask: NDArray[np.uint8], file: Path) -> None:
-    """Write class numbers ``[height, width]`` as a grey PNG."""
+    """Write class numbers ``[height, width]`` as a grey PNG, in a folder that is made where there is none."""
     from PIL import Image
 
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(file)
     except OSError as error:
         raise RunError(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -35,14 +35,21 @@ class Problems:
         """The numbers of the bad rows."""
         return {problem.row for problem in self.found}
 
-    def stop(self) -> None:
-        """Raise `RowsError` naming up to twenty of the problems, if there are any."""
+    def in_order(self) -> list[Problem]:
+        """The problems by row: they are found column by column, and cells before files."""
+        return sorted(self.found, key=lambda p: (p.row, p.column))
+
+    def stop(self, setting: str = "data.on_error=skip") -> None:
+        """Raise `RowsError` naming up to twenty of the problems, if there are any.
+
+        `setting` is what sets bad rows aside; empty where nothing does.
+        """
         if not self.found:
             return
-        shown = sorted(self.found, key=lambda p: (p.row, p.column))[:SHOWN]
+        shown = self.in_order()[:SHOWN]
         lines = [f"{self.table}: {len(self.rows)} bad row(s) (the first data row is row 1)"]
         lines += [f"  row {p.row}, column {p.column}: {p.reason}" for p in shown]
         if len(self.found) > SHOWN:
             lines.append(f"  ... and {len(self.found) - SHOWN} more")
-        lines.append("mend them, or set them aside with: data.on_error=skip")
+        lines.append(f"mend them, or {f'set them aside with: {setting}' if setting else 'take them out'}")
         raise RowsError("\n".join(lines))

@@ -94,7 +94,7 @@ def read(
     )
     if data.on_error == "stop":
         problems.stop()
-    facts.rejected += [(split, problem) for problem in problems.found]
+    facts.rejected += [(split, problem) for problem in problems.in_order()]
     facts.tables[split] = {
         "name": table_name(source),
         "rows": table.height,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from medplug.core.config import Section
 
@@ -26,8 +26,15 @@ def _each(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else (value,) * 3
 
 
-_Mean = Annotated[tuple[float, float, float], BeforeValidator(_each)]
-_Std = Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], BeforeValidator(_each)]
+def _of_white(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Refuse numbers on the scale of bytes: a network that is given them still works, and works badly."""
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError("white is 1 here and black 0: divide numbers of the scale 0 to 255 by 255")
+    return values
+
+
+_Mean = Annotated[tuple[float, float, float], BeforeValidator(_each), AfterValidator(_of_white)]
+_Std = Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], BeforeValidator(_each), AfterValidator(_of_white)]
 
 
 class ImageOptions(Section):

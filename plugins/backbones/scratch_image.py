@@ -79,14 +79,11 @@ class CNN(ImageBackbone):
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions beside a way around them; at its start the way around is all there is."""
+    """Two 3 x 3 convolutions beside a way around them."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(*_convolution(channels, width, stride), nn.ReLU(), *_convolution(width, width, 1))
-        last = self.inner[-1]
-        assert isinstance(last, nn.BatchNorm2d)
-        nn.init.zeros_(last.weight)
         around = [nn.AvgPool2d(stride, ceil_mode=True)] if stride > 1 else []
         self.around = nn.Sequential(*around, *([] if channels == width else _convolution(channels, width, 1, side=1)))
 
@@ -94,6 +91,15 @@ class Block(nn.Module):
         """``[batch, channels, height, width]`` to maps of the block's width, the sides divided by its stride."""
         mixed: Tensor = (self.around(maps) + self.inner(maps)).relu()
         return mixed
+
+
+class Pooling(nn.Module):
+    """Half the mean and half the maximum of each map: a lesion in a corner counts as much as the ground around it."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``[batch, channels, height, width]`` to ``[batch, channels]``."""
+        pooled: Tensor = (maps.mean((2, 3)) + maps.amax((2, 3))) / 2
+        return pooled
 
 
 def residual_network(channels: int, width: int, dropout: float) -> nn.Sequential:
@@ -104,8 +110,7 @@ def residual_network(channels: int, width: int, dropout: float) -> nn.Sequential
         *_convolution(channels, width // 8, 1),
         nn.ReLU(),
         nn.Sequential(*blocks),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
+        Pooling(),
         nn.Dropout(dropout),
     )
 

@@ -96,15 +96,19 @@ def test_a_mask_is_written_as_grey_class_numbers(shape: tuple[int, int], tmp_pat
 
 
 def test_a_mask_that_cannot_be_written_is_told_with_its_file(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"none.1\.png: cannot be written: No such file"):
-        write_mask(np.zeros((2, 2), np.uint8), tmp_path / "none" / "1.png")
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(RunError, match=r"taken.1\.png: cannot be written: "):
+        write_mask(np.zeros((2, 2), np.uint8), tmp_path / "taken" / "1.png")
 
 
-def test_a_folder_for_masks_is_made_with_those_above_it(tmp_path: Path) -> None:
-    check_folder(tmp_path / "a" / "b")
-    check_folder(tmp_path / "a" / "b")
+def test_a_folder_for_masks_is_made_with_the_first_of_them_and_those_above_it(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    check_folder(folder)
     check_folder(None)
-    assert (tmp_path / "a" / "b").is_dir()
+    assert not folder.parent.exists()  # what stops before there are masks leaves nothing behind
+    write_mask(np.zeros((2, 2), np.uint8), folder / "1.png")
+    check_folder(folder)
+    assert (folder / "1.png").is_file()
 
 
 def test_a_file_where_a_folder_is_wanted_is_told(tmp_path: Path) -> None:

@@ -104,6 +104,14 @@ def test_a_batch_costs_what_its_finest_maps_do() -> None:
     assert [backbone.size(item) for item in backbone.prepare(stored(noise(1, 28, 28), noise(3, 90, 90)))] == [16, 48]
 
 
+def test_what_stands_in_a_corner_alone_counts_in_the_features() -> None:
+    backbone = learned(SHOWN)
+    pooling = backbone.network[-2]  # type: ignore[index]
+    maps = torch.zeros(2, 1, 16, 16, dtype=torch.float64)
+    maps[1, 0, 0, 0] = 1.0
+    assert pooling(maps).flatten().tolist() == [0.0, (1 / 256 + 1) / 2]
+
+
 def test_weights_are_refused() -> None:
     with pytest.raises(BackboneError, match="backbone=cnn"):
         CNN.create(CNNOptions(), Source(hub="some/model"))
