@@ -386,8 +386,8 @@ def test_bad_rows_are_set_aside_written_down_and_counted(go: Go, tmp_path: Path)
     rejected = pl.read_parquet(run.folder / "rejected.parquet")
     assert rejected.select("split", "row", "column").rows() == [
         ("train", 4, "text"),
-        ("train", 9, "text"),
         ("train", 8, "label"),
+        ("train", 9, "text"),
     ]
     assert {file.name for file in run.folder.iterdir()} == PROMISED | {"rejected.parquet"}
     manifest = json.loads((run.folder / "manifest.json").read_text())
