@@ -33,7 +33,7 @@ class Judged:
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
         return Evidence(
-            title=plan.report.title or f"{plan.task.name} with {plan.backbone.name}",
+            title=plan.report.title or f"{plan.task.name} with {_named(plan)}",
             task=plan.task.name,
             keys=plan.settings(),
             target=dataset.target,
@@ -135,6 +135,12 @@ def _subgroups(
         column: parts_json(by_subgroup(target, labels, probabilities, values, names, **how))
         for column, values in columns.items()
     }
+
+
+def _named(plan: Plan) -> str:
+    """The backbone as a title has it: of a path the last part."""
+    source = plan.backbone.source
+    return source.path.name if source is not None and source.path is not None else plan.backbone.name
 
 
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:

@@ -136,6 +136,12 @@ def baselines(evidence: Evidence) -> str:
     """What the two plain baselines are."""
     if evidence.target.kind == "regression":
         return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
+    if evidence.target.kind == "mask":
+        return (
+            "The linear baseline is a logistic regression on each pixel's grey value, surroundings and place; the "
+            "majority finds nothing anywhere. An image without a class, where none was found either, is left out of "
+            "that class's means; one found where there is none, or missed, counts as 0 and as the image's diagonal."
+        )
     return (
         "The linear baseline is a logistic regression on simple features; the majority gives every row the class "
         "frequencies of training, so it always decides for the commonest."
