@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Weights
-from medplug.core.errors import ConfigError
 from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
+from medplug.core.training.checks import check_asked, check_augmented
 from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_on_random_weights, fit_without_transfer
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.transfer.importance import effective_rows
@@ -18,6 +18,7 @@ from medplug.core.transfer.importance import effective_rows
 
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
+    check_asked(adapters, job)
     frozen = FrozenFeatures(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
     masks = job.dataset.target.kind == "mask"
@@ -27,17 +28,13 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
-    _check_mixing(adapters, job)
     pretrained = job.plan.backbone.source is not None
-    probing = [spec.name for spec, adapter in adapters if adapter.starts_from_probe and pretrained]
-    if probing and masks:  # where nobody asked for it, training starts from a new decoder
-        _refuse_asked(f"adapter.{probing[0]}.head", job)
-    elif probing:
+    if pretrained and not masks and any(adapter.starts_from_probe for _, adapter in adapters):
         model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
     model.keeps_statistics &= pretrained  # random weights have none to keep
-    _check_augmented(model, job, masks=masks)
+    check_augmented(model, job)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
     if fitting is not None:
         trained = fit_head(model, fitting, job, frozen, weights)
@@ -54,29 +51,6 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     )
     trained.backbone_frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
     return trained
-
-
-def _check_mixing(adapters: Adapters, job: Job) -> None:
-    comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
-    if comparing and job.augmentation is not None and job.augmentation.mixes:
-        raise ConfigError(
-            f"augment.mixup and augment.cutmix blend the rows that adapter={comparing[0]} compares; leave them out, or "
-            "leave the adapter out"
-        )
-
-
-def _refuse_asked(key: str, job: Job) -> None:
-    if key in job.plan.origins:
-        raise ConfigError(f"{key}=probe starts from a linear head, and masks have a decoder; leave it out")
-
-
-def _check_augmented(model: Model, job: Job, *, masks: bool) -> None:
-    asked = [key for key, origin in job.plan.origins.items() if key.startswith("augment.") and "recipe" not in origin]
-    if asked and not masks and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
-        raise ConfigError(
-            f"{asked[0]} changes the images that a backbone is trained on, and with this adapter it stays frozen and "
-            "reads every image once; leave augment.* out, or use adapter=finetune"
-        )
 
 
 def _row_weights(adapters: Adapters, frozen: FrozenFeatures, job: Job) -> tuple[Weights | None, dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -16,37 +16,21 @@ from medplug.core.mask_model import MaskModel, make_model
 from medplug.core.model import Model
 from medplug.core.segmentation.loss import MaskLoss
 from medplug.core.training.seeds import seeded
+from medplug.core.training.vectors import Vectors
 
 MASKS = Target("mask", ("nerve", "vessel"))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Maps(Backbone):
+class Maps(Vectors):
     """Two convolutions, each of which halves the sides."""
 
-    width, map_widths = 6, (4, 6)
+    map_widths = (4, 6)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(6)
         self.fine = nn.Conv2d(1, 4, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(4, 6, 3, stride=2, padding=1)
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        return cls()
-
-    def assets(self) -> dict[str, Any]:
-        return {}
-
-    def prepare(self, values: Sequence[Any]) -> list[Any]:
-        return list(values)
-
-    def size(self, item: Any) -> int:
-        return 1
 
     def collate(self, items: Sequence[Any]) -> Inputs:
         return {"pixels": torch.stack(list(items)), "owner": torch.arange(len(items))}

@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.mask_model import MaskModel
 from medplug.core.model import Loss, Model
 from medplug.core.training.objective import Objective
 from medplug.core.training.seeds import seeded
+from medplug.core.training.vectors import Vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BINARY = Target("binary", ("no", "yes"))
 
 
-class Normed(Backbone):
+class Normed(Vectors):
     """A stem and a layer, each with a batch norm, and dropout."""
 
-    width, map_widths = 5, (5,)
+    map_widths = (5,)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(5)
         self.stem = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
         self.layer = nn.Sequential(nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
         self.dropout = nn.Dropout(0.5)
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        return cls()
-
-    def assets(self) -> dict[str, Any]:
-        return {}
-
-    def prepare(self, values: Sequence[Any]) -> list[Any]:
-        return list(values)
-
-    def size(self, item: Any) -> int:
-        return 1
 
     def collate(self, items: Sequence[Any]) -> Inputs:
         return {"pixels": torch.stack(list(items))}

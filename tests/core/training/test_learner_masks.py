@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Features, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.images.store import ImageStore, StoredImage
@@ -26,6 +26,7 @@ from medplug.core.training.class_maps import class_maps
 from medplug.core.training.mask_learner import MaskLabels, MaskLearner, mean_overlaps
 from medplug.core.training.rows import Collate, Rows
 from medplug.core.training.seeds import seeded
+from medplug.core.training.vectors import Vectors
 
 TARGET = Target("mask", ("nerve", "vessel"))
 SIDE = 16
@@ -39,25 +40,14 @@ def nearest(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return pixels[np.ix_(rows, columns)]
 
 
-class Squashed(Backbone):
+class Squashed(Vectors):
     """Every picture at 16 x 16; the maps are two convolutions of it."""
 
-    width, map_widths = 6, (8, 6)
+    map_widths = (8, 6)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(6)
         self.fine, self.coarse = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 6, 3, stride=2, padding=1)
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        return cls()
-
-    def assets(self) -> dict[str, Any]:
-        return {}
 
     def prepare(self, values: Sequence[StoredImage]) -> list[Any]:
         return [nearest(value.pixels()[0], SIDE, SIDE)[None] for value in values]

@@ -1,0 +1,33 @@
+"""What was asked for that this training would not heed: refused before anything is computed for it."""
+
+from __future__ import annotations
+
+from medplug.core.errors import ConfigError
+from medplug.core.model import Model
+from medplug.core.training.job import Adapters, Job
+
+
+def check_asked(adapters: Adapters, job: Job) -> None:
+    """Raise `ConfigError` for blended rows that a penalty compares, and for a linear head in place of a decoder."""
+    comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
+    if comparing and job.augmentation is not None and job.augmentation.mixes:
+        raise ConfigError(
+            f"augment.mixup and augment.cutmix blend the rows that adapter={comparing[0]} compares; leave them out, or "
+            "leave the adapter out"
+        )
+    if job.dataset.target.kind != "mask":
+        return
+    for key in (f"adapter.{spec.name}.head" for spec, adapter in adapters if adapter.starts_from_probe):
+        if key in job.plan.origins:  # where nobody asked for it, training starts from a new decoder
+            raise ConfigError(f"{key}=probe starts from a linear head, and masks have a decoder; leave it out")
+
+
+def check_augmented(model: Model, job: Job) -> None:
+    """Raise `ConfigError` where ``augment.*`` was asked for and the prepared `model` reads every image once."""
+    asked = [key for key, origin in job.plan.origins.items() if key.startswith("augment.") and "recipe" not in origin]
+    frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
+    if asked and frozen and job.dataset.target.kind != "mask":
+        raise ConfigError(
+            f"{asked[0]} changes the images that a backbone is trained on, and with this adapter it stays frozen and "
+            "reads every image once; leave augment.* out, or use adapter=finetune"
+        )
