@@ -130,11 +130,15 @@ def _subgroups(
     names: tuple[str, ...],
     how: dict[str, Any],
 ) -> dict[str, Any]:
-    columns = {**({"site": test.sites} if test.sites else {}), **test.by}
     return {
         column: parts_json(by_subgroup(target, labels, probabilities, values, names, **how))
-        for column, values in columns.items()
+        for column, values in subgroups_of(test).items()
     }
+
+
+def subgroups_of(test: Examples) -> dict[str, list[str]]:
+    """The columns that scores are told by, each with one value a row: the site, and those of ``report.by``."""
+    return {**({"site": test.sites} if test.sites else {}), **test.by}
 
 
 def _named(plan: Plan) -> str:

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
 from medplug.core.evaluation.masks import (
-    Table,
     estimate_overlaps,
     overlap_difference,
     overlaps_by_subgroup,
     overlaps_per_class,
 )
-from medplug.core.judge import Judged, as_json, chosen, parts_json
+from medplug.core.judge import Judged, as_json, chosen, parts_json, subgroups_of
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.pixel_baseline import all_background, fit_pixel_baseline
@@ -46,7 +45,10 @@ def judge_masks(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
         "sample": dataset.facts.sample,
         "metrics": as_json(estimate_overlaps(table, **how)),
         "by_class": parts_json(overlaps_per_class(table, shown, **how)),
-        "by_group": _subgroups(test, table, how),
+        "by_group": {
+            column: parts_json(overlaps_by_subgroup(table, values, **how))
+            for column, values in subgroups_of(test).items()
+        },
         "baseline": {
             "majority": as_json(estimate_overlaps(nothing, **how)),
             "linear": as_json(estimate_overlaps(plain, **how)),
@@ -65,8 +67,3 @@ def _images(examples: Examples) -> Iterator[NDArray[np.uint8]]:
 
 def _masks(examples: Examples) -> Iterator[NDArray[np.uint8]]:
     return (mask.pixels()[0] for mask in examples.masks or [])
-
-
-def _subgroups(test: Examples, table: Table, how: dict[str, Any]) -> dict[str, Any]:
-    columns = {**({"site": test.sites} if test.sites else {}), **test.by}
-    return {column: parts_json(overlaps_by_subgroup(table, values, **how)) for column, values in columns.items()}

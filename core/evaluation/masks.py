@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, Part, estimates
+from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, Part, each_subgroup, estimates
 from medplug.core.evaluation.statistic import Statistic, Weights, macro, ratio
 from medplug.core.segmentation.overlap import MEASURES
 
@@ -61,14 +61,11 @@ def overlaps_by_subgroup(
     seed: int = 0,
 ) -> dict[str, Part]:
     """The measures on the images of each subgroup (one a row) by itself, subgroups in sorted order."""
-    belongs = np.asarray(subgroup)
-    parts: dict[str, Part] = {}
-    for name in np.unique(belongs):
-        rows = np.flatnonzero(belongs == name)
-        members = None if groups is None else np.asarray(groups)[rows]
-        scored = estimate_overlaps(table[rows], groups=members, resamples=resamples, seed=seed)
-        parts[str(name)] = Part(n=len(rows), metrics=scored)
-    return parts
+
+    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
+        return estimate_overlaps(table[rows], groups=members, resamples=resamples, seed=seed)
+
+    return each_subgroup(subgroup, groups, scored)
 
 
 def _overall(table: Table) -> dict[str, Statistic]:

@@ -8,7 +8,7 @@ a metric is undefined (one class only, say) is left out of its interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -139,15 +139,27 @@ def by_subgroup(
     for what, given in (("subgroup", subgroup), ("groups", groups)):
         if given is not None and len(given) != len(labels):
             raise DataError(f"{what} has {len(given)} values for {len(labels)} rows; give one a row")
+
+    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
+        return estimate(
+            target, labels[rows], probabilities[rows], metrics, groups=members, resamples=resamples, seed=seed
+        )
+
+    return each_subgroup(subgroup, groups, scored)
+
+
+def each_subgroup(
+    subgroup: Sequence[str],
+    groups: Groups | None,
+    scored: Callable[[NDArray[np.int64], Groups | None], dict[str, Estimate]],
+) -> dict[str, Part]:
+    """What `scored` gives for the rows of each subgroup and their groups, subgroups in sorted order."""
     belongs = np.asarray(subgroup)
     parts: dict[str, Part] = {}
     for name in np.unique(belongs):
-        rows = np.flatnonzero(belongs == name)
+        rows = np.flatnonzero(belongs == name).astype(np.int64)
         members = None if groups is None else np.asarray(groups)[rows]
-        scored = estimate(
-            target, labels[rows], probabilities[rows], metrics, groups=members, resamples=resamples, seed=seed
-        )
-        parts[str(name)] = Part(n=len(rows), metrics=scored)
+        parts[str(name)] = Part(n=len(rows), metrics=scored(rows, members))
     return parts
 
 
