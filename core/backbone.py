@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
+
+from medplug.core.features import Features
 
 if TYPE_CHECKING:
     from medplug.core.images.store import StoredImage
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, Tensor]
 """One collated batch of one modality."""
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What a backbone gives for one batch.
-
-    `pooled` is ``[batch, width]``; `tokens` ``[batch, tokens, width]`` with
-    `mask` ``[batch, tokens]`` (True = real).
-    """
-
-    pooled: Tensor
-    tokens: Tensor
-    mask: Tensor
 
 
 class Backbone(nn.Module, ABC):

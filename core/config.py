@@ -158,6 +158,14 @@ class TrainConfig(Section):
     keep_checkpoints: bool = Field(False, description="keep checkpoints/ once the run is finished")
 
 
+class FusionConfig(Section):
+    """The ``fusion.*`` keys that every fusion has; a fusion's own model adds its options."""
+
+    modality_dropout: float = Field(
+        0.1, ge=0, lt=1, description="how often a modality of a training row is withheld, so that any may be missing"
+    )
+
+
 class SelectionConfig(Section):
     """The ``selection.*`` keys: how the model is chosen, on validation rows only."""
 

@@ -10,8 +10,9 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.adapter import LinearHead
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
+from medplug.core.features import Features
 
 
 class Outputs(NamedTuple):

@@ -7,7 +7,8 @@ code alone; no dotted path is ever taken from a configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
@@ -44,12 +45,15 @@ class TaskSpec(Spec):
     `config` is the model of ``task.*``, `data` that of ``data.*`` (a subclass of
     `medplug.core.config.DataConfig` with the task's own column names), `augment`
     that of ``augment.*`` for a task whose training batches may be changed at random.
+    A task of several modalities lists its `slots` with their modality; a run has
+    those whose key ``data.<slot>`` names columns, each with a backbone of its own.
     """
 
     modalities: tuple[Modality, ...]
     targets: tuple[TargetKind, ...]
     data: str
     augment: str | None = None
+    slots: Mapping[str, Modality] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,12 @@ class BackboneSpec(Spec):
 
     With `pretrained` it needs a source of weights (a registry name, a local
     folder, a hub id); without, its name alone selects it and it learns from scratch.
+    One that is `fixed` has no weights: its features mean something before any training.
     """
 
     modality: Modality
     pretrained: bool = False
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +88,15 @@ class AdapterSpec(Spec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionSpec(Spec):
-    """A layer that joins the features of several modalities."""
+    """A layer that joins modalities: ``factory`` makes a `medplug.core.fusion.layer.Fusion`.
+
+    `config` is a subclass of `medplug.core.config.FusionConfig`. With `needs_tokens`
+    it reads token features and not pooled ones alone; one that `learns` has weights,
+    so that no head can be fitted on what it gives before it is trained.
+    """
 
     needs_tokens: bool = False
+    learns: bool = True
 
 
 def resolve(target: str, *, owner: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.images.store import StoredImage
+from medplug.core.data.content import Digested
 
 if TYPE_CHECKING:
     from medplug.core.task import Examples
@@ -99,7 +99,7 @@ def _column(values: Iterable[Any]) -> Iterable[bytes]:
 def _digest(value: Any) -> bytes:
     if value is None:
         return _BLANK
-    if isinstance(value, StoredImage):
+    if isinstance(value, Digested):
         return value.digest
     if isinstance(value, str):
         text = _normal(value)

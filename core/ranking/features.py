@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.bins import even_rows
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
 from medplug.core.run import make_task

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from medplug import __version__
 from medplug.core.backbone import Backbone
-from medplug.core.images.store import StoredImage
+from medplug.core.data.content import Digested
 
 Encode = Callable[[list[Any]], NDArray[np.float32]]
 
@@ -31,7 +31,7 @@ def content_key(value: Any) -> bytes:
         data = value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):
         data = value
-    elif isinstance(value, StoredImage):
+    elif isinstance(value, Digested):
         return value.digest
     else:
         array = np.ascontiguousarray(value)

@@ -9,8 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Material, Matrix, Weights
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.evaluation.probe import fit_probe
+from medplug.core.features import Features
 from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key, content_key
 from medplug.core.training.compute import infer

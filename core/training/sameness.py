@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import DataError
+from medplug.core.features import Features
 from medplug.core.training.cache import content_key
 from medplug.core.training.compute import Compute, infer
 

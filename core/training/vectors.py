@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
+from medplug.core.features import Features
 from medplug.core.model import Model
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
+from medplug.core.features import Features
 from medplug.core.images.store import StoredImage
 from medplug.plugins.backbones.pictures import Picture, Pictures, View
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.image_backbone import ImageBackbone

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions

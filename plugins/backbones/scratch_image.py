@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.images.store import StoredImage
 from medplug.core.registry import Source
 from medplug.plugins.backbones.image_backbone import ImageBackbone

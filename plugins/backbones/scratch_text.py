@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.plugins.backbones.scratch_options import (
     RecurrentTextOptions,

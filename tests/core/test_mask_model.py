@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.mask_model import MaskModel, make_model
 from medplug.core.model import Model
 from medplug.core.segmentation.loss import MaskLoss

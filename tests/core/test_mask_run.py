@@ -22,10 +22,11 @@ from torch import Tensor, nn
 import medplug
 from medplug.cli import cli
 from medplug.core import plugins as discovery
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import Section
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, MedplugError, UsageError
+from medplug.core.features import Features
 from medplug.core.hooks import hookimpl
 from medplug.core.images.masks import nearest
 from medplug.core.images.store import StoredImage

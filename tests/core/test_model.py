@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
+from medplug.core.features import Features
 from medplug.core.mask_model import MaskModel
 from medplug.core.model import Loss, Model
 from medplug.core.training.objective import Objective

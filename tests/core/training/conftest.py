@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from medplug.core.backbone import Backbone, Features, Inputs
+from medplug.core.backbone import Backbone, Inputs
+from medplug.core.features import Features
 from medplug.core.training.compute import Compute
 from medplug.core.training.processes import Processes
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.masks import estimate_overlaps
+from medplug.core.features import Features
 from medplug.core.images.store import ImageStore, StoredImage
 from medplug.core.mask_model import MaskModel
 from medplug.core.segmentation.loss import MaskLoss

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.errors import DataError
+from medplug.core.features import Features
 from medplug.core.training.sameness import check_features_differ, check_outputs_differ
 
 SAME = "the model gives the same output for every input"

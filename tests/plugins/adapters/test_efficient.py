@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medplug.core.backbone import Features, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
+from medplug.core.features import Features
 from medplug.core.model import Model
 from medplug.core.registry import Source
 from medplug.core.training.vectors import Vectors

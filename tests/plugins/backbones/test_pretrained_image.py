@@ -19,8 +19,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.images.store import ImageStore, StoredImage
 from medplug.core.registry import Source
 from medplug.core.transfer.depth import main_stack

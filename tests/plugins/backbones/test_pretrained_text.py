@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.pretrained_text import PretrainedText

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medplug.core.backbone import Features
 from medplug.core.errors import BackboneError
+from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.plugins.backbones.scratch_options import (
     ScratchTextOptions,

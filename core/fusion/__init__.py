@@ -1,0 +1,1 @@
+"""Shared fusion layers: plain modules over the features of several modalities."""

@@ -1,0 +1,1 @@
+"""Signals: ECG, EEG and whatever else is sampled over time."""
