@@ -54,7 +54,9 @@ def main() -> None:
 
 def minilm(rows: int, tokens: int) -> tuple[Model, dict[str, torch.Tensor]]:
     plan = make_plan([("", {"task": "text_diagnosis"})], Plugins())
-    backbone = resolve(plan.backbone.spec.factory, owner="backbone").create(plan.backbone_options, plan.backbone.source)
+    backbone = resolve(plan.encoder.choice.spec.factory, owner="backbone").create(
+        plan.encoder.options, plan.encoder.choice.source
+    )
     model = Model(backbone, Target("multiclass", tuple("abcde")))
     ids = torch.randint(1000, 20000, (rows, tokens))
     mask = torch.ones(rows, tokens, dtype=torch.bool)

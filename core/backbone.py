@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.features import Features
 
@@ -33,6 +34,10 @@ class Backbone(nn.Module, ABC):
     width: int
     map_widths: tuple[int, ...] = ()
     """The channels of what `maps` gives, finest first; empty where it gives none."""
+    decides: bool = False
+    """Whether its pooled features are the logits themselves, so that no head stands behind it."""
+    keeps_statistics: bool = False
+    """Whether its batch norms keep the statistics of pretraining even where their weights are trained."""
 
     @classmethod
     @abstractmethod
@@ -43,6 +48,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def restore(cls, assets: Mapping[str, Any]) -> Self:
         """Build it again from `assets`, with any weights; the core then loads the saved ones."""
+
+    def again(self) -> Self:
+        """The same network with random weights."""
+        return type(self).restore(self.assets())
 
     @abstractmethod
     def assets(self) -> dict[str, Any]:
@@ -70,6 +79,18 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Inputs) -> Features:
         """Encode one batch."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; batch norms whose weights are frozen keep the statistics that go with these.
+
+        So do all of them where `keeps_statistics` is set.
+        """
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                learns = any(each.requires_grad for each in module.parameters()) and not self.keeps_statistics
+                module.train(mode and learns)
+        return self
 
     def maps(self, inputs: Inputs) -> tuple[Features, list[Tensor]]:
         """Features and, finest first, feature maps ``[batch, channels, height, width]`` to decode masks from."""

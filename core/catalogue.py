@@ -185,7 +185,7 @@ def _trained(plan: Plan) -> str:
     """How the model would be trained, in the order in which it happens."""
     specs = [spec for spec, _ in plan.adapters]
     named = {question: [s for s in specs if question in s.answers] for question in ANSWERED}
-    backbone, rate = plan.backbone.name, f"by gradient for at most {plan.train.epochs} epochs"
+    backbone, rate = plan.backbones, f"by gradient for at most {plan.train.epochs} epochs"
     first = f"weigh the source rows ({_names(named['weigh'])}), then " if named["weigh"] else ""
     penalties = f", with {_names(named['penalty'])} in the loss" if named["penalty"] else ""
     if named["fit"]:

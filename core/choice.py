@@ -10,7 +10,7 @@ from typing import Any
 from medplug.core.errors import ConfigError, UnknownNameError
 from medplug.core.plugins import Plugins
 from medplug.core.registry import Source
-from medplug.core.specs import BackboneSpec, Modality, Spec, TaskSpec
+from medplug.core.specs import BackboneSpec, Modality, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,34 @@ class BackboneChoice:
     source: Source | None
     defaults: Mapping[str, Any]
 
+    @property
+    def meaningful(self) -> bool:
+        """Whether its features mean something before any training: it is pretrained, or has no weights."""
+        return self.source is not None or self.spec.fixed
 
-def choose_backbone(name: str, task: TaskSpec, plugins: Plugins) -> BackboneChoice:
-    """What ``backbone=NAME`` means for a task: a known name, else a local folder, else a hub name."""
-    if len(task.modalities) != 1:
-        raise ConfigError(f"the task {task.name} needs {' and '.join(task.modalities)}; a run takes one modality")
-    (modality,) = task.modalities
-    named = _named_backbone(name, task, plugins)
+    @property
+    def short(self) -> str:
+        """The name as titles have it: of a path the last part."""
+        return self.source.path.name if self.source is not None and self.source.path is not None else self.name
+
+
+def choose_backbone(
+    name: str, modality: Modality, task: str, plugins: Plugins, *, key: str = "backbone"
+) -> BackboneChoice:
+    """What `key` (``backbone=NAME``) means for a modality: a known name, else a local folder, else a hub name."""
+
+    def known_as() -> BackboneChoice | None:
+        found = _named_backbone(name, plugins)
+        if found is not None and found.spec.modality != modality:
+            raise ConfigError(f"{key}={name} encodes {found.spec.modality}; the task {task} needs {modality} there")
+        return found
+
+    named = known_as()
     if named is None and (name.startswith((".", "/", "~")) or name.endswith(".safetensors") or Path(name).is_dir()):
         return BackboneChoice(name, _loader(modality, plugins), Source(path=Path(name).expanduser()), {})
     if named is None:
         plugins.ask_third_parties()
-        named = _named_backbone(name, task, plugins)
+        named = known_as()
     if named is not None:
         return named
     if name.count("/") == 1 and not name.endswith("/"):
@@ -42,29 +58,20 @@ def choose_backbone(name: str, task: TaskSpec, plugins: Plugins) -> BackboneChoi
     raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
 
 
-def _named_backbone(name: str, task: TaskSpec, plugins: Plugins) -> BackboneChoice | None:
+def _named_backbone(name: str, plugins: Plugins) -> BackboneChoice | None:
     """The backbone of that name, as far as plugins were asked."""
     entry = plugins.registry.backbones.get(name)
     if entry is not None:
         spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins)
-        _check_modality(name, entry.modality, task)
         return BackboneChoice(name, spec, entry, entry.options)
     if name not in {spec.name for spec in scratch(plugins)}:
         return None
-    spec = plugins.backbone(name)
-    _check_modality(name, spec.modality, task)
-    return BackboneChoice(name, spec, None, {})
+    return BackboneChoice(name, plugins.backbone(name), None, {})
 
 
 def scratch(plugins: Plugins) -> list[BackboneSpec]:
     """The backbones that learn from scratch, as far as plugins were asked; others go by the name of their weights."""
     return [s for s in plugins.known("backbone").values() if isinstance(s, BackboneSpec) and not s.pretrained]
-
-
-def _check_modality(name: str, modality: Modality, task: TaskSpec) -> None:
-    if modality not in task.modalities:
-        wanted = " or ".join(task.modalities)
-        raise ConfigError(f"backbone={name} encodes {modality}; the task {task.name} needs {wanted}")
 
 
 def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.errors import ConfigError, DataError
-from medplug.core.specs import AdapterSpec, Need, Question
+from medplug.core.specs import AdapterSpec, FusionSpec, Need, Question
 
 if TYPE_CHECKING:
+    from medplug.core.choice import BackboneChoice
     from medplug.core.data.targets import Target
     from medplug.core.task import Examples
 
@@ -50,6 +51,24 @@ def check_composition(
                 _refuse(spec, need, backbone)
     _check_selection(data, selection)
     _check_criterion(adapters, selection, backbone=backbone, pretrained=pretrained)
+
+
+def check_joint(adapters: Sequence[AdapterSpec], fusion: FusionSpec, backbones: Mapping[str, BackboneChoice]) -> None:
+    """Raise `ConfigError` for a head that is fitted on features which would have to be trained first."""
+    for spec in adapters:
+        if "fit" not in spec.answers:
+            continue
+        new = [f"backbone.{slot}={choice.name}" for slot, choice in backbones.items() if not choice.meaningful]
+        if new:
+            raise ConfigError(
+                f"adapter={spec.name} fits a head on features as they are, and {' and '.join(new)} start from random "
+                "weights; name pretrained ones (of table columns: columns), or use adapter=finetune"
+            )
+        if fusion.learns:
+            raise ConfigError(
+                f"adapter={spec.name} fits a head in closed form, and fusion={fusion.name} has weights of its own to "
+                "train; use fusion=concat, or adapter=frozen"
+            )
 
 
 def require_training_table(data: DataConfig) -> None:

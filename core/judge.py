@@ -33,7 +33,7 @@ class Judged:
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
         return Evidence(
-            title=plan.report.title or f"{plan.task.name} with {_named(plan)}",
+            title=plan.report.title or f"{plan.task.name} with {plan.backbones}",
             task=plan.task.name,
             keys=plan.settings(),
             target=dataset.target,
@@ -60,11 +60,11 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
     probabilities = target.probabilities(trained.logits["test"])
     plain = plain_baseline(
         task.plain_features(),
-        _rows(dataset, "train"),
+        dataset.splits["train"].values,
         dataset.labels["train"],
-        _rows(dataset, "validation"),
+        dataset.splits["validation"].values,
         dataset.labels["validation"],
-        _rows(dataset, "test"),
+        test.values,
         target,
         metric,
         weightings(dataset.labels["train"], target, plan.train.class_weights),
@@ -107,11 +107,6 @@ def chosen(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[
     return found
 
 
-def _rows(dataset: Dataset, split: str) -> list[Any]:
-    (values,) = dataset.splits[split].inputs.values()
-    return values
-
-
 def as_json(estimates: dict[str, Estimate]) -> dict[str, Any]:
     """Estimates as JSON data, by name."""
     return {name: each.as_json() for name, each in estimates.items()}
@@ -139,12 +134,6 @@ def _subgroups(
 def subgroups_of(test: Examples) -> dict[str, list[str]]:
     """The columns that scores are told by, each with one value a row: the site, and those of ``report.by``."""
     return {**({"site": test.sites} if test.sites else {}), **test.by}
-
-
-def _named(plan: Plan) -> str:
-    """The backbone as a title has it: of a path the last part."""
-    source = plan.backbone.source
-    return source.path.name if source is not None and source.path is not None else plan.backbone.name
 
 
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:

@@ -61,7 +61,7 @@ def judge_masks(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
 
 
 def _images(examples: Examples) -> Iterator[NDArray[np.uint8]]:
-    (values,) = examples.inputs.values()
+    values = examples.values
     return (value.pixels()[0] for value in values)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.adapter import LinearHead
 from medplug.core.backbone import Backbone, Inputs
@@ -32,31 +31,31 @@ class Model(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.neck: nn.Module = nn.Identity()
-        self.keeps_statistics = False
         self.head = nn.Linear(backbone.width, target.outputs)
+        if backbone.decides:
+            self._hand_on()
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Logits ``[batch, outputs]``."""
         return self.outputs(inputs).logits
 
     def outputs(self, inputs: Inputs) -> Outputs:
-        """Features and logits; neck and head compute in float32, whatever the backbone's arithmetic."""
+        """Features and logits."""
         features: Features = self.backbone(inputs)
-        with torch.autocast(features.pooled.device.type, enabled=False):
-            joined = self.neck(features.pooled.float())
+        return self.joined(features.pooled)
+
+    def joined(self, pooled: Tensor) -> Outputs:
+        """What neck and head make of pooled features ``[batch, width]``, in float32 whatever these came in."""
+        with torch.autocast(pooled.device.type, enabled=False):
+            joined = self.neck(pooled.float())
             return Outputs(joined, self.head(joined))
 
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode; batch norms whose weights are frozen keep the statistics that go with these.
-
-        So do all of the backbone where `keeps_statistics` is set.
-        """
-        super().train(mode)
-        for module in self.backbone.modules():
-            if isinstance(module, _BatchNorm):
-                learns = any(each.requires_grad for each in module.parameters()) and not self.keeps_statistics
-                module.train(mode and learns)
-        return self
+    def _hand_on(self) -> None:
+        """Let the head give what it is given: the backbone has decided."""
+        with torch.no_grad():
+            nn.init.eye_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+        self.head.requires_grad_(False)
 
     def set_neck(self, neck: nn.Module, width: int) -> None:
         """Put `neck` before a new head, which reads its `width` features."""

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
+from medplug.core.data.content import content_key
 from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
@@ -25,7 +26,6 @@ from medplug.core.model import Model
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
-from medplug.core.training.cache import content_key
 from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
 
@@ -116,7 +116,7 @@ class Predictor:
     def _class_maps(
         self, examples: Examples, report: Report
     ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
-        (values,) = examples.inputs.values()
+        values = examples.values
         sizes = [value.shape[1:3] for value in values]
         return class_maps(self.model, self.model.backbone.prepare(values), sizes, self.compute, report)
 
@@ -138,8 +138,7 @@ class Predictor:
     def _probabilities(self, examples: Examples, report: Report) -> NDArray[np.float64]:
         if not len(examples):
             return np.empty((0, len(self.target.classes)))
-        (values,) = examples.inputs.values()
-        return self.target.probabilities(self.logits(values, report))
+        return self.target.probabilities(self.logits(examples.values, report))
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
-from medplug.core.backbone import Backbone
 from medplug.core.composition import check_rows, check_target, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
 from medplug.core.mask_frames import overlap_frame
@@ -168,13 +168,8 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
 
 def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
-    factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
-    backbone = factory.create(plan.backbone_options, plan.backbone.source)
-    train = dataset.splits["train"]
-    (values,) = train.inputs.values()
-    backbone.learn(values, train.groups)
-    model = make_model(backbone, dataset.target).to(compute.device)
-    adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
+    backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
+    model, adapters = make_model(backbone, dataset.target).to(compute.device), build_adapters(plan)
     return model, adapters
 
 

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medplug.core.backbone import Backbone
 from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.joint.build import describe, describe_adapters, restored, restored_adapters
 from medplug.core.mask_model import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
@@ -32,21 +32,20 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
 
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    spec = plan.backbone.spec
     columns = {name: value for name, value in task.data.model_dump(mode="json").items() if name not in _TABLES}
     described = {
         "format": FORMAT,
         "medplug": version("medplug"),
-        "task": {"name": plan.task.name, "options": task.options.model_dump(mode="json"), "data": columns},
+        "task": {
+            "name": plan.task.name,
+            "options": task.options.model_dump(mode="json"),
+            "data": columns,
+            "learned": task.learned(),
+        },
         "target": asdict(target),
         "precision": "float32" if plan.run.precision == "float32" else "auto",
-        "backbone": {
-            "name": plan.backbone.name,
-            "builder": spec.name,
-            "from": plugins.owner("backbone", spec.name),
-            "assets": model.backbone.assets(),
-        },
-        "adapters": [{"name": a.name, "options": o.model_dump(mode="json")} for a, o in plan.adapters],
+        "backbone": describe(plan, model.backbone, plugins),
+        "adapters": describe_adapters(plan),
     }
     (folder / "model.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
 
@@ -66,14 +65,10 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     told = described["target"]
     target = Target(told["kind"], tuple(told["classes"]), told.get("centre", 0.0), told.get("scale", 1.0))
     task = _task(described["task"], plugins, root)
-    spec = plugins.backbone(described["backbone"]["builder"])
-    factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
-        model = make_model(factory.restore(described["backbone"]["assets"]), target)
-        for entry in described["adapters"]:
-            adapter = plugins.adapter(entry["name"])
-            options = resolve(adapter.config, owner=adapter.name).model_validate(entry["options"])
-            resolve(adapter.factory, owner=adapter.name)(options).prepare(model)
+        model = make_model(restored(described["backbone"], target.outputs, plugins), target)
+        for adapter in restored_adapters(described["adapters"], plugins):
+            adapter.prepare(model)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run.model_copy(update={"precision": described["precision"]}), alone=True)
     return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute)
@@ -105,6 +100,7 @@ def _task(described: dict[str, Any], plugins: Plugins, root: Path | None) -> Tas
         raise ConfigError(f"the tables of the task {spec.name} name no files; leave the root out")
     data = model.model_validate({**described["data"], **({} if root is None else {"root": root})})
     task: Task = resolve(spec.factory, owner=spec.name)(options, data)
+    task.recall(described.get("learned", {}))
     return task
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.content import JointRow
+
 if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
@@ -58,6 +60,15 @@ class Examples:
     def tells_of_target(self) -> bool:
         """Whether these rows are of the domain that the model is for; so they are where no domains were named."""
         return self.of_target is None or bool(self.of_target.any())
+
+    @property
+    def values(self) -> list[Any]:
+        """One raw value a row; a `JointRow` where there are several slots."""
+        if len(self.inputs) == 1:
+            (values,) = self.inputs.values()
+            return values
+        rows = zip(*self.inputs.values(), strict=True)
+        return [JointRow(dict(zip(self.inputs, row, strict=True))) for row in rows]
 
     def take(self, index: NDArray[np.int64]) -> Examples:
         """The examples at these positions, in this order."""
@@ -181,6 +192,13 @@ class Task(ABC):
     @abstractmethod
     def sample(self) -> pl.DataFrame:
         """A small built-in table, so that the task runs with no data given."""
+
+    def learned(self) -> dict[str, Any]:
+        """What reading the training table has settled for every later one (the kinds of columns, say), as JSON data."""
+        return {}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks learn nothing
+        """Take over what `learned` gave in the run that trained the model."""
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""

@@ -55,7 +55,7 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     labels = dataset.target.encode(scored.labels or [])
     suits, facts = {}, {}
     for each in plans:  # one backbone in memory at a time
-        name, encoder = each.backbone.name, Encoder(each, train, watch)
+        name, encoder = each.encoder.choice.name, Encoder(each, train, watch)
         features = encoder.features(raw(scored))
         watch(Progress(f"scoring {name}"))
         suits[name], facts[name] = _suit(features, labels, dataset.target), {"width": encoder.width}

@@ -60,19 +60,19 @@ def owners(examples: Examples) -> list[str] | None:
 
 def raw(examples: Examples) -> list[Any]:
     """The raw inputs of a task of one modality, one a row."""
-    (values,) = examples.inputs.values()
-    return values
+    return examples.values
 
 
 class Encoder:
     """A plan's backbone, loaded and frozen, with the features it has made."""
 
     def __init__(self, plan: Plan, learn_from: Examples, watch: Watch) -> None:
-        self._watch, self._name = watch, plan.backbone.name
+        self._watch, self._name = watch, plan.encoder.choice.name
         watch(Progress(f"loading {self._name}"))
-        factory: type[Backbone] = resolve(plan.backbone.spec.factory, owner=f"backbone {plan.backbone.spec.name}")
+        chosen, spec = plan.encoder.choice, plan.encoder.choice.spec
+        factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
         self._compute: Compute = compute_for(plan.run, plan.train, alone=True)
-        backbone = factory.create(plan.backbone_options, plan.backbone.source)
+        backbone = factory.create(plan.encoder.options, chosen.source)
         backbone.learn(raw(learn_from), learn_from.groups)
         self._backbone = backbone.to(self._compute.device).eval()
         self._cache = FeatureCache(backbone_key(backbone, str(self._compute.dtype)), plan.train.cache)

@@ -114,9 +114,9 @@ def _tables(tables: Sequence[Any]) -> dict[str, Any]:
 
 
 def _check_pretrained(plan: Plan) -> None:
-    if plan.backbone.source is None:
+    if not plan.encoder.choice.meaningful:
         raise ConfigError(
-            f"{plan.backbone.name} starts from random weights, so its features say nothing before it is trained; "
+            f"{plan.encoder.choice.name} starts from random weights, so its features say nothing before it is trained; "
             "leave it out of the ranking, and compare it by running it (pretrained ones: medplug list backbones)"
         )
 

@@ -20,23 +20,9 @@ from numpy.typing import NDArray
 
 from medplug import __version__
 from medplug.core.backbone import Backbone
-from medplug.core.data.content import Digested
+from medplug.core.data.content import content_key
 
 Encode = Callable[[list[Any]], NDArray[np.float32]]
-
-
-def content_key(value: Any) -> bytes:
-    """Sixteen bytes that stand for a raw value: equal content, equal key."""
-    if isinstance(value, str):
-        data = value.encode("utf-8", "surrogatepass")
-    elif isinstance(value, bytes):
-        data = value
-    elif isinstance(value, Digested):
-        return value.digest
-    else:
-        array = np.ascontiguousarray(value)
-        data = f"{array.dtype}{array.shape}".encode() + array.tobytes()
-    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def backbone_key(backbone: Backbone, arithmetic: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,16 +12,55 @@ from torch import Tensor
 
 from medplug.core.adapter import Adapter, FitData, LinearHead, Material, Matrix, Weights
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.evaluation.probe import fit_probe
+from medplug.core.data.content import content_key
 from medplug.core.features import Features
 from medplug.core.model import Model
-from medplug.core.training.cache import FeatureCache, backbone_key, content_key
+from medplug.core.training.cache import FeatureCache, backbone_key
 from medplug.core.training.compute import infer
 from medplug.core.training.criteria import target_criteria
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.sameness import check_features_differ
 from medplug.core.training.weights import weightings
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One backbone's features ``[rows, width]`` by split, what it noticed, and how many different inputs it read."""
+
+    splits: dict[str, Matrix]
+    census: dict[str, dict[str, int]]
+    distinct: int
+
+
+def encode(backbone: Backbone, rows: Mapping[str, list[Any]], job: Job, *, pretrained: bool, what: str = "") -> Encoded:
+    """Pooled features of raw values by split, each distinct one encoded once; `what` names them among several."""
+    backbone.eval()
+    compute = job.compute
+    # several processes must miss the same entries, and need not see the same disk: they keep none
+    kept = pretrained and compute.processes.world == 1
+    folder = (job.plan.train.cache or job.checkpoints) if kept else None
+    cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
+    report = job.stage(f"encoding {what}".strip())
+    items = {split: backbone.prepare(values) for split, values in rows.items()}
+    prepared = {
+        content_key(value): item for split in rows for value, item in zip(rows[split], items[split], strict=True)
+    }
+
+    def pooled(inputs: Inputs) -> Tensor:
+        features: Features = backbone(inputs)
+        return features.pooled
+
+    def missing(values: list[Any]) -> Matrix:
+        return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
+
+    everything = cache.features([value for values in rows.values() for value in values], missing)
+    if len(prepared) > 1 and pretrained:
+        check_features_differ(everything)
+    cache.save()
+    ends = np.cumsum([len(values) for values in rows.values()])[:-1]
+    splits = dict(zip(rows, np.split(everything, ends), strict=True))
+    return Encoded(splits, {split: backbone.census(each) for split, each in items.items()}, len(prepared))
 
 
 class FrozenFeatures:
@@ -40,34 +81,11 @@ class FrozenFeatures:
     @cached_property
     def splits(self) -> dict[str, Matrix]:
         """Features ``[rows, width]`` by split."""
-        self.backbone.eval()
-        backbone, job, compute = self.backbone, self.job, self.job.compute
-        # several processes must miss the same entries, and need not see the same disk: they keep none
-        kept = self.pretrained and compute.processes.world == 1
-        folder = (job.plan.train.cache or job.checkpoints) if kept else None
-        cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
-        report = job.stage("encoding")
+        job = self.job
         rows = {split: job.values(split) for split in job.dataset.splits}
-        items = {split: backbone.prepare(values) for split, values in rows.items()}
-        prepared = {
-            content_key(value): item for split in rows for value, item in zip(rows[split], items[split], strict=True)
-        }
-
-        def pooled(inputs: Inputs) -> Tensor:
-            features: Features = backbone(inputs)
-            return features.pooled
-
-        def encode(values: list[Any]) -> Matrix:
-            return infer(pooled, backbone, [prepared[content_key(value)] for value in values], compute, report)
-
-        everything = cache.features([value for values in rows.values() for value in values], encode)
-        if len(prepared) > 1 and self.pretrained:
-            check_features_differ(everything)
-        cache.save()
-        ends = np.cumsum([len(values) for values in rows.values()])[:-1]
-        self.census = {split: backbone.census(each) for split, each in items.items()}
-        self.notes = {"distinct inputs encoded": len(prepared)}
-        return dict(zip(rows, np.split(everything, ends), strict=True))
+        found = encode(self.backbone, rows, job, pretrained=self.pretrained)
+        self.census, self.notes = found.census, {"distinct inputs encoded": found.distinct}
+        return found.splits
 
     def fit_data(self, row_weights: Weights | None = None) -> FitData:
         """The features with the labels and all else that a head is fitted by."""
@@ -100,29 +118,14 @@ def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, w
     job.stage("fitting the head")
     head = adapter.fit(data)
     model.set_head(head)
-    logits = {split: _logits(head, values) for split, values in frozen.splits.items()}
+    logits = {split: head_logits(head, values) for split, values in frozen.splits.items()}
     if head.validation_logits is not None:
         logits["validation"] = head.validation_logits
     criteria = target_criteria(job, frozen, logits)
     return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria)
 
 
-def fit_without_transfer(frozen: FrozenFeatures, job: Job) -> Matrix:
-    """Test logits of a plain logistic head on the same labels: what a transfer method must beat."""
-    data = frozen.fit_data()
-    job.stage("fitting a head without transfer")
-    return _logits(fit_probe(data), frozen.splits["test"])
-
-
-def fit_on_random_weights(backbone: Backbone, job: Job) -> Matrix:
-    """Test logits of a linear head on the same network with random weights: what pretraining must beat."""
-    job.stage("building the backbone with random weights")
-    random = type(backbone).restore(backbone.assets()).to(job.compute.device)
-    frozen = FrozenFeatures(random, job, pretrained=False)
-    return _logits(fit_probe(frozen.fit_data()), frozen.splits["test"])
-
-
-def _logits(head: LinearHead, features: Matrix) -> Matrix:
+def head_logits(head: LinearHead, features: Matrix) -> Matrix:
     """Logits ``[rows, outputs]`` in float32, as the model gives them."""
     logits: Matrix = features @ head.weight.astype(np.float32).T + head.bias.astype(np.float32)
     return logits

@@ -17,10 +17,12 @@ from medplug.core.training import criteria
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.job import Adapters, Job, Trained
+from medplug.core.training.joint_learner import joint_learner
 from medplug.core.training.learner import Learner, vector_learner
 from medplug.core.training.mask_learner import MaskLearner
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
+from medplug.core.training.parts import JointFeatures
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
 from medplug.core.training.sameness import check_outputs_differ
@@ -71,13 +73,15 @@ def train_whole(
 
 
 def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
+    if isinstance(frozen, JointFeatures):
+        return joint_learner(model, job, frozen)
     masks = job.dataset.target.kind == "mask"
     if not masks and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
         return vector_learner(model, job, frozen)
     job.stage("preparing")
     items = {split: model.backbone.prepare(job.values(split)) for split in job.dataset.splits}
     census = {split: model.backbone.census(each) for split, each in items.items()}
-    if job.plan.backbone.source is not None:
+    if job.plan.pretrained:
         check_outputs_differ(model.backbone, job.values("train"), job.compute)
     return (MaskLearner if masks else Learner)(model, items, census, job, frozen, job.augmentation)
 

@@ -42,8 +42,7 @@ class Job:
 
     def values(self, split: str) -> list[Any]:
         """The raw inputs of one split, in order."""
-        (values,) = self.dataset.splits[split].inputs.values()
-        return values
+        return self.dataset.splits[split].values
 
 
 @dataclass(slots=True)
@@ -57,6 +56,9 @@ class Trained:
     model's are these very features; `uses_unlabelled` whether an adapter learned
     from unlabelled rows, where there were any. Of masks, which are too many
     numbers to keep, `overlaps` ``[rows, classes, measures]`` stand in place of logits.
+    Of several modalities, `subsets` holds test logits by each choice of them (NaN in
+    rows that have none of it), and `shares` how much each counted for each test row
+    ``[rows, modalities]`` where the fusion says so.
     """
 
     notes: dict[str, Any]
@@ -69,3 +71,5 @@ class Trained:
     backbone_frozen: bool = False
     uses_unlabelled: bool = False
     overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    subsets: dict[tuple[str, ...], NDArray[np.float32]] = field(default_factory=dict)
+    shares: dict[str, NDArray[np.float32]] = field(default_factory=dict)

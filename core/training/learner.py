@@ -20,7 +20,7 @@ from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.job import Job, Trained
-from medplug.core.training.vectors import behind
+from medplug.core.training.vectors import Vectors, behind
 from medplug.core.training.weights import balanced_weights
 
 
@@ -82,4 +82,5 @@ class Learner:
 def vector_learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
     """What stands behind a backbone that stays frozen, on features that are made once."""
     features = {split: list(rows) for split, rows in frozen.splits.items()}
-    return Learner(behind(model, job.dataset.target), features, frozen.census, job, frozen)
+    stand_in = Vectors(model.backbone.width)
+    return Learner(behind(model, job.dataset.target, stand_in), features, frozen.census, job, frozen)

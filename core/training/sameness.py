@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
+from medplug.core.data.content import content_key
 from medplug.core.errors import DataError
 from medplug.core.features import Features
-from medplug.core.training.cache import content_key
 from medplug.core.training.compute import Compute, infer
 
 _LEAST = 1e-3

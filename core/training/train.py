@@ -11,33 +11,38 @@ from medplug.core.adapter import Weights
 from medplug.core.evaluation.probe import fit_probe
 from medplug.core.model import Model
 from medplug.core.training.checks import check_asked, check_augmented
-from medplug.core.training.frozen import FrozenFeatures, fit_head, fit_on_random_weights, fit_without_transfer
+from medplug.core.training.frozen import FrozenFeatures, fit_head
+from medplug.core.training.held_against import fit_on_random_weights, fit_without_transfer
 from medplug.core.training.job import Adapters, Job, Trained
+from medplug.core.training.joint_learner import add_subsets, joint_learner
+from medplug.core.training.parts import JointFeatures, frozen_features
 from medplug.core.transfer.importance import effective_rows
 
 
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
     check_asked(adapters, job)
-    frozen = FrozenFeatures(model.backbone, job)
+    frozen = frozen_features(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
     masks = job.dataset.target.kind == "mask"
-    plain = between_domains and job.plan.backbone.source is not None and not masks
+    plain = between_domains and job.plan.meaningful and not masks
     without = fit_without_transfer(frozen, job) if plain else None
     weights, notes = _row_weights(adapters, frozen, job)
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
-    pretrained = job.plan.backbone.source is not None
-    if pretrained and not masks and any(adapter.starts_from_probe for _, adapter in adapters):
+    pretrained, joint = job.plan.pretrained, isinstance(frozen, JointFeatures)
+    if pretrained and not masks and not joint and any(adapter.starts_from_probe for _, adapter in adapters):
         model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
-    model.keeps_statistics &= pretrained  # random weights have none to keep
+    model.backbone.keeps_statistics &= pretrained  # random weights have none to keep
     check_augmented(model, job)
     fitting = next((adapter for spec, adapter in adapters if "fit" in spec.answers), None)
     if fitting is not None:
         trained = fit_head(model, fitting, job, frozen, weights)
+        if isinstance(frozen, JointFeatures):
+            add_subsets(trained, joint_learner(model, job, frozen))
     else:
         from medplug.core.training.gradient import train_whole  # brings transformers, which a fitted head spares
 

@@ -7,11 +7,15 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.features import Features
 from medplug.core.model import Model
+
+Vector = NDArray[np.float32]
 
 
 class Vectors(Backbone):
@@ -53,8 +57,32 @@ class Vectors(Backbone):
         return Features(vectors, vectors[:, None], torch.ones(len(vectors), 1, dtype=torch.bool, device=vectors.device))
 
 
-def behind(model: Model, target: Target) -> Model:
-    """The neck and the head of `model`, themselves, on its backbone's features."""
-    tail = Model(Vectors(model.backbone.width), target).to(model.head.weight.device)
+class Encodings(Vectors):
+    """The same for token features: an item is a row's pooled vector ``[width]`` and its tokens ``[tokens, width]``."""
+
+    def size(self, item: tuple[Vector, Vector]) -> int:
+        """Its tokens."""
+        return len(item[1])
+
+    def collate(self, items: Sequence[tuple[Vector, Vector]]) -> Inputs:
+        """`vectors` ``[batch, width]``, and padded `tokens` ``[batch, most, width]`` with how many are real."""
+        lengths = torch.tensor([len(tokens) for _, tokens in items])
+        tokens = pad_sequence([torch.from_numpy(tokens) for _, tokens in items], batch_first=True)
+        return {
+            "vectors": torch.from_numpy(np.stack([pooled for pooled, _ in items])),
+            "tokens": tokens,
+            "lengths": lengths,
+        }
+
+    def forward(self, inputs: Inputs) -> Features:
+        """What was encoded."""
+        tokens = inputs["tokens"]
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        return Features(inputs["vectors"], tokens, places < inputs["lengths"][:, None])
+
+
+def behind(model: Model, target: Target, stand_in: Backbone) -> Model:
+    """The neck and the head of `model`, themselves, behind what stands in for its backbone."""
+    tail = Model(stand_in, target).to(model.head.weight.device)
     tail.neck, tail.head = model.neck, model.head
     return tail

@@ -26,7 +26,7 @@ class Finetune(Adapter):
     def prepare(self, model: Model) -> None:
         """Make everything trainable, the word embeddings only if they may move."""
         model.requires_grad_(True)
-        model.keeps_statistics = _keeps(self)
+        model.backbone.keeps_statistics = _keeps(self)
         if self.options.freeze_embeddings:
             for module in model.modules():
                 if isinstance(module, nn.Embedding):
@@ -54,7 +54,7 @@ class Gradual(Adapter):
     def prepare(self, model: Model) -> None:
         """Everything will be trainable in time."""
         model.requires_grad_(True)
-        model.keeps_statistics = _keeps(self)
+        model.backbone.keeps_statistics = _keeps(self)
 
     def rates(self, model: Model) -> Mapping[str, float]:
         """Slower from layer to layer towards the input."""

@@ -123,7 +123,7 @@ def test_what_trains_the_model_sets_its_mode_by_the_same_rule(model: Model) -> N
 @pytest.mark.parametrize(("keeps", "moves"), [(False, True), (True, False)])
 def test_a_backbone_keeps_its_statistics_where_that_was_asked_for(keeps: bool, moves: bool) -> None:
     model = Model(Normed(), BINARY)
-    model.keeps_statistics = keeps
+    model.backbone.keeps_statistics = keeps
     model.train()
     model({"pixels": torch.randn(4, 1, 9, 9) + 3})
     norm = model.backbone.get_submodule("stem.1")

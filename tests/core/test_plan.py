@@ -204,9 +204,9 @@ def test_a_hub_name_serves_as_backbone(plugins: Plugins) -> None:
 
 def test_a_named_backbone_brings_its_source_and_options(plugins: Plugins) -> None:
     plan = planned(plugins, TASK, "backbone=gpt2")
-    assert plan.backbone.source is not None
-    assert plan.backbone.source.revision == plugins.registry.backbones["gpt2"].revision
-    assert plan.backbone_options.model_dump()["pooling"] == "last"
+    assert plan.encoder.choice.source is not None
+    assert plan.encoder.choice.source.revision == plugins.registry.backbones["gpt2"].revision
+    assert plan.encoder.options.model_dump()["pooling"] == "last"
     assert plan.origins["backbone.pooling"] == "registry"
     own = planned(plugins, TASK, "backbone=gpt2", "backbone.pooling=mean")
     assert own.backbone_options.model_dump()["pooling"] == "mean"
@@ -221,7 +221,7 @@ def test_a_backbone_of_another_modality_is_refused(tmp_path: Path) -> None:
 
 def test_a_backbone_from_scratch_brings_its_recipe(plugins: Plugins) -> None:
     plan = planned(plugins, TASK, "backbone=text_cnn")
-    assert plan.backbone.source is None
+    assert plan.encoder.choice.source is None
     assert [spec.name for spec, _ in plan.adapters] == ["finetune"]
     assert plan.origins["adapter"] == "recipe text_scratch"
     assert plan.train.epochs == plugins.registry.recipes["text_scratch"].keys["train.epochs"]
@@ -255,7 +255,7 @@ def test_adapters_compose_and_keep_their_own_options(install: Callable[..., Entr
 def test_a_third_partys_task_backbone_and_adapter_make_a_plan(install: Callable[..., EntryPoint]) -> None:
     plugins = Plugins(found=[install("alpha", task=["triage"], backbone=["bag"], adapter=["whiten"])])
     plan = planned(plugins, "task=triage", "backbone=bag", "adapter=whiten", "data.train=a.csv")
-    assert (plan.task.name, plan.backbone.name, plan.data.train) == ("triage", "bag", "a.csv")
+    assert (plan.task.name, plan.encoder.choice.name, plan.data.train) == ("triage", "bag", "a.csv")
 
 
 def test_fusion_of_one_modality_is_refused(plugins: Plugins) -> None:

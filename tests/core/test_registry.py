@@ -35,8 +35,8 @@ def test_five_lines_name_a_hospitals_own_weights(tmp_path: Path, monkeypatch: py
         monkeypatch.setenv("MEDPLUG_REGISTRY", str(file))
     plugins = Plugins(user_registry=file if way == "argument" else None, found=())
     plan = make_plan([("", parse_arguments(["task=text_diagnosis", "backbone=wardbert"]))], plugins)
-    assert plan.backbone.source is not None
-    assert plan.backbone.source.path == tmp_path / "shared" / "models" / "wardbert"
+    assert plan.encoder.choice.source is not None
+    assert plan.encoder.choice.source.path == tmp_path / "shared" / "models" / "wardbert"
     assert plan.backbone.spec.pretrained
     assert "minilm" in plugins.registry.backbones
 

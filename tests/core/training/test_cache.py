@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from medplug.core.training.cache import FeatureCache, backbone_key, content_key
+from medplug.core.data.content import content_key
+from medplug.core.training.cache import FeatureCache, backbone_key
 
 
 class Encoder:

@@ -1,0 +1,1 @@
+"""Models of several modalities: their backbones, joined by a fusion into one."""
