@@ -16,7 +16,7 @@ from medplug.core.grammar import written
 from medplug.core.plan import Plan
 from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
-from medplug.core.specs import AdapterSpec, BackboneSpec, Family, Question, Spec, TaskSpec, resolve
+from medplug.core.specs import AdapterSpec, BackboneSpec, Family, FusionSpec, Question, Spec, TaskSpec, resolve
 
 Row = tuple[str, ...]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -43,9 +43,8 @@ def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
     if kind == "backbones":
         return _backbones(plugins)
     specs = plugins.all(kind.removesuffix("s"))
-    rows: list[Row] = [(s.name, s.summary) for s in specs]
     if kind == "tasks":
-        rows = [
+        rows: list[Row] = [
             (s.name, ", ".join(s.modalities), ", ".join(s.targets), s.summary) for s in specs if isinstance(s, TaskSpec)
         ]
         return ("task", "modality", "targets", "what it does"), rows
@@ -53,7 +52,13 @@ def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
         ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: FAMILIES.index(s.family))
         rows = [(s.family, s.name, ", ".join(s.needs).replace("_", " "), s.summary) for s in ordered]
         return ("family", "adapter", "needs", "what it does"), rows
-    return ("fusion", "what it does"), rows
+    rows = [(s.name, _reads(s), s.summary) for s in specs if isinstance(s, FusionSpec)]
+    return ("fusion", "reads", "what it does"), rows
+
+
+def _reads(spec: FusionSpec) -> str:
+    """What of each modality's features a fusion joins."""
+    return "tokens" if spec.needs_tokens else "pooled features"
 
 
 def _backbones(plugins: Plugins) -> tuple[Row, list[Row]]:
@@ -125,6 +130,8 @@ def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
     head = [f"{kind} {spec.name}: {spec.summary}", f"  from {plugins.owner(kind, spec.name)}"]
     if isinstance(spec, AdapterSpec):
         head += _contract(spec)
+    if isinstance(spec, FusionSpec):
+        head.append(f"  reads: the {_reads(spec)} of each modality")
     prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
     options = [*_options(prefix, resolve(spec.config, owner=spec.name))]
     if isinstance(spec, TaskSpec):

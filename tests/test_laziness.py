@@ -18,7 +18,7 @@ LIGHT = {
     "list": "from medplug.core.catalogue import listing; from medplug.core.plugins import Plugins\n"
     "for kind in ('tasks', 'backbones', 'adapters', 'fusions'): listing(kind, Plugins(found=()))",
     "show": "from medplug.core.catalogue import describe; from medplug.core.plugins import Plugins\n"
-    "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune'): describe(name, Plugins(found=()))",
+    "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune', 'gated'): describe(name, Plugins(found=()))",
     "plan": "from medplug.core.api import plan_for; from medplug.core.catalogue import preview\n"
     "from medplug.core.plugins import Plugins\n"
     "preview(plan_for(Plugins(found=()), {'task': 'text_diagnosis', 'backbone': 'text_cnn'}))",
@@ -68,21 +68,18 @@ def test_the_command_line_starts_at_once() -> None:
     assert time.perf_counter() - began < 3
 
 
+OTHER = ("transformers", "polars", "sklearn", "scipy", "pydantic", "pluggy", "peft", "triton", "medplug.core.adapter")
+
+
 def test_the_transfer_layers_need_torch_alone_and_nothing_of_the_rest() -> None:
-    other = (
-        "transformers",
-        "polars",
-        "sklearn",
-        "scipy",
-        "pydantic",
-        "pluggy",
-        "peft",
-        "triton",
-        "medplug.core.adapter",
-    )
     said = fresh(
         "import sys, medplug.core.transfer as layers\nfrom medplug.core.transfer import coral, mmd\n"
         "assert 'torch' in sys.modules and len(layers.__all__) > 40\n"
-        f"print([n for n in {other} if n in sys.modules], [n for n in layers.__all__ if not hasattr(layers, n)])"
+        f"print([n for n in {OTHER} if n in sys.modules], [n for n in layers.__all__ if not hasattr(layers, n)])"
     )
     assert said.strip() == "[] []"
+
+
+def test_so_do_the_fusion_layers() -> None:
+    said = fresh(f"import sys, medplug.core.fusion\nprint([n for n in {OTHER} if n in sys.modules])")
+    assert said.strip() == "[]"

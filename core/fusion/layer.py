@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from medplug.core.features import Features
 
+_TAKEN = frozenset({*dir(nn.ModuleDict()), *dir(nn.ParameterDict())})
+"""Names that a container of modules or parameters has already."""
+
 
 class Fused(NamedTuple):
     """What a fusion gives for one batch.
@@ -31,8 +34,9 @@ class Fused(NamedTuple):
 class Fusion(nn.Module, ABC):
     """A layer that joins the features of several modalities into one vector a row.
 
-    `widths` maps each modality to the width of its features. It reads no more than
-    `Features.pooled` and the mask, unless its spec says that it needs tokens.
+    `widths` maps each modality to the width of its features; the names become
+    those of parameters, so they must be identifiers (ValueError). It reads no more
+    than `Features.pooled` and the mask, unless its spec says that it needs tokens.
     """
 
     width: int
@@ -42,8 +46,17 @@ class Fusion(nn.Module, ABC):
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__()
+        unfit = [name for name in widths if not name.isidentifier() or name in _TAKEN]
+        if not widths or unfit or min(widths.values()) < 1:
+            raise ValueError(
+                f"widths must map at least one modality, an identifier, to a width of at least 1; got {dict(widths)}"
+                + (f", of which torch cannot name parameters {', '.join(unfit)}" if unfit else "")
+            )
         self.modalities = tuple(widths)
 
     @abstractmethod
     def forward(self, features: Mapping[str, Features]) -> Fused:
-        """Join one batch; every modality is there, and each row has at least one of them."""
+        """Join one batch; every modality is in the mapping, with at least one position of tokens.
+
+        Each row has at least one modality; what a row without any gives is finite and means nothing.
+        """

@@ -55,6 +55,24 @@ def test_adapters_are_listed_with_their_family_and_needs_in_plain_words(plugins:
     assert not any("_" in row[2] for row in rows)
 
 
+def test_fusions_are_listed_with_what_they_read_of_each_modality(plugins: Plugins) -> None:
+    header, rows = listing("fusions", plugins)
+    assert header == ("fusion", "reads", "what it does")
+    reads = {row[0]: row[1] for row in rows}
+    assert {name for name, what in reads.items() if what == "tokens"} == {
+        "cross_attention",
+        "bottleneck",
+        "bilinear_attention",
+    }
+    assert set(reads.values()) == {"tokens", "pooled features"}
+    assert "\n  reads: the tokens of each modality\n" in describe("bilinear_attention", plugins)
+
+
+def test_a_name_of_two_kinds_is_shown_as_both(plugins: Plugins) -> None:
+    said = describe("bottleneck", plugins).split("\n\n")
+    assert [part.partition(":")[0] for part in said] == ["adapter bottleneck", "fusion bottleneck"]
+
+
 def test_adapters_are_listed_by_family_and_within_it_as_plugins_give_them(install: Install) -> None:
     plugins = Plugins(found=[install("alpha", adapter=["whiten"])])
     _, rows = listing("adapters", plugins)
@@ -88,7 +106,8 @@ def test_everything_that_is_listed_can_be_shown_with_its_options(install: Instal
     header, rows = listing(f"{kind}s", plugins)
     for row in rows:
         name = row[header.index(kind)]
-        assert describe(name, plugins).startswith(f"{kind} {name}")
+        heads = [part.partition("\n")[0].partition(":")[0] for part in describe(name, plugins).split("\n\n")]
+        assert f"{kind} {name}" in heads
     assert "from alpha 1.0" in describe("novel", plugins)
 
 

@@ -51,9 +51,9 @@ def test_a_third_party_is_imported_when_a_name_misses(install: Install) -> None:
 
 
 def test_a_third_party_is_imported_when_a_listing_is_asked(install: Install) -> None:
-    plugins = Plugins(found=[install("alpha", fusion=["concat"])])
-    assert names(plugins, "fusion")[-1] == "concat"
-    assert plugins.fusion("concat").summary == "made for a test"
+    plugins = Plugins(found=[install("alpha", fusion=["stitch"])])
+    assert names(plugins, "fusion")[-1] == "stitch"
+    assert plugins.fusion("stitch").summary == "made for a test"
 
 
 def test_an_installed_distribution_is_found_by_its_entry_point(install: Install) -> None:
