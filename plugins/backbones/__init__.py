@@ -43,6 +43,11 @@ def medplug_backbones() -> list[BackboneSpec]:
         "text_lstm": ("TextLSTM", "a bidirectional LSTM over words or characters, from scratch"),
         "text_gru": ("TextGRU", "a bidirectional GRU over words or characters, from scratch"),
     }
+    signals = {
+        "signal_cnn": ("SignalCNN", "a residual network of convolutions over ECG, EEG and the like, from scratch"),
+        "signal_transformer": ("SignalTransformer", "attention over patches of a signal, from scratch"),
+        "signal_gru": ("SignalGRU", "a bidirectional GRU over patches of a signal, from scratch"),
+    }
     return [
         text,
         image,
@@ -57,5 +62,16 @@ def medplug_backbones() -> list[BackboneSpec]:
                 config=f"{_HERE}.scratch_options:{kind}Options",
             )
             for name, (kind, summary) in scratch.items()
+        ),
+        *(
+            BackboneSpec(
+                name=name,
+                summary=summary,
+                modality="signal",
+                recipe="signal_scratch",
+                factory=f"{_HERE}.{name}:{kind}",
+                config=f"{_HERE}.signal_options:{kind}Options",
+            )
+            for name, (kind, summary) in signals.items()
         ),
     ]
