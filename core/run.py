@@ -17,6 +17,7 @@ from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
@@ -128,6 +129,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
         trained = train(model, adapters, job)
+        dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
@@ -177,6 +179,13 @@ def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, 
     model = make_model(backbone, dataset.target).to(compute.device)
     adapters = [(spec, resolve(spec.factory, owner=f"adapter {spec.name}")(options)) for spec, options in plan.adapters]
     return model, adapters
+
+
+def target_after(dataset: Dataset, trained: Trained) -> Target:
+    """The target, with what only a trained model can tell of it: of the time to an event the baseline hazard."""
+    if dataset.target.kind != "survival":
+        return dataset.target
+    return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
 
 
 def _write(

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from medplug.core.errors import PluginError
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
-TargetKind = Literal["binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask"]
+TargetKind = Literal[
+    "binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask"
+]
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
 Need = Literal["labels", "source_labels", "target_labels", "unlabelled_target", "pretrained_backbone"]

@@ -66,7 +66,7 @@ class Target:
 
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary and without classes, else one a class (masks: and background)."""
+        """How many logits a head gives: one for binary or without classes, else one a class (masks: and background)."""
         return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
 
     @property

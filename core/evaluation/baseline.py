@@ -1,4 +1,4 @@
-"""The plain baseline that every run is held against: the majority (of numbers: the mean, of times: one risk for all), and a linear model."""
+"""The plain baseline that every run is held against: what all rows have in common, and a linear model."""
 
 from __future__ import annotations
 

@@ -119,9 +119,7 @@ def _ordered(
     return np.unique(2 * times + ~came, return_inverse=True)[1], came, -predicted
 
 
-def _parted(
-    rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64], known: NDArray[np.bool_]
-) -> Statistic:
+def _parted(rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64], known: NDArray[np.bool_]) -> Statistic:
     """How many pairs of rows that this digit of their ranks parts, the lower one `known`, are scored in that order."""
     group, upper = rank >> (digit + 1), (rank >> digit) % 2 == 1
     _, score = np.unique(scores, return_inverse=True)

@@ -21,6 +21,8 @@ Hazard = tuple[tuple[float, float], ...]
 MOST_KNOTS = 100
 EVENTS_A_KNOT = 5
 _TINY = np.finfo(np.float64).tiny
+_STEEP = 500.0
+"""Log hazards beyond this are as good as certain, and their exponential still a number."""
 
 
 def cox_loss(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
@@ -47,7 +49,7 @@ def cox_loss(target: Target, labels: Labels, predicted: Probabilities) -> Statis
 def kaplan_meier(labels: Labels) -> Curve:
     """The share of rows that outlives each time of an event (Kaplan and Meier, 1958)."""
     times, came, at_risk = _counts(labels, np.ones(len(labels)))
-    return times, np.cumprod(1 - came / at_risk)
+    return times, np.asarray(np.cumprod(1 - came / at_risk), dtype=np.float64)
 
 
 def median_time(curve: Curve) -> float | None:
@@ -93,7 +95,7 @@ def outliving(hazard: Hazard, logits: NDArray[np.float64], times: NDArray[np.flo
     """
     knots = np.array([(0.0, 0.0), *hazard])
     reached = np.interp(times, knots[:, 0], knots[:, 1])
-    return np.exp(-np.exp(logits)[:, None] * reached)
+    return np.asarray(np.exp(-np.exp(np.clip(logits, -_STEEP, _STEEP))[:, None] * reached))
 
 
 def median_times(hazard: Hazard, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,7 +104,7 @@ def median_times(hazard: Hazard, logits: NDArray[np.float64]) -> NDArray[np.floa
     NaN where it is beyond the last time of the baseline hazard.
     """
     knots = np.array([(0.0, 0.0), *hazard])
-    wanted = np.log(2.0) * np.exp(-logits)
+    wanted = np.log(2.0) * np.exp(-np.clip(logits, -_STEEP, _STEEP))
     return np.where(wanted <= knots[-1, 1], np.interp(wanted, knots[:, 1], knots[:, 0]), np.nan)
 
 
@@ -122,6 +124,9 @@ def _counts(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Each time of an event, how many events came then, and the sum of the `shares` of those at risk of it."""
     times, rank = np.unique(labels[:, 0], return_inverse=True)
-    came = np.bincount(rank, weights=labels[:, 1], minlength=len(times))
-    at_risk = np.cumsum(np.bincount(rank, weights=shares, minlength=len(times))[::-1])[::-1]
+    came = np.zeros(len(times))
+    np.add.at(came, rank, labels[:, 1])
+    at_risk = np.zeros(len(times))
+    np.add.at(at_risk, rank, shares)
+    at_risk = np.cumsum(at_risk[::-1])[::-1]
     return times[came > 0], came[came > 0], at_risk[came > 0]

@@ -53,8 +53,8 @@ class SplitFacts:
     """One split in numbers; `groups` is None where no patient column was named.
 
     `classes` counts rows by class; `spread` stands in for it where the target is
-    a number and the split has labels, `follow_up` where it is the time to an event. `domain` is whose rows they are, empty
-    where no domains were named.
+    a number and the split has labels, `follow_up` where it is the time to an event.
+    `domain` is whose rows they are, empty where no domains were named.
     """
 
     rows: int

@@ -56,7 +56,7 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson", "c_index")))
+    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson")))
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()

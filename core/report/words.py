@@ -138,8 +138,8 @@ def baselines(evidence: Evidence) -> str:
         return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
     if evidence.target.kind == "survival":
         return (
-            "The linear baseline is a Cox regression with a ridge penalty on simple features; the other gives every row "
-            "the same risk, by which no two rows can be put in order."
+            "The linear baseline is a Cox regression with a ridge penalty on simple features; the other gives every "
+            "row the same risk, by which no two rows can be put in order."
         )
     if evidence.target.kind == "mask":
         return (

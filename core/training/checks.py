@@ -8,7 +8,7 @@ from medplug.core.training.job import Adapters, Job
 
 
 def check_asked(adapters: Adapters, job: Job) -> None:
-    """Raise `ConfigError` for blended rows that a penalty or a risk compares, and for a linear head before a decoder."""
+    """Raise `ConfigError` for blended rows that are compared with each other, and for a linear head before a decoder."""
     comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
     if comparing and job.augmentation is not None and job.augmentation.mixes:
         raise ConfigError(
@@ -18,8 +18,8 @@ def check_asked(adapters: Adapters, job: Job) -> None:
     target = job.dataset.target
     if target.kind == "survival" and job.augmentation is not None and job.augmentation.mixes:
         raise ConfigError(
-            f"augment.mixup and augment.cutmix blend labels, and times to {target.classes[0]} that may be censored have "
-            "no mean; leave them out"
+            "augment.mixup and augment.cutmix blend labels, and times to an event, which may be censored, cannot be "
+            "blended; leave them out"
         )
     if target.kind != "mask":
         return

@@ -74,7 +74,8 @@ class Learner:
 
     def trained(self, notes: dict[str, Any], history: list[dict[str, float]]) -> Trained:
         """What training leaves, with the model at its best epoch."""
-        splits = [split for split in ("validation", "test", "unlabelled") if split in self.items]
+        train = ["train"] if self.job.dataset.target.kind == "survival" else []  # for its baseline hazard
+        splits = [split for split in (*train, "validation", "test", "unlabelled") if split in self.items]
         found = {split: self.logits(split, self.job.stage(f"predicting {split}")) for split in splits}
         measures = criteria.target_criteria(self.job, self.frozen, found)
         return Trained(notes, found, history, self.census, measures)
