@@ -118,7 +118,7 @@ def _cut(
 
 
 def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:
-    """At most `per_class` rows a class (without classes: in all) to learn from, and as many to choose by, not to test."""
+    """At most `per_class` rows a class (without classes: in all) to learn from and to choose by, all to test."""
     if split not in ("train", "validation"):
         return examples
     return examples.take(limit_rows(examples.labels or [], per_class, seed))

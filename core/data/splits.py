@@ -70,8 +70,8 @@ def split_rows(
     Stratified by label (for tuples of labels by their combination, rare ones
     pooled; for numbers by quantile, for times by event and quantile); rows of one
     group stay together. `fractions` are those of train, validation and test; a zero
-    gives an empty split. A label that occurs at all occurs in train wherever whole groups and the fractions allow; a label with
-    one row is in train. Depends on labels, groups and `seed` alone.
+    gives an empty split. A label that occurs at all occurs in train wherever whole
+    groups and the fractions allow; one with a single row is in train. Depends on labels, groups and `seed` alone.
 
     Raises `ConfigError` for bad fractions, `DataError` for too few rows or groups.
     """

@@ -8,7 +8,7 @@ from medplug.core.training.job import Adapters, Job
 
 
 def check_asked(adapters: Adapters, job: Job) -> None:
-    """Raise `ConfigError` for blended rows that are compared with each other, and for a linear head before a decoder."""
+    """Raise `ConfigError` for blended rows where rows are compared, and for a linear head before a decoder."""
     comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
     if comparing and job.augmentation is not None and job.augmentation.mixes:
         raise ConfigError(

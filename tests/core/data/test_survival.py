@@ -79,15 +79,15 @@ def test_training_rows_that_teach_nothing_are_refused() -> None:
 def test_splits_have_their_share_of_events_and_of_times(grouped: bool) -> None:
     labels = patients(600)
     groups = [str(row // 2) for row in range(600)] if grouped else None
-    splits = split_rows(labels, groups=groups, fractions=FRACTIONS, seed=1)
     events, times = np.array([event for _, event in labels]), np.array([time for time, _ in labels])
-    tolerance = 0.06 if grouped else 0.02
-    for name, share in zip(("train", "validation", "test"), FRACTIONS, strict=True):
-        rows = splits == name
-        assert abs(rows.mean() - share) < 0.02
-        assert abs(events[rows].mean() - events.mean()) < tolerance
-        if not grouped:
-            assert abs(np.median(times[rows & events]) - np.median(times[events])) < 1.5
+    more, later = [], []
+    for seed in range(6):
+        test = split_rows(labels, groups=groups, fractions=FRACTIONS, seed=seed) == "test"
+        assert abs(test.mean() - 0.2) < 0.02
+        more.append(events[test].sum() - events.mean() * test.sum())
+        later.append(np.median(times[test & events]) - np.median(times[events]))
+    assert np.sqrt(np.mean(np.square(more))) < 2.6  # of 36; drawn without heed it is 4.3
+    assert grouped or np.sqrt(np.mean(np.square(later))) < 0.8  # 1.5
 
 
 def test_few_events_are_still_in_training() -> None:
