@@ -16,12 +16,12 @@ from medplug.core.data.repeats import without_repeats
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
+from medplug.core.images.references import columns_named
 from medplug.core.images.store import ImageStore
+from medplug.core.plain.image import PlainImage
 from medplug.core.task import Augmentation, Examples, Task
 from medplug.plugins.imaging.lesions import mask_classes
-from medplug.plugins.imaging.plain import PlainImage
 from medplug.plugins.imaging.reading import TableReader
-from medplug.plugins.imaging.references import columns_named
 from medplug.plugins.imaging.sample import sample
 from medplug.plugins.imaging.sources import table_of
 
