@@ -194,3 +194,14 @@ class Task(ABC):
     def augmentation(self, options: Any) -> Augmentation | None:
         """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
         return None
+
+    def learned(self) -> dict[str, Any]:
+        """What reading the training table settled, as JSON data, so that a saved model reads later tables alike."""
+        return {}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        """Read tables from now on as `learned` says, which `learned` of another instance gave."""
+
+    def tree_features(self) -> PlainFeatures | None:
+        """Columns of numbers for boosted trees, NaN where missing; None where rows have no such values."""
+        return None

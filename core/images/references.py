@@ -80,6 +80,12 @@ def columns_named(named: str) -> tuple[str, ...]:
     return found or (named,)
 
 
+def needed_columns(key: str, named: str) -> dict[str, str]:
+    """The columns of a key: the key -> the column, or of a pattern ``data.image{id}`` -> each column in its braces."""
+    names = columns_named(named)
+    return {key: named} if names == (named,) else {f"{key}{{{name}}}": name for name in names}
+
+
 def cells_of(table: pl.DataFrame, named: str, key: str) -> list[Cell | None]:
     """The cells of a column of images, or what a pattern makes of several; None where one is empty."""
     columns = columns_named(named)
