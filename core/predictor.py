@@ -59,7 +59,8 @@ class Predictor:
     def predict(self, rows: Rows, *, on_error: str = "stop", report: Report = _silent) -> pl.DataFrame:
         """A frame with `row` (first row = 1), `prediction` and one probability a class (``p_CLASS``).
 
-        Of a number the prediction is a float, and there are no probabilities.
+        Of a number the prediction is a float, and of the time to an event the log hazard;
+        there are no probabilities.
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -151,9 +152,9 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
-    """`columns`, then decisions (multilabel: lists of names; a number: floats alone) and probabilities, as a frame."""
+    """`columns`, then decisions (multilabel: lists of names; without classes: floats alone) and probabilities, as a frame."""
     decided = target.decode(target.decide(probabilities))
-    if target.kind == "regression":
+    if not target.has_classes:
         return pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
     kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
     frame = pl.DataFrame(columns).with_columns(

@@ -15,6 +15,7 @@ from medplug.core.composition import check_rows, check_target, require_training_
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
+from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
@@ -31,7 +32,7 @@ from medplug.core.report.page import write_report
 from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
-from medplug.core.task import Task
+from medplug.core.task import Examples, Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
 from medplug.core.training.memory import keep_freed_memory
@@ -223,10 +224,17 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
             frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
             continue
         probabilities = dataset.target.probabilities(trained.logits[split])
-        truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
-        columns = {"split": [split] * len(examples), "row": examples.rows, "truth": truth}
+        columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
         frames.append(prediction_frame(dataset.target, columns, probabilities))
     return pl.concat(frames)
+
+
+def _truth(target: Target, examples: Examples) -> dict[str, Any]:
+    """The labels as columns: one of them or, of times to an event, the time and whether the event came then."""
+    labels = examples.labels or []
+    if target.kind == "survival":
+        return {"truth": [time for time, _ in labels], "event": [event for _, event in labels]}
+    return {"truth": [list(label) if isinstance(label, tuple) else label for label in labels]}
 
 
 def _rejected(dataset: Dataset, folder: RunFolder) -> None:

@@ -33,7 +33,8 @@ class Examples:
 
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
-    (text, a tuple of texts for multilabel, a float for regression) or None for unlabelled tables.
+    (text, a tuple of texts for multilabel, a float for regression, a pair of a time
+    and whether the event came then for survival) or None for unlabelled tables.
     Where masks are predicted `masks` holds one a row (a `StoredImage` of class
     numbers, 0 the background) and its label the names of the classes in it.
     `names` are what predictions call the rows (files, say) beside their numbers.
@@ -199,7 +200,7 @@ class Task(ABC):
         """What reading the training table settled, as JSON data, so that a saved model reads later tables alike."""
         return {}
 
-    def recall(self, learned: Mapping[str, Any]) -> None:
+    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
         """Read tables from now on as `learned` says, which `learned` of another instance gave."""
 
     def tree_features(self) -> PlainFeatures | None:

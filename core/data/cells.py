@@ -62,21 +62,24 @@ def label_column(column: pl.Series, problems: Problems) -> list[str | None]:
     return found.to_list()
 
 
-def number_column(column: pl.Series, problems: Problems) -> list[float]:
+def number_column(
+    column: pl.Series, problems: Problems, *, key: str = "data.label", what: str = "label"
+) -> list[float]:
     """One number a row; an empty cell, text that is no number, NaN and infinity are problems (and NaN here).
 
     Numbers are written with a point: a comma could part thousands as well as decimals.
+    `key` names the configuration's key of the column, `what` what an empty cell lacks.
     """
     if column.dtype.is_numeric():
         found = column.cast(pl.Float64).to_list()
         empty = column.is_null()
     else:
-        written = texts(column, "data.label")
+        written = texts(column, key)
         values, commas = parsed_numbers(written)
         found, empty = values.to_list(), written.is_null()
         refuse(problems, values.is_null() & ~empty & ~commas, column.name, NO_NUMBER)
         refuse(problems, commas, column.name, COMMA)
-    refuse(problems, empty, column.name, "the label is empty")
+    refuse(problems, empty, column.name, f"the {what} is empty")
     infinite = pl.Series([value is not None and not math.isfinite(value) for value in found], dtype=pl.Boolean)
     refuse(problems, infinite, column.name, NOT_FINITE)
     return [math.nan if value is None else value for value in found]

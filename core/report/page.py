@@ -85,7 +85,7 @@ def _card(content: dict[str, Any], evidence: Evidence) -> str:
 def _front_matter(evidence: Evidence) -> dict[str, Any]:
     """What a model hub reads; the licence is for the model's owner to state."""
     front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
-    if evidence.target.kind != "regression" and any(key == "data.text" for key, _, _ in evidence.keys):
+    if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
     return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
 

@@ -43,7 +43,7 @@ def results(evidence: Evidence) -> Table:
         shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
         rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    constant = "training mean" if kind == "regression" else "majority"
+    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
     header = ["metric", "model", "linear baseline", constant, "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best))
@@ -56,7 +56,7 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson")))
+    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson", "c_index")))
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()
@@ -64,9 +64,11 @@ def by_group(evidence: Evidence) -> list[Table]:
 
 
 def classes(evidence: Evidence) -> Table:
-    """How often each class occurs in each split, or where its numbers lie."""
+    """How often each class occurs in each split, or where its numbers or times lie."""
     if evidence.target.kind == "regression":
         return _numbers(evidence)
+    if evidence.target.kind == "survival":
+        return _times(evidence)
     splits = {name: split for name, split in evidence.splits.items() if split.classes}
 
     def cell(split: SplitFacts, name: str) -> str:
@@ -87,6 +89,22 @@ def _numbers(evidence: Evidence) -> Table:
     ]
     name = evidence.target.classes[0]
     return Table(f"Where {name} lies", ["split", "mean", "standard deviation", "lowest", "highest"], rows)
+
+
+def _times(evidence: Evidence) -> Table:
+    found = {name: (split.rows, split.follow_up) for name, split in evidence.splits.items() if split.follow_up}
+    rows = [
+        [name, f"{each.events:,} ({share(each.events, rows)})", *map(_median, (each.watched, each.outlived))]
+        for name, (rows, each) in found.items()
+    ]
+    name = evidence.target.classes[0]
+    header = ["split", "rows with the event", "median follow-up", "median time to the event"]
+    notes = ["Medians are Kaplan-Meier's, the follow-up's with event and censoring exchanged."]
+    return Table(f"Times to {name}", header, rows, notes=notes)
+
+
+def _median(value: float | None) -> str:
+    return "not reached" if value is None else plain(value, 4)
 
 
 def splits(evidence: Evidence) -> Table:

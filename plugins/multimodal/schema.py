@@ -23,7 +23,7 @@ EVERY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The columns of each table of values, numbers and categories apart, and those of a signal's samples (else empty)."""
+    """The columns of each table of values, and those of a signal's samples (empty where one column holds it)."""
 
     tables: Mapping[str, TableColumns]
     samples: tuple[str, ...] = ()
