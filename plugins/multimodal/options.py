@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from medplug.core.config import Column, LabelColumns, Section
 from medplug.core.images.options import ImageDataConfig, ImagePaths
-from medplug.plugins.multimodal import sample
+from medplug.plugins.multimodal import sample_columns
 
 SLOTS = ("text", "image", "tabular", "signal", "genes")
 """The modalities of a patient, by the key ``data.*`` that names their columns."""
@@ -102,7 +102,7 @@ class MultimodalData(ImageDataConfig):
         given = {name for name, value in keys.items() if value} if isinstance(keys, Mapping) else set()
         if not isinstance(keys, Mapping) or given.intersection((*SLOTS, "train", "source")):
             return keys
-        return {**keys, "tabular": sample.COLUMNS, "signal": sample.SIGNAL}
+        return {**keys, "tabular": sample_columns.COLUMNS, "signal": sample_columns.SIGNAL}
 
     @model_validator(mode="after")
     def _modalities(self) -> MultimodalData:

@@ -41,18 +41,16 @@ class PatientReader:
 
         A row that lacks all of them is a problem.
         """
-        readers = {
-            "text": self._texts,
-            "image": self._images,
-            "tabular": lambda table: read_rows(table, self.schema.tables["tabular"], self.problems),
-            "signal": self._signals,
-            "genes": lambda table: read_rows(table, self.schema.tables["genes"], self.problems),
-        }
-        inputs: dict[str, list[Any]] = {slot: readers[slot](table) for slot in self.data.in_use}
+        inputs = {slot: self._slot(slot, table) for slot in self.data.in_use}
         self._refuse_empty(inputs)
         return inputs
 
-    def _texts(self, table: pl.DataFrame) -> list[str | None]:
+    def _slot(self, slot: str, table: pl.DataFrame) -> list[Any]:
+        if slot in self.schema.tables:
+            return list(read_rows(table, self.schema.tables[slot], self.problems))
+        return {"text": self._texts, "image": self._images, "signal": self._signals}[slot](table)
+
+    def _texts(self, table: pl.DataFrame) -> list[Any]:
         assert self.data.text is not None
         clean = Cleaning()
         found = [clean(text) if text else "" for text in cells.texts(table[self.data.text], "data.text").to_list()]

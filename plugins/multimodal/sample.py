@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.plugins.multimodal.sample_columns import COLUMNS, SIGNAL
+
 if TYPE_CHECKING:
     import polars as pl
 
-COLUMNS = (
-    *("mean_texture", "mean_smoothness", "mean_symmetry", "mean_fractal_dimension"),
-    *("texture_error", "smoothness_error", "symmetry_error", "fractal_dimension_error"),
-)
-SIGNAL = "generated_signal"
 SAMPLES = 128
 MISSING = 0.1
 """The share of the values, and of the signals, that are left out."""
