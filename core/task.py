@@ -112,6 +112,14 @@ class PlainFeatures(Protocol):
         """Give the matrix of other rows."""
 
 
+class TreeFeatures(PlainFeatures, Protocol):
+    """Columns of numbers for boosted trees: float64 ``[rows, columns]``, NaN where missing."""
+
+    @property
+    def categorical(self) -> NDArray[np.bool_]:
+        """Which columns are codes of categories ``[columns]``; known once they were learned."""
+
+
 class Augmentation(Protocol):
     """Random changes of training batches, made on the training device.
 
@@ -203,6 +211,6 @@ class Task(ABC):
     def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
         """Read tables from now on as `learned` says, which `learned` of another instance gave."""
 
-    def tree_features(self) -> PlainFeatures | None:
-        """Columns of numbers for boosted trees, NaN where missing; None where rows have no such values."""
+    def tree_features(self) -> TreeFeatures | None:
+        """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""
         return None

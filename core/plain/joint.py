@@ -1,4 +1,4 @@
-"""Simple features of several modalities, side by side, for the plain baseline."""
+"""Simple features of several modalities, side by side, for the baselines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from medplug.core.task import PlainFeatures
+from medplug.core.task import PlainFeatures, TreeFeatures
 
 Row = Mapping[str, Any]
 """A raw value for each slot, None where the row lacks it."""
@@ -48,6 +48,26 @@ class PlainJoint:
             where, values = _present(rows, slot)
             matrices.append(block.spread(block.matrix(values), where, len(rows)))
         return _beside(matrices, len(rows))
+
+
+class TreeJoint:
+    """The columns of several slots as boosted trees read them, side by side; NaN where a row lacks the slot."""
+
+    def __init__(self, parts: Mapping[str, TreeFeatures]) -> None:
+        self._parts = dict(parts)
+
+    def fit_transform(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+        """Learn from the training rows and give their matrix ``[rows, columns]``."""
+        return np.hstack([part.fit_transform([row[slot] for row in rows]) for slot, part in self._parts.items()])
+
+    def transform(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+        """Give the matrix of other rows."""
+        return np.hstack([part.transform([row[slot] for row in rows]) for slot, part in self._parts.items()])
+
+    @property
+    def categorical(self) -> NDArray[np.bool_]:
+        """Which columns are codes of categories ``[columns]``."""
+        return np.concatenate([part.categorical for part in self._parts.values()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import polars as pl
 
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
-from medplug.core.data.encoding import PlainTable
 from medplug.core.data.labels import label_columns, read_labels
 from medplug.core.data.patterns import Pattern
 from medplug.core.data.repeats import without_repeats
@@ -19,13 +18,14 @@ from medplug.core.data.survival import survival_column
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
+from medplug.core.evaluation.table_features import PlainTable, TreeTable
 from medplug.core.images.references import needed_columns
 from medplug.core.plain.image import PlainImage
-from medplug.core.plain.joint import PlainJoint
+from medplug.core.plain.joint import PlainJoint, TreeJoint
 from medplug.core.plain.text import PlainText
 from medplug.core.signals.plain import PlainSignal
 from medplug.core.signals.table import tabulate
-from medplug.core.task import Examples, PlainFeatures, Task
+from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
 from medplug.plugins.multimodal.options import SLOTS
 from medplug.plugins.multimodal.reading import PatientReader
 from medplug.plugins.multimodal.sample import sample
@@ -145,6 +145,11 @@ class MultimodalDiagnosis(Task):
         """The simple features of each modality in use, side by side."""
         parts = {slot: _PLAIN[slot]() for slot in self.slots}
         return PlainJoint(parts) if len(parts) > 1 else parts[self.data.in_use[0]]
+
+    def tree_features(self) -> TreeFeatures | None:
+        """The rows of values alone: boosted trees are the usual choice for these."""
+        parts = {slot: TreeTable() for slot in self.slots if slot in TABLES}
+        return (TreeJoint(parts) if len(self.slots) > 1 else TreeTable()) if parts else None
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Drop training rows that repeat every input and the label, and count inputs with more than one label."""

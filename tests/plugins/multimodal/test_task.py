@@ -118,6 +118,27 @@ def test_plain_features_are_those_of_the_modality_or_of_all_side_by_side(task: M
     assert matrix.shape[0] == 3 and np.isfinite(matrix.toarray()).all()
 
 
+def test_trees_read_the_values_alone(task: Made, read: Read) -> None:
+    assert task({"text": "note"}).tree_features() is None
+    given = {"age": [50, None, 70], "sex": ["F", "M", "F"], "g": [0.5, 1.5, None], "note": ["a", None, None]}
+    for keys, columns in (
+        ({"tabular": ["age", "sex"]}, 2),
+        ({"tabular": ["age", "sex"], "text": "note", "genes": "g"}, 3),
+    ):
+        asked = task(keys)
+        found, _ = read(asked, {**given, "label": ["x", "y", "x"]})
+        rows = [dict(zip(found.inputs, values, strict=True)) for values in zip(*found.inputs.values(), strict=True)]
+        trees = asked.tree_features()
+        assert trees is not None
+        matrix = trees.fit_transform(rows if len(keys) > 1 else found.inputs["tabular"])
+        assert trees.categorical.tolist() == [False, True, False][:columns]
+        np.testing.assert_array_equal(matrix[:, 0], [50, np.nan, 70])
+        if columns == 3:
+            np.testing.assert_array_equal(matrix[:, 2], [0.5, 1.5, np.nan])
+            lacking = {"tabular": None, "genes": None, "text": "a"}
+            assert np.isnan(trees.transform([lacking])).all()
+
+
 def test_the_leakage_check_compares_rows_with_missing_modalities(task: Made) -> None:
     asked = task({"text": "note", "tabular": ["age"]})
     train = pl.DataFrame({"note": ["a", None, "b", "c"], "age": [1.0, 2.0, None, 4.0], "label": ["x", "y", "x", "y"]})
