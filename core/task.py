@@ -123,6 +123,14 @@ class PlainFeatures(Protocol):
         """Give the matrix of other rows."""
 
 
+class TreeFeatures(PlainFeatures, Protocol):
+    """Columns of numbers for boosted trees: float64 ``[rows, columns]``, NaN where missing."""
+
+    @property
+    def categorical(self) -> NDArray[np.bool_]:
+        """Which columns are codes of categories ``[columns]``; known once they were learned."""
+
+
 class Augmentation(Protocol):
     """Random changes of training batches, made on the training device.
 
@@ -212,4 +220,15 @@ class Task(ABC):
 
     def augmentation(self, options: Any) -> Augmentation | None:
         """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
+        return None
+
+    def learned(self) -> dict[str, Any]:
+        """What reading the training table settled, as JSON data, so that a saved model reads later tables alike."""
+        return {}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
+        """Read tables from now on as `learned` says, which `learned` of another instance gave."""
+
+    def tree_features(self) -> TreeFeatures | None:
+        """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""
         return None

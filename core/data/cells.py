@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import islice
 
+import numpy as np
 import polars as pl
 
 from medplug.core.data.problems import Problems
 from medplug.core.errors import DataError
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]+")
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_NOT_FINITE = r"(?i)^[+-]*(nan|inf|infinity)$"
+_COMMA = r"^[+-]?[0-9.]*,[0-9.,]+$"
+
+COMMA = "the number has a comma; write decimals with a point, thousands with nothing"
+NO_NUMBER = "the cell is not a number"
+NOT_FINITE = "the number is not finite"
 
 
 def texts(column: pl.Series, key: str) -> pl.Series:
@@ -26,12 +31,17 @@ def texts(column: pl.Series, key: str) -> pl.Series:
     """
     if column.dtype.is_float():
         written = pl.Series(column.name, [_number(value) for value in column.to_list()], dtype=pl.String)
-    elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
-        raise DataError(f"{key}: column {column.name!r} holds {column.dtype}; a column of text or numbers is needed")
     else:
+        check_plain(column, key)
         written = column.cast(pl.String)
     trimmed = written.str.strip_chars()
     return trimmed.set(trimmed == "", None)
+
+
+def check_plain(column: pl.Series, key: str) -> None:
+    """Raise `DataError`, naming the configuration's `key`, for a column of lists or bytes."""
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        raise DataError(f"{key}: column {column.name!r} holds {column.dtype}; a column of text or numbers is needed")
 
 
 def _number(value: float | None) -> str | None:
@@ -65,24 +75,29 @@ def number_column(
         empty = column.is_null()
     else:
         written = texts(column, key)
-        found, empty = [None if text is None else _read(text) for text in written.to_list()], written.is_null()
-        commas = pl.Series([bool(text and _COMMA.fullmatch(text)) for text in written.to_list()], dtype=pl.Boolean)
-        no_number = pl.Series([value is None for value in found], dtype=pl.Boolean) & ~empty
-        refuse(problems, no_number & ~commas, column.name, "the cell is not a number")
-        refuse(
-            problems, commas, column.name, "the number has a comma; write decimals with a point, thousands with nothing"
-        )
+        values, commas = parsed_numbers(written)
+        found, empty = values.to_list(), written.is_null()
+        refuse(problems, values.is_null() & ~empty & ~commas, column.name, NO_NUMBER)
+        refuse(problems, commas, column.name, COMMA)
     refuse(problems, empty, column.name, f"the {what} is empty")
     infinite = pl.Series([value is not None and not math.isfinite(value) for value in found], dtype=pl.Boolean)
-    refuse(problems, infinite, column.name, "the number is not finite")
+    refuse(problems, infinite, column.name, NOT_FINITE)
     return [math.nan if value is None else value for value in found]
 
 
-def _read(text: str) -> float | None:
-    """The number that a text writes, None where it writes none; ``nan`` and ``inf`` are numbers that are not finite."""
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    return math.nan if text.lstrip("+-").lower() in ("nan", "inf", "infinity") else None
+def parsed_numbers(written: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The numbers that trimmed texts write ``[rows]``, null where a text writes none; and which are numbers with commas.
+
+    ``nan`` and ``inf`` are numbers that are not finite, told as NaN; a number
+    with a comma is none, as the comma could part thousands as well as decimals.
+    """
+    reads = written.str.contains(_NUMBER).fill_null(False)
+    values = written.set(~reads, None).cast(pl.Float64)
+    left = (written.is_not_null() & ~reads).arg_true()
+    others = written.gather(left)
+    commas = np.zeros(len(written), dtype=np.bool_)
+    commas[left.to_numpy()] = others.str.contains(_COMMA).to_numpy()
+    return values.scatter(left.filter(others.str.contains(_NOT_FINITE)), math.nan), pl.Series(commas)
 
 
 def joined_labels(column: pl.Series, separator: str, problems: Problems) -> list[tuple[str, ...]]:

@@ -14,17 +14,20 @@ import json
 import sys
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from medplug.core.data.patterns import meant
 from medplug.core.errors import DataError, did_you_mean
 
 GZIP_MAGIC = b"\x1f\x8b"
 COLUMNS_SHOWN = 30
 NAME_SHOWN = 40
+MISSING_SHOWN = 10
 _CHUNK = 1 << 20
 _FIELD_LIMIT = threading.Lock()
 
@@ -43,18 +46,24 @@ class Wanted:
         return DataError(f"{self.key} ({self.table}): {what}\n{step}")
 
     def pick(self, names: Sequence[str]) -> list[str]:
-        """The names to read, each once, needed ones first; raises for duplicate and missing names."""
+        """The names to read, each once, needed ones first; raises for duplicate and missing names.
+
+        A `Pattern` among the needed ones stands for every name that it matches.
+        """
         self._refuse_duplicates(names)
         if self.columns is None:
             return list(names)
-        missing = [(key, name) for key, name in self.columns.items() if name not in names]
+        known = frozenset(names)
+        found = {key: meant(name, names, known) for key, name in self.columns.items()}
+        missing = [(key, name) for key, name in self.columns.items() if not found[key]]
         if missing:
             raise self._missing(missing, names)
-        return list(dict.fromkeys([*self.columns.values(), *(name for name in self.optional if name in names)]))
+        needed = [name for each in found.values() for name in each]
+        return list(dict.fromkeys([*needed, *(name for name in self.optional if name in known)]))
 
     def _refuse_duplicates(self, names: Sequence[str]) -> None:
         # spreadsheets leave several nameless columns behind; nobody can ask for those
-        twice = sorted({name for name in names if name and names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
         if twice:
             what = f"more than one column is called {_listed([repr(short(name)) for name in twice])}"
             raise self.error(what, "give every column a name of its own")
@@ -62,8 +71,9 @@ class Wanted:
     def _missing(self, missing: Sequence[tuple[str, str]], names: Sequence[str]) -> DataError:
         what = "; ".join(
             f"{key}={name}: there is no column {name!r}{did_you_mean(name, [n for n in names if len(n) <= NAME_SHOWN])}"
-            for key, name in missing
+            for key, name in missing[:MISSING_SHOWN]
         )
+        what += f"; and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
         held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
         if any(len(name) > NAME_SHOWN for name in names):  # a note: do not quote what may be a patient's
             return self.error(f"{what}\nits first line does not look like names of columns", "give it a header line")

@@ -99,7 +99,7 @@ def _read_tsv(path: Path, wanted: Wanted) -> pl.DataFrame:
 def _read_separated(path: Path, wanted: Wanted, separator: str) -> pl.DataFrame:
     names = _header(path, wanted, separator)
     chosen = wanted.pick(names)
-    frame = _collected(lambda: _scan_csv(path, separator, [names.index(name) for name in chosen], len(names)))
+    frame = _collected(lambda: _scan_csv(path, separator, _places(chosen, names), len(names)))
     if frame is None:
         raise explain_csv(path, separator, wanted)
     *_, blank, lacking = frame.iter_columns()
@@ -178,8 +178,14 @@ def _project(table: pl.LazyFrame, wanted: Wanted) -> pl.DataFrame | None:
     if schema is None:
         return None
     names = schema.names()
-    positions = [names.index(name) for name in wanted.pick(names)]
+    positions = _places(wanted.pick(names), names)
     return _collected(lambda: table.select(pl.nth(positions)))  # by place: pl.col takes ^...$ for a pattern
+
+
+def _places(chosen: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where the chosen names stand among all, of nameless ones the first; a table of genes has many."""
+    place = {name: i for i, name in reversed(list(enumerate(names)))}
+    return [place[name] for name in chosen]
 
 
 def _collected(scan: Callable[[], pl.LazyFrame]) -> pl.DataFrame | None:

@@ -16,6 +16,7 @@ from medplug.core.data import cells, leakage
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.images.store import StoredImage
+from medplug.core.signals.signal import Signal
 from medplug.core.task import Examples, Task
 
 TABLES = ("source", "train", "unlabelled", "validation", "test")
@@ -138,10 +139,11 @@ def read_examples(
 
 
 def _contents(examples: Examples) -> dict[str, str]:
-    """A SHA-256 of the images that the rows name, in order: the table's own does not cover them."""
-    images = [value for values in examples.inputs.values() for value in values if isinstance(value, StoredImage)]
-    images += examples.masks or []
-    return {"images_sha256": hashlib.sha256(b"".join(image.digest for image in images)).hexdigest()} if images else {}
+    """A SHA-256 of the images and one of the signals of the rows, in order: the table's own covers no files."""
+    values = [value for column in (*examples.inputs.values(), examples.masks or []) for value in column]
+    kinds = {"images_sha256": StoredImage, "signals_sha256": Signal}
+    found = {name: [value.digest for value in values if isinstance(value, kind)] for name, kind in kinds.items()}
+    return {name: hashlib.sha256(b"".join(digests)).hexdigest() for name, digests in found.items() if digests}
 
 
 def _owners(table: pl.DataFrame, what: str, name: str | None, problems: Problems, labelled: bool) -> list[str] | None:

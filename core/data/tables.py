@@ -30,7 +30,8 @@ def read_table(
 
     `key` is the configuration key that `source` came from (``data.train``);
     `columns` maps configuration keys to names of columns (``data.text`` ->
-    ``note``); None means every column. Cells of CSV and TSV stay text and empty
+    ``note``), where a `Pattern` stands for every column that it matches; None
+    means every column. Cells of CSV and TSV stay text and empty
     ones become null; rows at the very end in which every cell is empty are left
     out. Other sources keep their types.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from medplug.core.errors import DataError
-from medplug.plugins.imaging.references import FileIn
+from medplug.core.images.references import FileIn
 
 _OTHER = frozenset(
     (".txt", ".csv", ".tsv", ".md", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".html", ".pdf", ".py", ".db", ".ini")

@@ -21,9 +21,8 @@ from medplug.core.images.masks import (
     picture_size,
     read_mask,
 )
+from medplug.core.images.references import ArchiveRow, InMemory, Reference
 from medplug.core.images.store import ImageStore, Pixels, StoredImage
-from medplug.plugins.imaging.references import ArchiveRow, Drawn, Reference
-from medplug.plugins.imaging.sample import draw_mask
 
 ONLY = "lesion"
 """What the class is called where masks have one and it was given no name."""
@@ -111,7 +110,7 @@ def _numbers(pair: Pair, resolution: int) -> Mask:
         return read_mask(pair.mask, size, shortest)
     if isinstance(pair.mask, ArchiveRow):
         raise ImageError("a mask in an archive is not read; give it as a file")
-    numbers = draw_mask(pair.mask.number) if isinstance(pair.mask, Drawn) else pair.mask.array()
+    numbers = pair.mask.array() if isinstance(pair.mask, InMemory) else pair.mask.draw()
     if numbers.ndim == 2:
         check_same_size((numbers.shape[0], numbers.shape[1]), size, shortest)
     return compact(numbers)

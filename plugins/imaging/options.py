@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from string import Formatter
 from typing import Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from medplug.core.config import Column, DataConfig, LabelColumns, Section
+from medplug.core.config import LabelColumns, Section
+from medplug.core.images.options import ImageDataConfig, ImagePaths
 
 
 class ImagingOptions(Section):
@@ -48,55 +47,21 @@ class ImagingOptions(Section):
         return classes
 
 
-class ImagingData(DataConfig):
+class ImagingData(ImageDataConfig):
     """The options ``data.*``: the tables, the columns of the image, its label and its mask, and how images are read.
 
     A table may also be a folder with one sub-folder a class, a single image, or
     an ``.npz`` of arrays.
     """
 
-    image: Column = Field(
+    image: ImagePaths = Field(
         default="image", description="the column of the image's path, or a pattern of columns, as images/{id}.png"
     )
     label: LabelColumns = Field(
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["mass","edema"]',
     )
-    mask: Column = Field(
+    mask: ImagePaths = Field(
         default="mask",
         description="the column, or pattern, of the path of the image's mask; read with task.target=mask",
     )
-    root: Path | None = Field(
-        default=None, description="the folder that paths in tables start from (default: the table's own)"
-    )
-    window: tuple[float, float] | None = Field(
-        default=None,
-        description="what becomes black to white, as [centre,width] in the files' units, as Hounsfield "
-        "(default: the files' own window, else nearly all of their range)",
-    )
-    frames: PositiveInt = Field(default=64, description="the most slices kept of a volume, evenly spaced")
-    resolution: PositiveInt = Field(
-        default=512,
-        description="a larger image is scaled down as it is read, until its shorter side has so many pixels",
-    )
-
-    @field_validator("image", "mask")
-    @classmethod
-    def _plain_pattern(cls, named: str) -> str:
-        try:
-            parts = list(Formatter().parse(named))
-        except ValueError:
-            parts = [("", "", "", None)]
-        if any(
-            field is not None and (not field or set(field) & set(".[]") or how or turned)
-            for _, field, how, turned in parts
-        ):
-            raise ValueError("a pattern holds names of columns in braces and nothing else, as images/{id}.png")
-        return named
-
-    @field_validator("window")
-    @classmethod
-    def _wide(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
-        if window is not None and not window[1] > 0:
-            raise ValueError("the window's width must be above 0")
-        return window

@@ -59,6 +59,24 @@ def sample() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["image", "label", "mask", "patient", "site"], orient="row")
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a cell of the sample stands for: a picture, or its mask."""
+
+    number: int
+    mask: bool
+
+    def draw(self) -> Pixels:
+        """Its pixels ``[1, 64, 64]``, or the mask's numbers ``[64, 64]``."""
+        return draw_mask(self.number) if self.mask else draw(self.number)
+
+
+def drawn(cell: str, *, mask: bool) -> Drawn | None:
+    """The picture, or the `mask`, that ``sample:0001`` or ``sample-mask:0001`` stands for; None for any other text."""
+    kind, _, number = cell.partition(":")
+    return Drawn(int(number), mask) if kind in ("sample", "sample-mask") and number.isdecimal() else None
+
+
 def draw(number: int) -> Pixels:
     """The picture of a number, ``[1, 64, 64]``, always the same; `ImageError` where there is none."""
     entry, edge, rng = _begun(number)

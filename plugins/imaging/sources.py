@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from medplug.core.errors import ConfigError, DataError
-from medplug.plugins.imaging.archives import SPLIT_COLUMN, archive_table
+from medplug.core.images.archives import SPLIT_COLUMN, archive_table
+from medplug.core.images.references import FileIn, is_image_name
 from medplug.plugins.imaging.folders import folder_table
 from medplug.plugins.imaging.options import ImagingData
-from medplug.plugins.imaging.references import FileIn, is_image_name
 
 _UNLABELLED = ("data.unlabelled", "INPUT")
 """Keys of tables whose rows need no label."""

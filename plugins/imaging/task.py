@@ -16,12 +16,12 @@ from medplug.core.data.repeats import without_repeats
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
+from medplug.core.images.references import columns_named, needed_columns
 from medplug.core.images.store import ImageStore
+from medplug.core.plain.image import PlainImage
 from medplug.core.task import Augmentation, Examples, Task
 from medplug.plugins.imaging.lesions import mask_classes
-from medplug.plugins.imaging.plain import PlainImage
 from medplug.plugins.imaging.reading import TableReader
-from medplug.plugins.imaging.references import columns_named
 from medplug.plugins.imaging.sample import sample
 from medplug.plugins.imaging.sources import table_of
 
@@ -48,9 +48,9 @@ class Imaging(Task):
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The image's column and, where rows are labelled, that of the mask, or of the label or each of its columns."""
-        needed = _needed("data.image", self.data.image)
+        needed = needed_columns("data.image", self.data.image)
         if labelled:
-            needed |= _needed("data.mask", self.data.mask) if self._of_masks else label_columns(self.data.label)
+            needed |= needed_columns("data.mask", self.data.mask) if self._of_masks else label_columns(self.data.label)
         return needed
 
     def tabulate(self, source: Any, key: str) -> Tabular:
@@ -149,9 +149,3 @@ class Imaging(Task):
         if self.options.target == "regression":
             return list(number_column(table[self._number], problems))
         return read_labels(table, self.data.label, self._asked, self.options.separator, problems)
-
-
-def _needed(key: str, named: str) -> dict[str, str]:
-    """The columns of a key: the key -> the column, or of a pattern ``data.image{id}`` -> each column in its braces."""
-    names = columns_named(named)
-    return {key: named} if names == (named,) else {f"{key}{{{name}}}": name for name in names}

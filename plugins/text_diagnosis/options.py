@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from medplug.core.config import Column, DataConfig, LabelColumns, Section
-from medplug.plugins.text_diagnosis.cleaning import StopWords
+from medplug.core.data.cleaning import StopWords
 
 
 class TextDiagnosisOptions(Section):

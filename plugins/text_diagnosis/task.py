@@ -11,12 +11,12 @@ import polars as pl
 
 from medplug.core.data import cells
 from medplug.core.data.classes import target_of
+from medplug.core.data.cleaning import Cleaning
 from medplug.core.data.labels import label_columns, read_labels
 from medplug.core.data.repeats import without_repeats
 from medplug.core.evaluation.reported import reported
+from medplug.core.plain.text import PlainText
 from medplug.core.task import Examples, Task
-from medplug.plugins.text_diagnosis.cleaning import Cleaning
-from medplug.plugins.text_diagnosis.plain import PlainText
 from medplug.plugins.text_diagnosis.sample import sample
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from medplug.core.errors import DataError, MedplugError
+from medplug.core.images.references import cells_of, columns_named
 from medplug.core.task import Examples
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
-from medplug.plugins.imaging.references import cells_of, columns_named
 from medplug.plugins.imaging.task import Imaging
 
 Read = Callable[..., tuple[Examples, list[tuple[int, str, str]]]]

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from medplug.core.images.formats import ImageError
 from medplug.core.images.store import ImageStore
-from medplug.plugins.imaging.plain import PlainImage
+from medplug.core.plain.image import PlainImage
 from medplug.plugins.imaging.sample import draw, draw_mask, sample
 
 

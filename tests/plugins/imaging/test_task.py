@@ -15,9 +15,9 @@ from medplug.core.data.dataset import load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError, RowsError
+from medplug.core.images import table as table_reading
 from medplug.core.images.store import ImageStore
 from medplug.core.task import Examples
-from medplug.plugins.imaging import reading
 from medplug.plugins.imaging.options import ImagingData, ImagingOptions
 from medplug.plugins.imaging.task import Imaging
 
@@ -174,7 +174,7 @@ def test_nothing_is_decoded_twice(
         decoded.append(path)
         return picture()[None]
 
-    monkeypatch.setattr(reading, "read_image", counted)
+    monkeypatch.setattr(table_reading, "read_image", counted)
     save("a/x.png", picture(0)), save("b.png", picture(1))
     found, _ = read(table(image=["a/x.png", "b.png", "a/../a/x.png", "b.png"], label=[*"xyxy"]))
     assert sorted(decoded) == sorted([tmp_path.resolve() / "a" / "x.png", tmp_path.resolve() / "b.png"])
@@ -257,7 +257,7 @@ def test_labels_are_read_as_every_task_with_classes_reads_them(read: Read, save:
 def test_a_wrong_kind_of_label_is_told_before_any_image_is_decoded(
     read: Read, save: Save, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "read_image", lambda *_: pytest.fail("an image was decoded"))
+    monkeypatch.setattr(table_reading, "read_image", lambda *_: pytest.fail("an image was decoded"))
     with pytest.raises(ConfigError, match="task.target=multilabel"):
         read(table(image=[save("a.png", picture())], a=[1], b=[0]), {"label": ["a", "b"]}, target="binary")
 

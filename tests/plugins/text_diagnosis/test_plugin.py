@@ -23,7 +23,7 @@ def test_the_plugin_gives_a_task_whose_parts_can_be_loaded() -> None:
 
 def test_naming_the_task_and_its_options_imports_nothing_heavy() -> None:
     code = (
-        "import sys, medplug.plugins.text_diagnosis.options, medplug.plugins.text_diagnosis.plain;"
+        "import sys, medplug.plugins.text_diagnosis.options, medplug.core.plain.text;"
         "import medplug.plugins.text_diagnosis.sample;"
         "print(sorted({'torch', 'sklearn', 'polars', 'numpy'} & set(sys.modules)))"
     )

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupShuffleSplit
 
+from medplug.core.plain.text import PlainText
 from medplug.plugins.text_diagnosis import sample_phrases as phrases
-from medplug.plugins.text_diagnosis.plain import PlainText
 from medplug.plugins.text_diagnosis.sample import sample
 
 NAMES = (

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from medplug.core.errors import DataError
-from medplug.plugins.imaging.references import ArchiveRow
+from medplug.core.images.references import ArchiveRow
 
 SPLITS = ("train", "val", "test")
 SPLIT_COLUMN = "split"

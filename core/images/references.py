@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from medplug.core.data import cells
 from medplug.core.images.formats import ImageError
+from medplug.core.images.store import Pixels
 
 _STEP = "set data.root (of a finished run: --root)"
 ENDINGS = (
@@ -61,15 +62,14 @@ class InMemory:
         return np.asarray(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A picture of the built-in sample, or its mask."""
+class Drawing(Hashable, Protocol):
+    """An image that a task makes itself: a picture of its built-in sample."""
 
-    number: int
-    mask: bool
+    def draw(self) -> Pixels:
+        """Its pixels; `ImageError` where there is no such picture."""
 
 
-Reference: TypeAlias = Path | ArchiveRow | InMemory | Drawn
+Reference: TypeAlias = Path | ArchiveRow | InMemory | Drawing
 """What is decoded: a file (its path resolved), or something that needs no file."""
 Cell: TypeAlias = str | FileIn | ArchiveRow | InMemory
 
@@ -78,6 +78,12 @@ def columns_named(named: str) -> tuple[str, ...]:
     """The columns that ``data.image`` names: itself, or those in the braces of a pattern (``images/{id}.png``)."""
     found = tuple(dict.fromkeys(field for _, field, _, _ in Formatter().parse(named) if field))
     return found or (named,)
+
+
+def needed_columns(key: str, named: str) -> dict[str, str]:
+    """The columns of a key: the key -> the column, or of a pattern ``data.image{id}`` -> each column in its braces."""
+    names = columns_named(named)
+    return {key: named} if names == (named,) else {f"{key}{{{name}}}": name for name in names}
 
 
 def cells_of(table: pl.DataFrame, named: str, key: str) -> list[Cell | None]:
@@ -113,8 +119,15 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def resolver(root: Path | None, folder: Path | None) -> Callable[[Cell], Reference]:
-    """What makes references of cells.
+def no_drawing(cell: str) -> Drawing | None:
+    """What cells stand for in a task that draws nothing."""
+    return None
+
+
+def resolver(
+    root: Path | None, folder: Path | None, drawing: Callable[[str], Drawing | None] = no_drawing
+) -> Callable[[Cell], Reference]:
+    """What makes references of cells; `drawing` gives what a text stands for where that is no path.
 
     Paths start from `root` (``data.root``), else from `folder`, the table's own,
     else from the current one, and may not lead out of there, by links neither:
@@ -127,10 +140,7 @@ def resolver(root: Path | None, folder: Path | None) -> Callable[[Cell], Referen
             return _inside((root or cell.folder).expanduser().resolve(), cell.folder / cell.name, root)
         if not isinstance(cell, str):
             return cell
-        drawn, _, number = cell.partition(":")
-        if drawn in ("sample", "sample-mask") and number.isdecimal():
-            return Drawn(int(number), mask=drawn == "sample-mask")
-        return _inside(start, start / cell.replace("\\", "/"), root)
+        return drawing(cell) or _inside(start, start / cell.replace("\\", "/"), root)
 
     return resolve
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medplug.plugins.text_diagnosis.cleaning import Cleaning, is_chinese
+from medplug.core.data.cleaning import Cleaning, is_chinese
 
 PLAIN = Cleaning()
 ENGLISH = Cleaning(stop_words="en")

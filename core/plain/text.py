@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from medplug.plugins.text_diagnosis.cleaning import evenly, is_chinese
+from medplug.core.data.cleaning import evenly, is_chinese
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer

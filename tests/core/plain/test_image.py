@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from medplug.core.images.store import ImageStore
-from medplug.plugins.imaging.plain import PlainImage
+from medplug.core.plain.image import PlainImage
 
 
 def features(*pixels: Any) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medplug.plugins.text_diagnosis.plain import PlainText
+from medplug.core.plain.text import PlainText
 
 
 def similarity(texts: list[str], one: str, other: str) -> float:
