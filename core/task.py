@@ -222,13 +222,6 @@ class Task(ABC):
         """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
         return None
 
-    def learned(self) -> dict[str, Any]:
-        """What reading the training table settled, as JSON data, so that a saved model reads later tables alike."""
-        return {}
-
-    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
-        """Read tables from now on as `learned` says, which `learned` of another instance gave."""
-
     def tree_features(self) -> TreeFeatures | None:
         """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""
         return None
