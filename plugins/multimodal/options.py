@@ -99,8 +99,10 @@ class MultimodalData(ImageDataConfig):
     @model_validator(mode="before")
     @classmethod
     def _columns_of_the_sample(cls, keys: Any) -> Any:
-        given = {name for name, value in keys.items() if value} if isinstance(keys, Mapping) else set()
-        if not isinstance(keys, Mapping) or given.intersection((*SLOTS, "train", "source")):
+        if not isinstance(keys, Mapping):
+            return keys
+        named = any(isinstance(keys.get(slot), str | list | tuple) and keys[slot] for slot in SLOTS)
+        if named or any(keys.get(table) is not None for table in ("train", "source")):
             return keys
         return {**keys, "tabular": sample_columns.COLUMNS, "signal": sample_columns.SIGNAL}
 

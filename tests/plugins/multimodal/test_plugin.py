@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
@@ -65,6 +66,12 @@ def test_a_table_without_a_modality_is_refused_with_the_keys(table: str) -> None
     with pytest.raises(ValidationError) as told:
         MultimodalData.model_validate({table: "t.csv"})
     assert all(f"data.{slot}" in str(told.value) for slot in SLOTS)
+
+
+def test_a_table_in_memory_is_a_table_as_well() -> None:
+    assert MultimodalData(train=pl.DataFrame({"note": ["a"]}), text="note").in_use == ("text",)
+    with pytest.raises(ValidationError, match="data.text"):
+        MultimodalData(source=pl.DataFrame({"note": ["a"]}))
 
 
 def test_the_columns_of_the_sample_survive_being_written_down() -> None:

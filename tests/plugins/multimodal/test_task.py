@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -157,6 +158,18 @@ def test_a_validation_table_is_read_by_the_training_tables_columns(task: Made) -
     asked = MultimodalDiagnosis(asked.options, data)
     with pytest.raises(DataError, match="row 2, column v1: the cell is not a number"):
         load_dataset(asked, data, by=(), seed=0, sample=False, sha256=fingerprints(asked, data, ()))
+
+
+def test_the_facts_of_a_table_cover_the_signals_that_its_cells_name(task: Made, tmp_path: Path) -> None:
+    def digest(last: float) -> str:
+        for i in range(8):
+            np.save(tmp_path / f"{i}.npy", np.array([0.0, 1.0, last * i]))
+        table = pl.DataFrame({"ecg": [f"{i}.npy" for i in range(8)], "label": ["x", "y"] * 4})
+        asked = task({"signal": "ecg", "root": tmp_path, "train": table})
+        sha256 = fingerprints(asked, asked.data, ())
+        return str(load_dataset(asked, asked.data, by=(), seed=0, sample=False, sha256=sha256).facts.tables["train"])
+
+    assert "signals_sha256" in digest(1.0) and digest(1.0) == digest(1.0) != digest(2.0)
 
 
 def test_several_label_columns_do_not_fit_the_sample(task: Made) -> None:
