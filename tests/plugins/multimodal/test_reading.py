@@ -212,6 +212,14 @@ def test_a_pattern_never_matches_what_is_predicted(task: Made, read: Read) -> No
     assert found.inputs["tabular"][0].columns == TableColumns(("lab_2", "lab_1"), ())
 
 
+def test_a_label_is_no_input_of_survival_unless_it_is_named(task: Made, read: Read) -> None:
+    table = {"age": [1, 2], "label": ["x", "y"], "t": [1, 2], "e": [1, 0]}
+    for names, columns in (("*", ("age",)), (["age", "label"], ("age", "label"))):
+        found, _ = read(task({"tabular": names, "time": "t", "event": "e"}), table)
+        read_columns = found.inputs["tabular"][0].columns
+        assert (*read_columns.numeric, *read_columns.categorical) == columns
+
+
 def test_a_pattern_that_is_left_with_nothing_is_refused(task: Made, read: Read) -> None:
     asked = task({"tabular": ["lab_*"], "label": "lab_diagnosis"})
     with pytest.raises(DataError, match=r"data\.tabular: 'lab_\*' matches no column"):
