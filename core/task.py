@@ -160,6 +160,8 @@ class Task(ABC):
 
     slots: ClassVar[Mapping[str, Modality]]
     sample_columns: ClassVar[Mapping[str, str]] = {}
+    sample_is: ClassVar[str] = "generated"
+    """What the rows of the built-in sample are, as the report says it."""
     scratch: Path | None = None
     report: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
@@ -201,13 +203,6 @@ class Task(ABC):
     @abstractmethod
     def sample(self) -> pl.DataFrame:
         """A small built-in table, so that the task runs with no data given."""
-
-    def learned(self) -> dict[str, Any]:
-        """What reading the training table has settled for every later one (the kinds of columns, say), as JSON data."""
-        return {}
-
-    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks learn nothing
-        """Take over what `learned` gave in the run that trained the model."""
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""

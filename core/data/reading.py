@@ -30,6 +30,7 @@ class Facts:
     """
 
     sample: bool = False
+    sample_is: str = "generated"
     sha256: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[tuple[str, Problem]] = field(default_factory=list)
