@@ -45,7 +45,7 @@ def accuracy(make: Make) -> float:
 
 
 def test_a_linear_head_on_features_side_by_side_cannot_tell_it() -> None:
-    assert 0.45 < accuracy(Concat) < 0.55
+    assert accuracy(Concat) < 0.75  # a half-space holds three of the four pairs of signs at most
 
 
 @pytest.mark.parametrize(
