@@ -93,9 +93,8 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
         origins={key: origin for key, (_, origin) in keys.items()},
     )
-    check_composition(
-        adapters, plan.data, plan.selection, backbone=backbone.name, pretrained=backbone.source is not None
-    )
+    meaningful = backbone.source is not None or backbone.spec.fixed
+    check_composition(adapters, plan.data, plan.selection, backbone=backbone.name, pretrained=meaningful)
     return plan
 
 

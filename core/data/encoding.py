@@ -99,8 +99,8 @@ class Encoding:
         lacking = np.zeros(len(columns.numeric) + len(columns.categorical), dtype=np.bool_)
         lacking[data["lacking"]] = True
         entries = tuple(tuple(known) for known in data["entries"])
-        scale = (np.array(data[name], dtype=np.float64) for name in ("mean", "factor"))
-        return cls(columns, *scale, lacking, entries, data["log"])
+        mean, factor = (np.array(data[name], dtype=np.float64) for name in ("mean", "factor"))
+        return cls(columns, mean, factor, lacking, entries, data["log"])
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON data; `lacking` by position."""
