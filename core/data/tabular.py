@@ -97,7 +97,7 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
     judged = table.select(name for name in chosen if name not in categories)
     numeric = {each.name for each in judged if each.dtype.is_numeric() or each.null_count() == len(each)}
     for block in _blocks(table, [name for name, dtype in judged.schema.items() if dtype == pl.String]):
-        wordless = (~block.no_number.any(axis=1)).tolist()
+        wordless: list[bool] = np.logical_not(block.no_number.any(axis=1)).tolist()
         numeric.update(name for name, each in zip(block.names, wordless, strict=True) if each)
     return TableColumns(
         tuple(name for name in chosen if name in numeric), tuple(name for name in chosen if name not in numeric)
@@ -117,7 +117,7 @@ def read_rows(table: pl.DataFrame, columns: TableColumns, problems: Problems) ->
     numbers = _numbers(table, columns.numeric, problems)
     named = [_categories(table[name]) for name in columns.categorical]
     rows: list[tuple[str | None, ...]] = list(zip(*named, strict=True)) if named else [()] * len(table)
-    filled = (~np.isnan(numbers).all(axis=1)).tolist()
+    filled: list[bool] = (len(columns.numeric) > np.isnan(numbers).sum(axis=1)).tolist()
     return [
         TableRow(columns, each, names) if some or any(name is not None for name in names) else None
         for each, names, some in zip(numbers, rows, filled, strict=True)

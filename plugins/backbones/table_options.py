@@ -35,7 +35,7 @@ class TabularResNetOptions(TableNetworkOptions):
     """``backbone.*`` for the residual network."""
 
     embedding: PositiveInt = Field(8, description="the width of a category's embedding")
-    hidden: PositiveInt = Field(128, description="the width of the network, and of the features")
+    hidden: PositiveInt = Field(64, description="the width of the network, and of the features")
     expansion: PositiveInt = Field(2, description="how many times wider a block is inside")
     blocks: PositiveInt = Field(2, description="residual blocks on top of each other")
 
