@@ -134,7 +134,8 @@ class Encoding:
         codes = np.full((len(rows), len(self.columns.categorical)), MISSING, dtype=np.int64)
         if kept:
             values = _written(np.stack([row.numbers for row in kept]), self.log)
-            numbers[there] = np.clip((values - self.mean) * self.factor, -BOUND, BOUND)
+            with np.errstate(over="ignore"):  # beyond all floats is beyond the bound
+                numbers[there] = np.clip((values - self.mean) * self.factor, -BOUND, BOUND)
         for i, known in enumerate(self._codes):
             codes[there, i] = [known.get(row.names[i], UNKNOWN) for row in kept]
         return Encoded(numbers, codes)

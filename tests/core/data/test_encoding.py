@@ -93,6 +93,8 @@ def test_a_constant_column_is_nought_whatever_comes():
 def test_a_typing_error_is_held_within_the_bound():
     encoding = Encoding.learn(sample())
     assert encoding.encode([row(1e6), row(-1e300)]).numbers[:, 0].tolist() == [BOUND, -BOUND]
+    tiny = Encoding.learn([row(a) for a in (1e-20, 2e-20, 3e-20)])
+    assert tiny.encode([row(1e300), row(-1e300)]).numbers[:, 0].tolist() == [BOUND, -BOUND]
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
