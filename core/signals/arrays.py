@@ -64,7 +64,7 @@ class Archive:
         self._file.close()
 
     def named(self, name: str | None, *, without: str | None = None) -> str:
-        """The array of signals: `name` if there is one, else one of `SIGNALS`, else the only other that is no scalar."""
+        """The array of signals: `name` if there is one, else one of `SIGNALS`, else the only other no scalar."""
         found = [each for each in (name, *SIGNALS) if each in self.shapes]
         arrays = [each for each, shape in self.shapes.items() if len(shape) and each not in (*RATES, without)]
         if not found and len(arrays) != 1:

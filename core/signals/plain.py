@@ -23,7 +23,7 @@ class PlainSignal:
     Of each channel: mean, deviation, least and largest sample, five quantiles;
     how often it crosses its mean, as a share of its samples; mean and deviation
     of the steps between neighbours; the shares of its power in eight bands, each
-    twice as wide as those below it, up to half the usual rate of the training
+    as wide as all those below it, up to half the usual rate of the training
     signals; and its course as 32 means. A row without a signal is all zeros.
     Learned are the usual rate and the number of channels.
     """

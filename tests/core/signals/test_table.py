@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +232,13 @@ def test_a_recording_is_cut_into_rows_without_its_labels(tmp_path: Path, ending:
     same(found, [samples[:, start : start + 10].astype(np.float32) for start in range(0, 91, 5)])
     with pytest.raises(SignalError, match="'nose'"):
         table_of_recording(path, "eeg", Cutting(10), label="nose")
+
+
+def test_reading_signals_needs_no_torch() -> None:
+    code = "import sys, medplug.core.signals.table, medplug.core.signals.plain\n"
+    code += "print('torch' in sys.modules, 'scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "False"], done.stderr
 
 
 def test_references_tell_nothing_of_where_files_lie(archive: Path) -> None:
