@@ -96,13 +96,19 @@ def check_target(
             )
     if target.kind == "mask":
         _check_masks(selection, train)
-    if target.kind != "regression":
+    if target.has_classes:
         return
-    what = f"the target {target.classes[0]} is a number"
+    risk = target.kind == "survival"
+    what = f"the target {target.classes[0]} is {'a time to an event' if risk else 'a number'}"
     if train.class_weights == "balanced":
         raise ConfigError(f"train.class_weights=balanced weighs classes, and {what}; leave it out")
     if train.label_smoothing:
         raise ConfigError(f"train.label_smoothing spreads a label over classes, and {what}; leave it out")
+    if risk and selection.criterion != "validation":
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} judges rows one by one, and {what}, whose risks have a meaning "
+            "beside each other alone; leave it out"
+        )
     if selection.criterion in ("snd", "infomax"):
         raise ConfigError(
             f"selection.criterion={selection.criterion} looks at class probabilities, and {what}; use iwv or dev"

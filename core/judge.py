@@ -13,7 +13,7 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.plan import Plan
-from medplug.core.report.evidence import Evidence, SplitFacts, Spread
+from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
@@ -150,6 +150,9 @@ def _named(plan: Plan) -> str:
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     labels = examples.labels or []  # an unlabelled split counts no classes
     patients = len(set(examples.groups)) if examples.groups else None
+    if target.kind == "survival":
+        watched = FollowUp.of(target.encode(labels)) if labels else None
+        return SplitFacts(len(examples), patients, {}, _domain(examples), follow_up=watched)
     if target.kind == "regression":
         return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
     names = [name for label in labels for name in label] if target.several else labels

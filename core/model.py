@@ -122,10 +122,10 @@ class Loss(nn.Module):
 def class_probabilities(logits: Tensor, target: Target) -> Tensor:
     """Probabilities ``[rows, classes]``, two columns for binary, from logits ``[rows, outputs]``; differentiable.
 
-    ValueError for a number, which has none.
+    ValueError for a target without classes, which has none.
     """
-    if target.kind == "regression":
-        raise ValueError(f"class probabilities are for targets with classes; {target.classes[0]} is a number")
+    if not target.has_classes:
+        raise ValueError(f"class probabilities are for targets with classes; {target.classes[0]} has none")
     logits = logits.float()
     if target.kind == "multiclass":
         return logits.softmax(1)

@@ -20,6 +20,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, UsageError
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.evaluation.scores import estimate
+from medplug.core.evaluation.survival import median_times, outliving
 from medplug.core.mask_frames import regions_frame
 from medplug.core.model import Model
 from medplug.core.segmentation.overlap import MEASURES, overlaps
@@ -59,7 +60,9 @@ class Predictor:
     def predict(self, rows: Rows, *, on_error: str = "stop", report: Report = _silent) -> pl.DataFrame:
         """A frame with `row` (first row = 1), `prediction` and one probability a class (``p_CLASS``).
 
-        Of a number the prediction is a float, and there are no probabilities.
+        Of a number the prediction is a float, and of the time to an event the log hazard;
+        there are no probabilities. Beside a log hazard stand `median_time` (null where it is
+        beyond the times of training) and the chance of outliving three times (``s_TIME``).
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -150,11 +153,23 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
+def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Series]:
+    """What a baseline hazard says of rows with these log hazards ``[rows]``; nothing where the target has none."""
+    if not target.hazard:
+        return []
+    quarters = np.quantile([time for time, _ in target.hazard], [0.25, 0.5, 0.75])
+    named = {f"s_{time:.3g}": float(f"{time:.3g}") for time in quarters}
+    chances = outliving(target.hazard, risks, np.array([*named.values()]))
+    medians = pl.Series("median_time", median_times(target.hazard, risks), dtype=pl.Float64).fill_nan(None)
+    return [medians, *(pl.Series(name, chances[:, i], dtype=pl.Float64) for i, name in enumerate(named))]
+
+
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
-    """`columns`, then decisions (multilabel: lists of names; a number: floats alone) and probabilities, as a frame."""
+    """`columns`, then decisions (multilabel: lists of names; without classes: floats) and probabilities, as a frame."""
     decided = target.decode(target.decide(probabilities))
-    if target.kind == "regression":
-        return pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
+    if not target.has_classes:
+        frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
+        return frame.with_columns(outliving_columns(target, probabilities[:, 0]))
     kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
     frame = pl.DataFrame(columns).with_columns(
         pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)

@@ -15,7 +15,9 @@ from medplug.core.composition import check_rows, check_target, require_training_
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
+from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.judge import Judged, judge
 from medplug.core.manifest import make_manifest
@@ -31,7 +33,7 @@ from medplug.core.report.page import write_report
 from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
-from medplug.core.task import Task
+from medplug.core.task import Examples, Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
 from medplug.core.training.memory import keep_freed_memory
@@ -127,6 +129,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
         trained = train(model, adapters, job)
+        dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
@@ -178,6 +181,13 @@ def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, 
     return model, adapters
 
 
+def target_after(dataset: Dataset, trained: Trained) -> Target:
+    """The target, with what only a trained model can tell of it: of the time to an event the baseline hazard."""
+    if dataset.target.kind != "survival":
+        return dataset.target
+    return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
+
+
 def _write(
     folder: RunFolder, plugins: Plugins, predictor: Predictor, trained: Trained, job: Job, clock: _Clock
 ) -> Judged:
@@ -223,10 +233,17 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
             frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
             continue
         probabilities = dataset.target.probabilities(trained.logits[split])
-        truth = [list(label) if isinstance(label, tuple) else label for label in examples.labels or []]
-        columns = {"split": [split] * len(examples), "row": examples.rows, "truth": truth}
+        columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
         frames.append(prediction_frame(dataset.target, columns, probabilities))
     return pl.concat(frames)
+
+
+def _truth(target: Target, examples: Examples) -> dict[str, Any]:
+    """The labels as columns: one of them or, of times to an event, the time and whether the event came then."""
+    labels = examples.labels or []
+    if target.kind == "survival":
+        return {"truth": [time for time, _ in labels], "event": [event for _, event in labels]}
+    return {"truth": [list(label) if isinstance(label, tuple) else label for label in labels]}
 
 
 def _rejected(dataset: Dataset, folder: RunFolder) -> None:

@@ -64,7 +64,8 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     """
     described = _read(folder)
     told = described["target"]
-    target = Target(told["kind"], tuple(told["classes"]), told.get("centre", 0.0), told.get("scale", 1.0))
+    scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
+    target = Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard))
     task = _task(described["task"], plugins, root)
     spec = plugins.backbone(described["backbone"]["builder"])
     factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from medplug.core.errors import PluginError
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
-TargetKind = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "span", "mask"]
+TargetKind = Literal[
+    "binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask"
+]
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
 Need = Literal["labels", "source_labels", "target_labels", "unlabelled_target", "pretrained_backbone"]
@@ -76,8 +78,8 @@ class AdapterSpec(Spec):
 
     `answers` lists the questions of the contract it answers, `needs` that
     without which it cannot work; ``labels`` are those of either domain.
-    `targets` lists the kinds of target that it serves; ``regression`` must be
-    named, as much that compares or weighs classes has no meaning for a number.
+    `targets` lists the kinds of target that it serves; ``regression`` and ``survival``
+    must be named, as much that compares or weighs classes has no meaning for them.
     """
 
     family: Family

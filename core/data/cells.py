@@ -52,16 +52,19 @@ def label_column(column: pl.Series, problems: Problems) -> list[str | None]:
     return found.to_list()
 
 
-def number_column(column: pl.Series, problems: Problems) -> list[float]:
+def number_column(
+    column: pl.Series, problems: Problems, *, key: str = "data.label", what: str = "label"
+) -> list[float]:
     """One number a row; an empty cell, text that is no number, NaN and infinity are problems (and NaN here).
 
     Numbers are written with a point: a comma could part thousands as well as decimals.
+    `key` names the configuration's key of the column, `what` what an empty cell lacks.
     """
     if column.dtype.is_numeric():
         found = column.cast(pl.Float64).to_list()
         empty = column.is_null()
     else:
-        written = texts(column, "data.label")
+        written = texts(column, key)
         found, empty = [None if text is None else _read(text) for text in written.to_list()], written.is_null()
         commas = pl.Series([bool(text and _COMMA.fullmatch(text)) for text in written.to_list()], dtype=pl.Boolean)
         no_number = pl.Series([value is None for value in found], dtype=pl.Boolean) & ~empty
@@ -69,7 +72,7 @@ def number_column(column: pl.Series, problems: Problems) -> list[float]:
         refuse(
             problems, commas, column.name, "the number has a comma; write decimals with a point, thousands with nothing"
         )
-    refuse(problems, empty, column.name, "the label is empty")
+    refuse(problems, empty, column.name, f"the {what} is empty")
     infinite = pl.Series([value is not None and not math.isfinite(value) for value in found], dtype=pl.Boolean)
     refuse(problems, infinite, column.name, "the number is not finite")
     return [math.nan if value is None else value for value in found]

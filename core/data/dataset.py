@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.data import leakage
-from medplug.core.data.bins import numeric
+from medplug.core.data.bins import stratified_by
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
@@ -112,13 +112,13 @@ def _cut(
     groups = train.groups if data.split != "random" else None
     where = split_rows(strata(train, data), groups=groups, fractions=fractions, seed=seed)
     unit = f"the column {data.group}" if groups is not None else "row"
-    by = "the label's quantile" if numeric(train.labels or []) else "label"
+    by = stratified_by(train.labels or [])
     facts.split_by = f"{unit}, stratified by {by}{' and domain' if data.source_sites else ''}, seed {seed}"
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}
 
 
 def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:
-    """At most `per_class` rows a class (of a number: in all) to learn from, and as many to choose by, not to test."""
+    """At most `per_class` rows a class (without classes: in all) to learn from and to choose by, all to test."""
     if split not in ("train", "validation"):
         return examples
     return examples.take(limit_rows(examples.labels or [], per_class, seed))

@@ -114,7 +114,7 @@ def _of_sites(examples: Examples, sites: tuple[str, ...]) -> Rows:
 
 
 def strata(train: Examples, data: DataConfig) -> list[Any]:
-    """What rows are split by ``[rows]``: the label (a number's bin) and, where sites name domains, the domain."""
+    """What rows are split by ``[rows]``: the label (or its bin) and, where sites name domains, the domain."""
     labels = list(binned(train.labels or []))
     if not data.source_sites:
         return labels

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.data.bins import binned, even_rows, numeric
+from medplug.core.data.bins import binned, even_rows, numeric, timed
 from medplug.core.data.faults import short
 from medplug.core.errors import ConfigError, DataError
 
@@ -68,10 +68,10 @@ def split_rows(
     """Draw ``train``, ``validation`` or ``test`` for every row ``[rows]``.
 
     Stratified by label (for tuples of labels by their combination, rare ones
-    pooled; for numbers by quantile); rows of one group stay together. `fractions` are those of train,
-    validation and test; a zero gives an empty split. A label that occurs at all
-    occurs in train wherever whole groups and the fractions allow; a label with
-    one row is in train. Depends on labels, groups and `seed` alone.
+    pooled; for numbers by quantile, for times by event and quantile); rows of one
+    group stay together. `fractions` are those of train, validation and test; a zero
+    gives an empty split. A label that occurs at all occurs in train wherever whole
+    groups and the fractions allow; one with a single row is in train. Depends on labels, groups and `seed` alone.
 
     Raises `ConfigError` for bad fractions, `DataError` for too few rows or groups.
     """
@@ -98,12 +98,12 @@ def limit_rows(labels: Sequence[Any], per_class: int, seed: int) -> Codes:
 
     For tuples of labels no label exceeds `per_class`: rows are taken greedily,
     those with the rarest labels first. Rows without any label count as a class.
-    Of numbers, at most `per_class` rows in all, spread evenly over their quantiles.
+    Of numbers and times, at most `per_class` rows in all, spread evenly over their bins.
     Raises `ConfigError` for `per_class` below one.
     """
     if per_class < 1:
         raise ConfigError(f"data.limit={per_class}: at least one row of each class is needed; leave it out for all")
-    if numeric(labels):
+    if numeric(labels) or timed(labels):
         return even_rows(labels, len(labels), per_class, seed)
     order = np.random.default_rng(seed).permutation(len(labels))
     if _multilabel(labels):

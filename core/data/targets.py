@@ -1,6 +1,7 @@
 """What is predicted: its kind, its classes, and the way between labels, logits and probabilities.
 
 A number has no probabilities: where others have these, it has predicted values.
+So it is with the time to an event, whose values are log hazards.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from medplug.core.specs import TargetKind
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target of kind `binary`, `multiclass`, `multilabel` or `mask` over named `classes`, or of kind `regression`.
+    """A target over named `classes` (`binary`, `multiclass`, `multilabel`, `mask`), a `regression` or a `survival` one.
 
     For `binary` the classes are ``(negative, positive)``. Labels are texts
     (tuples of texts for multilabel). For `mask` the classes are those of a pixel
@@ -26,13 +27,18 @@ class Target:
     is the tuple of classes that its mask shows. For `regression` labels are
     numbers, `classes` holds the name of what is predicted alone, and `centre`
     and `scale` are the mean and the standard deviation of the training labels,
-    by which logits are standardised.
+    by which logits are standardised. For `survival` labels are pairs of a time
+    above 0 and whether the event came then (else the row was last seen without
+    it), `classes` holds the event's name alone, and `hazard` the cumulative
+    baseline hazard at some times, once training has given it: pairs of a time
+    and the hazard until then of a row whose log hazard is 0, both ascending.
     """
 
     kind: TargetKind
     classes: tuple[str, ...]
     centre: float = 0.0
     scale: float = 1.0
+    hazard: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def numeric(cls, name: str, labels: Sequence[float]) -> Self:
@@ -44,9 +50,23 @@ class Target:
             )
         return cls("regression", (name,), float(values.mean()), float(values.std()))
 
+    @classmethod
+    def survival(cls, name: str, labels: Sequence[tuple[float, bool]]) -> Self:
+        """The target of these times to an event; `DataError` where none has it, or all times are the same."""
+        if not any(event for _, event in labels):
+            raise DataError(f"none of the {len(labels)} training rows has the event {name}; there is nothing to learn")
+        if len({time for time, _ in labels}) < 2:
+            raise DataError(f"the training rows all have the same time to {name}; a model needs two or more")
+        return cls("survival", (name,))
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether rows (or pixels) belong to classes; a number and the time to an event have none."""
+        return self.kind not in ("regression", "survival")
+
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary and numbers, else one a class (masks: and the background)."""
+        """How many logits a head gives: one for binary or without classes, else one a class (masks: and background)."""
         return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
 
     @property
@@ -55,8 +75,8 @@ class Target:
         return self.kind in ("multilabel", "mask")
 
     def unknown(self, labels: Sequence[Any]) -> list[int]:
-        """The positions of labels that are not among the classes; any number is known."""
-        if self.kind == "regression":
+        """The positions of labels that are not among the classes; any number or time is known."""
+        if not self.has_classes:
             return []
         known = set(self.classes)
         if self.several:
@@ -66,11 +86,14 @@ class Target:
     def encode(self, labels: Sequence[Any]) -> NDArray[Any]:
         """Class positions ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``; both int64.
 
-        For regression the numbers themselves ``[rows]``, in float64. Raises
-        KeyError for a label outside the classes (`unknown` finds them).
+        For regression the numbers themselves ``[rows]``, for survival times and zeros
+        or ones (event) ``[rows, 2]``, in float64. Raises KeyError for a label outside
+        the classes (`unknown` finds them).
         """
         if self.kind == "regression":
             return np.array(labels, dtype=np.float64)
+        if self.kind == "survival":
+            return np.array(labels, dtype=np.float64).reshape(-1, 2)
         position = {name: i for i, name in enumerate(self.classes)}
         if not self.several:
             return np.array([position[label] for label in labels], dtype=np.int64)
@@ -82,9 +105,12 @@ class Target:
     def probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities ``[rows, classes]`` (two columns for binary) from logits ``[rows, outputs]``.
 
-        For regression the predicted values ``[rows, 1]``, in the labels' own unit.
+        For regression the predicted values ``[rows, 1]``, in the labels' own unit; for
+        survival the log hazards ``[rows, 1]``, which have a meaning beside each other alone.
         """
         logits = np.asarray(logits, dtype=np.float64)
+        if self.kind == "survival":
+            return logits
         if self.kind == "regression":
             values: NDArray[np.float64] = self.centre + self.scale * logits
             return values
@@ -103,9 +129,9 @@ class Target:
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half.
 
-        For regression the predicted values ``[rows]``.
+        For regression the predicted values ``[rows]``, for survival the log hazards.
         """
-        if self.kind == "regression":
+        if not self.has_classes:
             return probabilities[:, 0]
         if self.kind == "multilabel":
             return (probabilities >= 0.5).astype(np.int64)
@@ -113,8 +139,8 @@ class Target:
         return likeliest
 
     def decode(self, decisions: NDArray[Any]) -> list[Any]:
-        """Class names of encoded decisions (for multilabel a tuple of names a row); for regression floats."""
-        if self.kind == "regression":
+        """Class names of encoded decisions (for multilabel a tuple of names a row); without classes floats."""
+        if not self.has_classes:
             return [float(value) for value in decisions]
         if self.kind == "multilabel":
             return [tuple(name for name, on in zip(self.classes, row, strict=True) if on) for row in decisions]

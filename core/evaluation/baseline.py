@@ -1,4 +1,4 @@
-"""The plain baseline that every run is held against: the majority (of numbers: the mean), and a linear model."""
+"""The plain baseline that every run is held against: what all rows have in common, and a linear model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
+from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.ridge import fit_ridge
 from medplug.core.evaluation.statistic import Labels, Probabilities
@@ -22,7 +23,8 @@ from medplug.core.task import PlainFeatures
 class Baseline:
     """Test probabilities ``[rows, classes]`` of the training majority and of the linear model.
 
-    Of a number the predicted values ``[rows, 1]`` of the training mean and of ridge regression.
+    Of a number the predicted values ``[rows, 1]`` of the training mean and of ridge regression, of the time to
+    an event the log hazards of all rows alike and of Cox regression.
 
     `notes` says how the linear model's strength was chosen.
     """
@@ -66,8 +68,9 @@ def plain_baseline(
             seed=seed,
         )
 
-    if target.kind == "regression":
-        head = fit_ridge(matrix, train_labels, *chosen_on, metric=metric, standardise=standardise)
+    if not target.has_classes:
+        fit_one = fit_cox if target.kind == "survival" else fit_ridge
+        head = fit_one(matrix, train_labels, *chosen_on, metric=metric, standardise=standardise)
     else:
         head = choose_weighting(weightings, fit)
     linear = head_probabilities(head, plain_features.transform(test_rows), target)

@@ -148,8 +148,10 @@ def head_probabilities(head: LinearHead, features: Any, target: Target) -> Proba
 def majority(labels: Labels, target: Target, rows: int) -> Probabilities:
     """The training class frequencies for each of `rows` rows: the decision is the commonest class.
 
-    Of numbers their mean ``[rows, 1]``.
+    Of numbers their mean ``[rows, 1]``, of times to an event a log hazard of 0.
     """
+    if target.kind == "survival":
+        return np.zeros((rows, 1))
     if target.kind == "regression":
         return np.full((rows, 1), labels.mean())
     return np.tile(membership(target, labels).mean(axis=0), (rows, 1))

@@ -8,13 +8,14 @@ import numpy as np
 
 from medplug.core.data.targets import Target
 from medplug.core.errors import UsageError, did_you_mean
-from medplug.core.evaluation import confusion, numeric, probabilistic, ranking
+from medplug.core.evaluation import confusion, numeric, probabilistic, ranking, survival
 from medplug.core.evaluation.statistic import Labels, Prepare, Probabilities, Statistic, Values, Weights
 from medplug.core.specs import TargetKind
 
 ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 CLASSES: tuple[TargetKind, ...] = (*ONE_LABEL, "multilabel")
 NUMBER: tuple[TargetKind, ...] = ("regression",)
+TIME: tuple[TargetKind, ...] = ("survival",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ METRICS: dict[str, Metric] = {
     "r2": Metric(numeric.r2, NUMBER),
     "pearson": Metric(numeric.pearson, NUMBER),
     "spearman": Metric(numeric.spearman, NUMBER),
-    "c_index": Metric(ranking.c_index, NUMBER),
+    "c_index": Metric(ranking.c_index, (*NUMBER, *TIME)),
+    "cox_loss": Metric(survival.cox_loss, TIME, greater_is_better=False),
 }
 """precision, recall and f1 are of the positive class (binary) or macro averages, as are auroc and auprc."""
 
@@ -65,7 +67,7 @@ BY_CLASS: dict[str, Prepare] = {
 
 def fallback(kind: TargetKind) -> str:
     """What models are chosen by where their metric is undefined or equal: the loss that they are fitted to."""
-    return "mse" if kind == "regression" else "log_loss"
+    return {"regression": "mse", "survival": "cox_loss"}.get(kind, "log_loss")
 
 
 def metric_names(kind: TargetKind) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from medplug.core.adapter import FitData, LinearHead, Weights
+from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import STRENGTHS, choose_weighting, fit_logistic
 from medplug.core.evaluation.ridge import fit_ridge
 
@@ -15,11 +16,12 @@ from medplug.core.evaluation.ridge import fit_ridge
 def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standardise: bool = True) -> LinearHead:
     """The head of the strength and the class weighting that are best on validation, by the data's row weights.
 
-    It is logistic, or for a number that of ridge regression.
+    It is logistic, for a number that of ridge regression, for the time to an event that of Cox regression.
     """
     data = data.counted()
-    if data.target.kind == "regression":
-        return fit_ridge(
+    if not data.target.has_classes:
+        fit_one = fit_cox if data.target.kind == "survival" else fit_ridge
+        return fit_one(
             data.features,
             data.labels,
             data.validation_features,

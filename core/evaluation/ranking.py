@@ -83,34 +83,49 @@ def _blocks(positive: NDArray[np.bool_], scores: NDArray[np.float64], *, merge_p
 def c_index(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
     """The chance that of two rows the one with the larger number is predicted the larger, a tie counting half.
 
-    Harrell's C (1982) with nothing censored: pairs of rows with equal numbers
-    do not count, and it is NaN where there are no others. For a target that is
-    a number, whose values `predicted` ``[rows, 1]`` are.
+    Harrell's C (1982): pairs of rows with equal numbers do not count, and it is
+    NaN where there are no others. For a target that is a number, whose values
+    `predicted` ``[rows, 1]`` are, or for the time to an event, where the row
+    of the higher risk is the one to meet it first: a pair then counts where the
+    earlier of its times is that of an event. A row censored at the time of
+    another's event outlived it.
 
     Two different ranks part at one binary digit: the first where they differ.
     So the pairs that a digit parts are those of an AUROC within each group of
     ranks that agree before it, and C is exact for every resample in n log n.
     """
-    _, rank = np.unique(labels, return_inverse=True)
-    digits = [_parted(rank, digit, predicted[:, 0]) for digit in range(int(rank.max()).bit_length())]
-    of_rank = ones(rank, np.ones(len(rank), dtype=np.bool_))
+    rank, known, scores = _ordered(target, labels, predicted[:, 0])
+    digits = [_parted(rank, digit, scores, known) for digit in range(int(rank.max()).bit_length())]
+    of_rank, first = ones(rank, np.ones(len(rank), dtype=np.bool_)), ones(rank, known)
 
     def statistic(weights: Weights) -> Values:
         wins = np.sum([won(weights) for won in digits], axis=0) if digits else np.zeros(len(weights))
-        sizes = np.asarray(of_rank @ weights.T, dtype=np.float64)
-        pairs = (sizes.sum(axis=0) ** 2 - np.square(sizes).sum(axis=0)) / 2
+        above = np.asarray(of_rank @ weights.T, dtype=np.float64)  # [ranks, b]
+        above = above.sum(axis=0) - np.cumsum(above, axis=0)
+        pairs = np.einsum("kb,kb->b", np.asarray((first @ weights.T), dtype=np.float64), above)
         return ratio(wins, pairs, otherwise=np.nan)
 
     return statistic
 
 
-def _parted(rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64]) -> Statistic:
-    """How many pairs of rows that this binary digit of their ranks parts are scored in that order."""
+def _ordered(
+    target: Target, labels: Labels, predicted: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    """Of each row its rank, whether those of higher rank are known to lie above it, and its score."""
+    if target.kind != "survival":
+        rank = np.unique(labels, return_inverse=True)[1]
+        return rank, np.ones(len(rank), dtype=np.bool_), predicted
+    times, came = np.unique(labels[:, 0], return_inverse=True)[1], labels[:, 1] == 1
+    return np.unique(2 * times + ~came, return_inverse=True)[1], came, -predicted
+
+
+def _parted(rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64], known: NDArray[np.bool_]) -> Statistic:
+    """How many pairs of rows that this digit of their ranks parts, the lower one `known`, are scored in that order."""
     group, upper = rank >> (digit + 1), (rank >> digit) % 2 == 1
     _, score = np.unique(scores, return_inverse=True)
     keys, block = np.unique(group * (score.max() + 1) + score, return_inverse=True)
     _, start, of_block = np.unique(keys // (score.max() + 1), return_index=True, return_inverse=True)
-    uppers, lowers = ones(block, upper), ones(block, ~upper)
+    uppers, lowers = ones(block, upper), ones(block, ~upper & known)
 
     def statistic(weights: Weights) -> Values:
         won, lost = uppers @ weights.T, lowers @ weights.T  # [blocks, b]

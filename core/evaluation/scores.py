@@ -84,10 +84,10 @@ def per_class(
 ) -> dict[str, Part]:
     """Precision, recall, F1, AUROC and AUPRC of each class against the rest; `n` is its true rows.
 
-    Empty for a number, which has no classes.
+    Empty where the target has no classes.
     """
     _check(target, labels, probabilities)
-    if target.kind == "regression":
+    if not target.has_classes:
         return {}
     probabilities = np.asarray(probabilities, dtype=np.float64)
     statistics = {metric: make(target, labels, probabilities) for metric, make in BY_CLASS.items()}
@@ -170,12 +170,15 @@ def _once(labels: Labels) -> Weights:
 
 def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None:
     rows, classes = len(labels), len(target.classes)
-    wanted = (rows, classes) if target.kind == "multilabel" else (rows,)
+    wanted = {"multilabel": (rows, classes), "survival": (rows, 2)}.get(target.kind, (rows,))
     if rows == 0:
         raise DataError("there are no rows to score; give at least one labelled row")
     if np.shape(labels) != wanted:
         raise DataError(f"labels of a {target.kind} target have shape {np.shape(labels)}; it must be {wanted}")
-    if target.kind == "regression":
+    if target.kind == "survival":
+        if not (np.isfinite(labels).all() and (labels[:, 0] > 0).all() and np.isin(labels[:, 1], (0, 1)).all()):
+            raise DataError("labels of a survival target must be finite times above 0, and zeros or ones")
+    elif target.kind == "regression":
         if not np.isfinite(labels).all():
             raise DataError("labels of a regression target must be finite numbers")
     elif np.min(labels) < 0 or np.max(labels) >= (2 if target.kind == "multilabel" else classes):

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from medplug.core.data.targets import Target
 
 Labels = NDArray[Any]
-"""Encoded labels: class positions or numbers ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``."""
+"""Encoded labels: class positions or numbers ``[rows]``, for multilabel zeros and ones ``[rows, classes]``,
+for survival times and zeros or ones (event) ``[rows, 2]``."""
 Probabilities = NDArray[np.float64]
-"""``[rows, classes]``; two columns (negative, positive) for binary, predicted values ``[rows, 1]`` for regression."""
+"""``[rows, classes]``; two columns (negative, positive) for binary, predicted values ``[rows, 1]`` for regression,
+log hazards for survival."""
 Weights = NDArray[np.floating[Any]]
 """``[b, rows]``, each row of it one weighting of the data."""
 Values = NDArray[np.float64]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.statistic import membership
+from medplug.core.evaluation.survival import null_residuals
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
 from medplug.core.ranking.features import Encoder, Matrix, owners, raw, some, training_rows
@@ -43,7 +44,8 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     """Rank the backbones of plans that differ in nothing else, on the training rows of a run of any of them.
 
     LogME decides, on half-samples too (see `evidence_shares`); for multilabel
-    the H-score is the mean over labels, and a number has none. Raises from `medplug.core.errors`.
+    the H-score is the mean over labels, and a number has none. Of the time to an
+    event the number is the martingale residual. Raises from `medplug.core.errors`.
     """
     plan, notes = plans[0], list[str]()
     watch(Progress("reading"))
@@ -82,8 +84,9 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
 
 def _suit(features: Matrix, labels: NDArray[Any], target: Target) -> _Suit:
     rows = torch.from_numpy(features)
-    if target.kind == "regression":
-        number = torch.from_numpy(target.standardised(labels))[:, None]
+    if not target.has_classes:
+        values = null_residuals(labels) if target.kind == "survival" else target.standardised(labels)
+        number = torch.from_numpy(values)[:, None]
         return _Suit(logme(rows, number), None, evidence_shares(rows, number).numpy())
     outputs = torch.from_numpy(membership(target, labels)).double()
     outputs = outputs[:, outputs.any(0)]

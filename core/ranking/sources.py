@@ -96,8 +96,9 @@ def _target(plan: Plan, notes: list[str]) -> tuple[Task, Examples, NDArray[np.in
     if "unlabelled" in dataset.splits:
         target = train.followed_by(some(dataset.splits["unlabelled"], seed, "unlabelled rows", notes))
     task, _ = make_task(plan)
-    if dataset.target.kind == "regression":
-        notes.append("LEEP and NCE are for classes; sources of a number are ranked by distance alone")
+    if not dataset.target.has_classes:
+        what = "times to an event" if dataset.target.kind == "survival" else "a number"
+        notes.append(f"LEEP and NCE are for classes; sources of {what} are ranked by distance alone")
         return task, target, None
     if dataset.target.kind == "multilabel":
         notes.append("LEEP and NCE are for one label a row; sources of several labels are ranked by distance alone")

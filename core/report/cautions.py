@@ -11,6 +11,8 @@ from medplug.core.report.words import transfer_verdict, verdict
 
 FEW_ROWS = 100
 FEW_OF_A_CLASS = 10
+FEW_EVENTS = 20
+_EFFECTS = {"validation": "the choice of model is uncertain", "test": "intervals are wide"}
 _COMMIT = 40
 _NAMED = 12
 
@@ -103,8 +105,10 @@ def _small(evidence: Evidence) -> Iterator[str]:
     for name in ("validation", "test"):
         split = evidence.splits.get(name)
         if split is not None and split.rows < FEW_ROWS:
-            effect = "intervals are wide" if name == "test" else "the choice of model is uncertain"
-            yield f"The {name} split has only {count(split.rows, 'row')}; {effect}."
+            yield f"The {name} split has only {count(split.rows, 'row')}; {_EFFECTS[name]}."
+        if split is not None and split.follow_up is not None and split.follow_up.events < FEW_EVENTS:
+            events = count(split.follow_up.events, "event")
+            yield f"The {name} split has only {events}, and these alone tell of risk; {_EFFECTS[name]}."
     few = [name for name, rows in evidence.splits["test"].classes.items() if rows < FEW_OF_A_CLASS]
     if few:
         listed = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
+from medplug.core.evaluation.statistic import Labels
+from medplug.core.evaluation.survival import kaplan_meier, median_follow_up, median_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,29 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """How many rows of a split have the event, and median times, None where they lie beyond the last row's.
+
+    `watched` is how long rows were watched, `outlived` the time that half of them outlive.
+    """
+
+    events: int
+    watched: float | None
+    outlived: float | None
+
+    @classmethod
+    def of(cls, labels: Labels) -> Self:
+        """That of encoded labels ``[rows, 2]``."""
+        return cls(int(labels[:, 1].sum()), median_follow_up(labels), median_time(kaplan_meier(labels)))
+
+
+@dataclass(frozen=True, slots=True)
 class SplitFacts:
     """One split in numbers; `groups` is None where no patient column was named.
 
     `classes` counts rows by class; `spread` stands in for it where the target is
-    a number and the split has labels. `domain` is whose rows they are, empty
-    where no domains were named.
+    a number and the split has labels, `follow_up` where it is the time to an event.
+    `domain` is whose rows they are, empty where no domains were named.
     """
 
     rows: int
@@ -43,6 +62,7 @@ class SplitFacts:
     classes: dict[str, int]
     domain: str = ""
     spread: Spread | None = None
+    follow_up: FollowUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +71,7 @@ class Evidence:
 
     `scores` is the content of metrics.json; `labels`, `probabilities` and
     `baseline` ``[rows, classes]`` are the test split's, for the figures (of a number
-    `probabilities` and `baseline` are predicted values ``[rows, 1]``); `census`
+    `probabilities` and `baseline` are predicted values ``[rows, 1]``, of the time to an event log hazards); `census`
     counts by split what the backbone noticed; `notes` how the model was chosen.
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the

@@ -27,6 +27,7 @@ _NAMES = {
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
     "c_index": "concordance index",
+    "cox_loss": "partial likelihood loss",
     "dice": "Dice",
     "iou": "IoU",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
@@ -62,7 +63,7 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
-    return "training mean" if kind == "regression" else "training majority"
+    return {"regression": "training mean", "survival": "same risk"}.get(kind, "training majority")
 
 
 def greater_is_better(metric: str) -> bool:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from medplug.core.report import comparisons, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
+from medplug.core.report.label_tables import labels
 from medplug.core.report.plots import pictures
 from medplug.core.report.words import baselines, pretraining_verdict, statements, summary, transfer_verdict, verdict
 
@@ -49,7 +50,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "grouped": evidence.splits["test"].groups is not None,
         "files": tables.files(evidence),
         "splits": tables.splits(evidence),
-        "classes": tables.classes(evidence),
+        "classes": labels(evidence),
         "rejected": tables.rejected(evidence),
         "counts": tables.counts(evidence),
         "leaks": tables.leaks(evidence),
@@ -85,7 +86,7 @@ def _card(content: dict[str, Any], evidence: Evidence) -> str:
 def _front_matter(evidence: Evidence) -> dict[str, Any]:
     """What a model hub reads; the licence is for the model's owner to state."""
     front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
-    if evidence.target.kind != "regression" and any(key == "data.text" for key, _, _ in evidence.keys):
+    if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
     return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
 

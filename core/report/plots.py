@@ -13,6 +13,7 @@ from medplug.core.report.curves import calibration, precision_recall, roc
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import metric_name
+from medplug.core.report.outliving import risk_groups
 from medplug.core.report.scatter import agreement, predicted
 from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, Picture, drawing, inline, new_axes
 
@@ -32,6 +33,8 @@ def pictures(evidence: Evidence) -> list[Picture]:
     with drawing():
         if kind == "regression":
             return [predicted(evidence), agreement(evidence), *([_history(evidence)] if evidence.history else [])]
+        if kind == "survival":
+            return [risk_groups(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "mask":
             return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import count, estimate, number, plain, score, share
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import count, estimate, number, plain, score
 from medplug.core.report.names import CRITERIA, criterion_name, gain, greater_is_better, leak_name, metric_name
 
 SHORT_HASH = 12
@@ -43,7 +43,7 @@ def results(evidence: Evidence) -> Table:
         shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
         rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    constant = "training mean" if kind == "regression" else "majority"
+    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
     header = ["metric", "model", "linear baseline", constant, "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best))
@@ -61,32 +61,6 @@ def by_group(evidence: Evidence) -> list[Table]:
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()
     ]
-
-
-def classes(evidence: Evidence) -> Table:
-    """How often each class occurs in each split, or where its numbers lie."""
-    if evidence.target.kind == "regression":
-        return _numbers(evidence)
-    splits = {name: split for name, split in evidence.splits.items() if split.classes}
-
-    def cell(split: SplitFacts, name: str) -> str:
-        rows = split.classes.get(name, 0)
-        return f"{rows:,} ({share(rows, split.rows)})"
-
-    rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
-    kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
-    notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
-    return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
-
-
-def _numbers(evidence: Evidence) -> Table:
-    found = {name: split.spread for name, split in evidence.splits.items() if split.spread is not None}
-    rows = [
-        [name, *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
-        for name, each in found.items()
-    ]
-    name = evidence.target.classes[0]
-    return Table(f"Where {name} lies", ["split", "mean", "standard deviation", "lowest", "highest"], rows)
 
 
 def splits(evidence: Evidence) -> Table:

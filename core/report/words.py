@@ -96,7 +96,7 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     low, high = found["ci95"]
     if low is None or high is None:
         return None
-    head = "ridge" if evidence.target.kind == "regression" else "logistic"
+    head = {"regression": "ridge", "survival": "Cox"}.get(evidence.target.kind, "logistic")
     text = (
         f"Against a plain {head} head on the same labels and frozen features the gain in "
         f"{metric_name(evidence.metric)} is {estimate(found, evidence.metric, signed=True)}."
@@ -136,6 +136,11 @@ def baselines(evidence: Evidence) -> str:
     """What the two plain baselines are."""
     if evidence.target.kind == "regression":
         return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
+    if evidence.target.kind == "survival":
+        return (
+            "The linear baseline is a Cox regression with a ridge penalty on simple features; the other gives every "
+            "row the same risk, by which no two rows can be put in order."
+        )
     if evidence.target.kind == "mask":
         return (
             "The linear baseline is a logistic regression on each pixel's grey value, surroundings and place; the "
@@ -183,6 +188,8 @@ def _predicted(evidence: Evidence) -> str:
         what = f"which of {len(classes)} labels a row carries (none, one or several)"
     elif evidence.target.kind == "regression":
         what = f"{classes[0]}, a number"
+    elif evidence.target.kind == "survival":
+        what = f"the time to “{classes[0]}”, as a risk that puts rows in order"
     else:
         what = f"which one of {len(classes)} classes a row belongs to"
     return f"The model predicts {what} (task {evidence.task})."

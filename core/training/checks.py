@@ -8,14 +8,20 @@ from medplug.core.training.job import Adapters, Job
 
 
 def check_asked(adapters: Adapters, job: Job) -> None:
-    """Raise `ConfigError` for blended rows that a penalty compares, and for a linear head in place of a decoder."""
+    """Raise `ConfigError` for blended rows where rows are compared, and for a linear head before a decoder."""
     comparing = [spec.name for spec, adapter in adapters if "penalty" in spec.answers and adapter.looks_at_rows]
     if comparing and job.augmentation is not None and job.augmentation.mixes:
         raise ConfigError(
             f"augment.mixup and augment.cutmix blend the rows that adapter={comparing[0]} compares; leave them out, or "
             "leave the adapter out"
         )
-    if job.dataset.target.kind != "mask":
+    target = job.dataset.target
+    if target.kind == "survival" and job.augmentation is not None and job.augmentation.mixes:
+        raise ConfigError(
+            "augment.mixup and augment.cutmix blend labels, and times to an event, which may be censored, cannot be "
+            "blended; leave them out"
+        )
+    if target.kind != "mask":
         return
     for key in (f"adapter.{spec.name}.head" for spec, adapter in adapters if adapter.starts_from_probe):
         if key in job.plan.origins:  # where nobody asked for it, training starts from a new decoder

@@ -27,7 +27,7 @@ _MOST_ROWS = 4096
 def target_criteria(
     job: Job, frozen: FrozenFeatures, logits: dict[str, NDArray[np.float32]], *, importance: bool = False
 ) -> dict[str, float]:
-    """Every criterion that can be had, by name; none where no unlabelled rows were given, fewer where these are few.
+    """Every criterion that can be had, by name; none without unlabelled rows or for the time to an event.
 
     ``snd`` and ``infomax`` are of the unlabelled rows, and not for a number. ``iwv`` and ``dev`` are
     of the validation rows, and need the frozen features of both domains, which
@@ -36,12 +36,14 @@ def target_criteria(
     if "unlabelled" not in logits or not all(np.isfinite(each).all() for each in logits.values()):
         return {}  # training that diverged suits no domain
     target = job.dataset.target
+    if target.kind == "survival":
+        return {}  # a row's own loss is of the rows beside it
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
     found = {}
-    if target.kind != "regression":
+    if target.has_classes:
         found["infomax"] = _judged(unsupervised.information_maximisation, probabilities, target)
-    if target.kind != "regression" and len(some) > 1:
+    if target.has_classes and len(some) > 1:
         found["snd"] = _judged(unsupervised.soft_neighbourhood_density, some, target)
     enough = min(len(logits["validation"]), len(probabilities)) >= _LEAST_ROWS
     if enough and (importance or frozen.encoded):

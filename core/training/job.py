@@ -50,7 +50,8 @@ class Job:
 class Trained:
     """What training leaves: how the model was chosen, each epoch's numbers, what the backbone noticed.
 
-    `criteria` are measures that need no label of the target domain;
+    `logits` are those of the validation, test and unlabelled rows, and of the training rows
+    where their baseline hazard is wanted. `criteria` are measures that need no label of the target domain;
     `without_transfer` holds test logits of a head on the same labels and frozen
     features, fitted as if there were one domain (`from_random` those of a head on
     the same backbone with random weights, where it was asked for), and `backbone_frozen` whether the

@@ -14,7 +14,8 @@ from torch import nn
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
-from medplug.core.model import Loss, Model
+from medplug.core.losses import make_loss
+from medplug.core.model import Model
 from medplug.core.task import Augmentation
 from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
@@ -47,7 +48,7 @@ class Learner:
         if config.class_weights == "balanced":
             balanced = balanced_weights(dataset.labels["train"], dataset.target)
             weights = torch.tensor(balanced, dtype=torch.float32)
-        return Loss(dataset.target, weights, config.label_smoothing)
+        return make_loss(dataset.target, weights, config.label_smoothing)
 
     def logits(self, split: str, report: Report = lambda done, total: None) -> NDArray[np.float32]:
         """Logits ``[rows, outputs]`` of one split."""
@@ -73,7 +74,8 @@ class Learner:
 
     def trained(self, notes: dict[str, Any], history: list[dict[str, float]]) -> Trained:
         """What training leaves, with the model at its best epoch."""
-        splits = [split for split in ("validation", "test", "unlabelled") if split in self.items]
+        train = ["train"] if self.job.dataset.target.kind == "survival" else []  # for its baseline hazard
+        splits = [split for split in (*train, "validation", "test", "unlabelled") if split in self.items]
         found = {split: self.logits(split, self.job.stage(f"predicting {split}")) for split in splits}
         measures = criteria.target_criteria(self.job, self.frozen, found)
         return Trained(notes, found, history, self.census, measures)

@@ -97,7 +97,7 @@ class Collate:
     """Cuts drawn rows into micro-batches of similar length, at most `tokens` each, padding counted.
 
     Each is a part of its own, unless the rows must stay `together` because a
-    penalty compares them with each other.
+    penalty or the loss compares them with each other.
     """
 
     def __init__(self, backbone: Backbone, tokens: int, *, together: bool = False, weighted: bool = False) -> None:

@@ -106,7 +106,8 @@ def preferred(scores: Mapping[str, float], *, metric: str, greater_is_better: bo
     On few validation rows a metric of decisions is soon equal from epoch to epoch.
     """
     value = scores[metric] if greater_is_better else -scores[metric]
-    return value - _TIE * min(scores.get("log_loss", scores.get("mse", 0.0)), _WORST)
+    loss = next((scores[name] for name in ("log_loss", "mse", "cox_loss") if name in scores), 0.0)
+    return value - _TIE * min(loss, _WORST)
 
 
 def _by_factor(

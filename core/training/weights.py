@@ -16,9 +16,9 @@ Weights = NDArray[np.float64]
 def weightings(labels: NDArray[Any], target: Target, rule: Rule) -> dict[str, Weights | None]:
     """The weightings that a closed-form fit may choose from on validation: under `auto` both, else the one named.
 
-    A number has no classes to weigh, and of masks no head is fitted.
+    A number and a time have no classes to weigh, and of masks no head is fitted.
     """
-    if target.kind in ("regression", "mask"):
+    if not target.has_classes or target.kind == "mask":
         return {"none": None}
     known = {"none": None, "balanced": balanced_weights(labels, target)}
     return known if rule == "auto" else {rule: known[rule]}

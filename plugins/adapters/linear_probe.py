@@ -10,7 +10,7 @@ from medplug.core.model import Model
 class LinearProbe(Adapter):
     """A linear head on frozen features (Alain and Bengio, 2016), its strength chosen on validation.
 
-    Logistic regression, or for a number ridge regression.
+    Logistic regression, for a number ridge regression, for the time to an event Cox regression.
     """
 
     def prepare(self, model: Model) -> None:

@@ -12,8 +12,9 @@ import pytest
 from medplug.core.report.cautions import cautions
 from medplug.core.report.comparisons import transfer
 from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.label_tables import labels
 from medplug.core.report.page import write_report
-from medplug.core.report.tables import classes, history, making, splits
+from medplug.core.report.tables import history, making, splits
 from medplug.core.report.words import transfer_verdict
 
 Make = Callable[..., Evidence]
@@ -100,7 +101,7 @@ def test_unlabelled_rows_that_nothing_learns_from_are_told(make: Make) -> None:
     unused, used = (make("multiclass", splits=given, uses_unlabelled=each) for each in (False, True))
     assert any("no adapter of this run learns from them" in each for each in cautions(unused))
     assert not any("no adapter of this run learns from them" in each for each in cautions(used))
-    assert "unlabelled" not in classes(unused).header
+    assert "unlabelled" not in labels(unused).header
 
 
 def test_a_test_split_of_the_wrong_domain_is_told(make: Make) -> None:

@@ -1,0 +1,49 @@
+"""The table of what the rows of each split carry: classes, numbers or times."""
+
+from __future__ import annotations
+
+from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.formats import plain, share
+from medplug.core.report.tables import Table
+
+
+def labels(evidence: Evidence) -> Table:
+    """How often each class occurs in each split, or where its numbers or times lie."""
+    if not evidence.target.has_classes:
+        return _times(evidence) if evidence.target.kind == "survival" else _numbers(evidence)
+    splits = {name: split for name, split in evidence.splits.items() if split.classes}
+
+    def cell(split: SplitFacts, name: str) -> str:
+        rows = split.classes.get(name, 0)
+        return f"{rows:,} ({share(rows, split.rows)})"
+
+    rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
+    kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
+    notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
+    return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
+
+
+def _numbers(evidence: Evidence) -> Table:
+    found = {name: split.spread for name, split in evidence.splits.items() if split.spread is not None}
+    rows = [
+        [name, *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
+        for name, each in found.items()
+    ]
+    name = evidence.target.classes[0]
+    return Table(f"Where {name} lies", ["split", "mean", "standard deviation", "lowest", "highest"], rows)
+
+
+def _times(evidence: Evidence) -> Table:
+    found = {name: (split.rows, split.follow_up) for name, split in evidence.splits.items() if split.follow_up}
+    rows = [
+        [name, f"{each.events:,} ({share(each.events, rows)})", *map(_median, (each.watched, each.outlived))]
+        for name, (rows, each) in found.items()
+    ]
+    name = evidence.target.classes[0]
+    header = ["split", "rows with the event", "median follow-up", "median time to the event"]
+    notes = ["Medians are Kaplan-Meier's, the follow-up's with event and censoring exchanged."]
+    return Table(f"Times to {name}", header, rows, notes=notes)
+
+
+def _median(value: float | None) -> str:
+    return "not reached" if value is None else plain(value, 4)
