@@ -37,7 +37,8 @@ def by_modality(
 
 
 def _any(has: dict[str, NDArray[np.bool_]], chosen: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.any([has[slot] for slot in chosen], axis=0)
+    found: NDArray[np.bool_] = np.any([has[slot] for slot in chosen], axis=0)
+    return found
 
 
 def _mean(shares: NDArray[np.float32], present: NDArray[np.bool_]) -> float | None:

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from medplug.core.data.content import JointRow
 from medplug.core.task import PlainFeatures, TreeFeatures
-
-Row = Mapping[str, Any]
-"""A raw value for each slot, None where the row lacks it."""
 
 
 class PlainJoint:
@@ -30,7 +28,7 @@ class PlainJoint:
         self._parts = dict(parts)
         self._blocks: dict[str, _Block] = {}
 
-    def fit_transform(self, rows: Sequence[Row]) -> Any:
+    def fit_transform(self, rows: Sequence[JointRow]) -> Any:
         """Learn each slot's columns from the training rows that have it, and give their matrix."""
         blocks, matrices = {}, []
         for slot, part in self._parts.items():
@@ -41,7 +39,7 @@ class PlainJoint:
         self._blocks = blocks
         return _beside(matrices, len(rows))
 
-    def transform(self, rows: Sequence[Row]) -> Any:
+    def transform(self, rows: Sequence[JointRow]) -> Any:
         """Give the matrix of other rows."""
         matrices = []
         for slot, block in self._blocks.items():
@@ -56,13 +54,13 @@ class TreeJoint:
     def __init__(self, parts: Mapping[str, TreeFeatures]) -> None:
         self._parts = dict(parts)
 
-    def fit_transform(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+    def fit_transform(self, rows: Sequence[JointRow]) -> NDArray[np.float64]:
         """Learn from the training rows and give their matrix ``[rows, columns]``."""
-        return np.hstack([part.fit_transform([row[slot] for row in rows]) for slot, part in self._parts.items()])
+        return np.hstack([part.fit_transform([row.values[slot] for row in rows]) for slot, part in self._parts.items()])
 
-    def transform(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+    def transform(self, rows: Sequence[JointRow]) -> NDArray[np.float64]:
         """Give the matrix of other rows."""
-        return np.hstack([part.transform([row[slot] for row in rows]) for slot, part in self._parts.items()])
+        return np.hstack([part.transform([row.values[slot] for row in rows]) for slot, part in self._parts.items()])
 
     @property
     def categorical(self) -> NDArray[np.bool_]:
@@ -112,10 +110,10 @@ class _Block:
         return _beside([placed, there] if self.told else [placed], rows)
 
 
-def _present(rows: Sequence[Row], slot: str) -> tuple[NDArray[np.int64], list[Any]]:
+def _present(rows: Sequence[JointRow], slot: str) -> tuple[NDArray[np.int64], list[Any]]:
     """The positions of the rows that have a slot, and their values."""
-    where = [i for i, row in enumerate(rows) if row[slot] is not None]
-    return np.array(where, dtype=np.int64), [rows[i][slot] for i in where]
+    where = [i for i, row in enumerate(rows) if row.values[slot] is not None]
+    return np.array(where, dtype=np.int64), [rows[i].values[slot] for i in where]
 
 
 def _beside(matrices: Sequence[Any], rows: int) -> Any:

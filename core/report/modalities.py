@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, share
-from medplug.core.report.names import gain, metric_name
-from medplug.core.report.tables import LOWER, Table, greater_is_better
+from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.tables import LOWER, Table
 
 
 def subsets(evidence: Evidence) -> Table:

@@ -129,7 +129,8 @@ def test_options_of_an_adapter_that_was_not_chosen_are_refused(plugins: Plugins,
 
 
 def test_no_task_is_told_with_the_known_ones(plugins: Plugins) -> None:
-    assert refused(plugins, "seed=1") == "no task is given; write task=NAME (known: text_diagnosis, imaging)"
+    known = "text_diagnosis, imaging, multimodal_diagnosis"
+    assert refused(plugins, "seed=1") == f"no task is given; write task=NAME (known: {known})"
 
 
 @pytest.mark.parametrize("word", ["task=", "task=null", "backbone=", 'backbone=["minilm"]', "adapter=null", "recipe="])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from medplug.core.data.content import JointRow
 from medplug.core.plain.joint import PlainJoint
 from medplug.core.plain.text import PlainText
 
@@ -22,8 +23,8 @@ class Numbers:
         return np.array(rows, dtype=np.float64)
 
 
-def rows(**slots: list[Any]) -> list[dict[str, Any]]:
-    return [dict(zip(slots, values, strict=True)) for values in zip(*slots.values(), strict=True)]
+def rows(**slots: list[Any]) -> list[JointRow]:
+    return [JointRow(dict(zip(slots, values, strict=True))) for values in zip(*slots.values(), strict=True)]
 
 
 def test_slots_stand_side_by_side_standardised_by_the_training_rows() -> None:

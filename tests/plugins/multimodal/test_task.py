@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from medplug.core.data.content import JointRow
 from medplug.core.data.dataset import load_dataset
 from medplug.core.data.patterns import Pattern
 from medplug.core.data.reading import fingerprints
@@ -113,8 +114,7 @@ def test_plain_features_are_those_of_the_modality_or_of_all_side_by_side(task: M
     )
     plain = asked.plain_features()
     assert isinstance(plain, PlainJoint)
-    rows = [dict(zip(found.inputs, values, strict=True)) for values in zip(*found.inputs.values(), strict=True)]
-    matrix = plain.fit_transform(rows)
+    matrix = plain.fit_transform(found.values)
     assert matrix.shape[0] == 3 and np.isfinite(matrix.toarray()).all()
 
 
@@ -127,15 +127,14 @@ def test_trees_read_the_values_alone(task: Made, read: Read) -> None:
     ):
         asked = task(keys)
         found, _ = read(asked, {**given, "label": ["x", "y", "x"]})
-        rows = [dict(zip(found.inputs, values, strict=True)) for values in zip(*found.inputs.values(), strict=True)]
         trees = asked.tree_features()
         assert trees is not None
-        matrix = trees.fit_transform(rows if len(keys) > 1 else found.inputs["tabular"])
+        matrix = trees.fit_transform(found.values)
         assert trees.categorical.tolist() == [False, True, False][:columns]
         np.testing.assert_array_equal(matrix[:, 0], [50, np.nan, 70])
         if columns == 3:
             np.testing.assert_array_equal(matrix[:, 2], [0.5, 1.5, np.nan])
-            lacking = {"tabular": None, "genes": None, "text": "a"}
+            lacking = JointRow({"tabular": None, "genes": None, "text": "a"})
             assert np.isnan(trees.transform([lacking])).all()
 
 
