@@ -12,6 +12,7 @@ from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
+from medplug.core.modality_judge import by_modality
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
@@ -95,6 +96,8 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
                 "metrics": as_json(estimate(target, labels, other, names, **how)),
                 "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
             }
+    if trained.subsets:
+        scores["by_modality"] = by_modality(dataset, trained, plain.majority, metric, how)
     return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
 
 

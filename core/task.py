@@ -160,6 +160,8 @@ class Task(ABC):
 
     slots: ClassVar[Mapping[str, Modality]]
     sample_columns: ClassVar[Mapping[str, str]] = {}
+    sample_is: ClassVar[str] = "generated"
+    """What the rows of the built-in sample are, as the report says it."""
     scratch: Path | None = None
     report: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
@@ -202,13 +204,6 @@ class Task(ABC):
     def sample(self) -> pl.DataFrame:
         """A small built-in table, so that the task runs with no data given."""
 
-    def learned(self) -> dict[str, Any]:
-        """What reading the training table has settled for every later one (the kinds of columns, say), as JSON data."""
-        return {}
-
-    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks learn nothing
-        """Take over what `learned` gave in the run that trained the model."""
-
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
@@ -221,6 +216,13 @@ class Task(ABC):
     def augmentation(self, options: Any) -> Augmentation | None:
         """What changes training batches at random, from the options ``augment.*``; None where nothing does."""
         return None
+
+    def learned(self) -> dict[str, Any]:
+        """What reading the training table settled, as JSON data, so that a saved model reads later tables alike."""
+        return {}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
+        """Read tables from now on as `learned` says, which `learned` of another instance gave."""
 
     def tree_features(self) -> TreeFeatures | None:
         """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""

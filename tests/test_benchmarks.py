@@ -20,3 +20,19 @@ def test_the_discrepancies_are_compared_in_tables() -> None:
     for name in ("mmd", "broadcast", "cdist", "Gram", "all products"):
         assert float(measured[name].split()[0]) > 0
     assert float(coral[1]) > 0 and float(coral[2]) > 0
+
+
+FUSIONS = {
+    *("`concat`", "`gated`", "`lowrank`", "`film`", "`hybrid`", "`late`"),
+    *("`cross_attention`", "`bottleneck`", "`bilinear_attention`"),
+}
+
+
+def test_every_fusion_gives_what_its_plain_reference_gives_and_is_timed_beside_it() -> None:
+    small = ["--batch", "3", "--tokens", "5", "--width", "8", "--rounds", "1"]
+    command = [sys.executable, str(BENCHMARKS / "fusion.py"), *small]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| `")]
+    assert {row[0] for row in rows} == FUSIONS
+    assert all(float(row[1]) > 0 and float(row[4]) > 0 for row in rows)

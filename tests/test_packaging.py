@@ -68,7 +68,7 @@ def test_the_wheel_works_from_an_empty_folder(built: Path, tmp_path: Path) -> No
 
     assert "text_diagnosis" in medplug("list", "tasks")
     medplug("run", "task=text_diagnosis", "backbone=text_cnn", "train.epochs=1", "output=run", "report.resamples=100")
-    assert "This is a generated sample" in (tmp_path / "empty/run/report.html").read_text(encoding="utf-8")
+    assert "This is the built-in sample" in (tmp_path / "empty/run/report.html").read_text(encoding="utf-8")
 
 
 def test_only_the_console_command_and_the_package_are_installed(built: Path) -> None:

@@ -86,7 +86,7 @@ def number_column(
 
 
 def parsed_numbers(written: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The numbers that trimmed texts write ``[rows]``, null where a text writes none; and which are numbers with commas.
+    """The numbers that trimmed texts write ``[rows]``, null where one writes none; and which are numbers with commas.
 
     ``nan`` and ``inf`` are numbers that are not finite, told as NaN; a number
     with a comma is none, as the comma could part thousands as well as decimals.

@@ -42,6 +42,9 @@ class JointRow:
 
     values: Mapping[str, Any]
 
+    def __getitem__(self, slot: str) -> Any:
+        return self.values[slot]
+
     @cached_property
     def digest(self) -> bytes:
         """Sixteen bytes that stand for its content."""

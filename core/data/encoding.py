@@ -99,8 +99,8 @@ class Encoding:
         lacking = np.zeros(len(columns.numeric) + len(columns.categorical), dtype=np.bool_)
         lacking[data["lacking"]] = True
         entries = tuple(tuple(known) for known in data["entries"])
-        scale = (np.array(data[name], dtype=np.float64) for name in ("mean", "factor"))
-        return cls(columns, *scale, lacking, entries, data["log"])
+        mean, factor = (np.array(data[name], dtype=np.float64) for name in ("mean", "factor"))
+        return cls(columns, mean, factor, lacking, entries, data["log"])
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON data; `lacking` by position."""
@@ -134,7 +134,8 @@ class Encoding:
         codes = np.full((len(rows), len(self.columns.categorical)), MISSING, dtype=np.int64)
         if kept:
             values = _written(np.stack([row.numbers for row in kept]), self.log)
-            numbers[there] = np.clip((values - self.mean) * self.factor, -BOUND, BOUND)
+            with np.errstate(over="ignore"):  # beyond all floats is beyond the bound
+                numbers[there] = np.clip((values - self.mean) * self.factor, -BOUND, BOUND)
         for i, known in enumerate(self._codes):
             codes[there, i] = [known.get(row.names[i], UNKNOWN) for row in kept]
         return Encoded(numbers, codes)

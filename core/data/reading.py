@@ -30,6 +30,7 @@ class Facts:
     """
 
     sample: bool = False
+    sample_is: str = "generated"
     sha256: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[tuple[str, Problem]] = field(default_factory=list)
@@ -141,8 +142,10 @@ def read_examples(
 def _contents(examples: Examples) -> dict[str, str]:
     """A SHA-256 of the images and one of the signals of the rows, in order: the table's own covers no files."""
     values = [value for column in (*examples.inputs.values(), examples.masks or []) for value in column]
-    kinds: dict[str, type[StoredImage | Signal]] = {"images_sha256": StoredImage, "signals_sha256": Signal}
-    found = {name: [value.digest for value in values if isinstance(value, kind)] for name, kind in kinds.items()}
+    found = {
+        "images_sha256": [value.digest for value in values if isinstance(value, StoredImage)],
+        "signals_sha256": [value.digest for value in values if isinstance(value, Signal)],
+    }
     return {name: hashlib.sha256(b"".join(digests)).hexdigest() for name, digests in found.items() if digests}
 
 

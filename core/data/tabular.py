@@ -97,7 +97,7 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
     judged = table.select(name for name in chosen if name not in categories)
     numeric = {each.name for each in judged if each.dtype.is_numeric() or each.null_count() == len(each)}
     for block in _blocks(table, [name for name, dtype in judged.schema.items() if dtype == pl.String]):
-        wordless = ~block.no_number.any(axis=1)
+        wordless: list[bool] = np.logical_not(block.no_number.any(axis=1)).tolist()
         numeric.update(name for name, each in zip(block.names, wordless, strict=True) if each)
     return TableColumns(
         tuple(name for name in chosen if name in numeric), tuple(name for name in chosen if name not in numeric)
@@ -117,10 +117,10 @@ def read_rows(table: pl.DataFrame, columns: TableColumns, problems: Problems) ->
     numbers = _numbers(table, columns.numeric, problems)
     named = [_categories(table[name]) for name in columns.categorical]
     rows: list[tuple[str | None, ...]] = list(zip(*named, strict=True)) if named else [()] * len(table)
-    filled = ~np.isnan(numbers).all(axis=1)
+    filled: list[bool] = (len(columns.numeric) > np.isnan(numbers).sum(axis=1)).tolist()
     return [
         TableRow(columns, each, names) if some or any(name is not None for name in names) else None
-        for each, names, some in zip(numbers, rows, filled.tolist(), strict=True)
+        for each, names, some in zip(numbers, rows, filled, strict=True)
     ]
 
 
@@ -159,7 +159,7 @@ def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:
 
 def _refuse(problems: Problems, names: Sequence[str], faults: NDArray[np.bool_], reason: str) -> None:
     """Note the faulty cells of ``[columns, rows]``."""
-    for i in np.flatnonzero(faults.any(axis=1)) if faults.any() else ():
+    for i in np.flatnonzero(faults.any(axis=1)).tolist() if faults.any() else ():
         refuse(problems, pl.Series(faults[i]), names[i], reason)
 
 

@@ -72,15 +72,15 @@ class JointBackbone(Backbone):
     def learn(self, values: Sequence[JointRow], groups: Sequence[str] | None = None) -> None:
         """Let each backbone learn from the rows that have it."""
         for slot, part in self.each():
-            rows = [i for i, row in enumerate(values) if row.values[slot] is not None]
-            part.learn([values[i].values[slot] for i in rows], None if groups is None else [groups[i] for i in rows])
+            rows = [i for i, row in enumerate(values) if row[slot] is not None]
+            part.learn([values[i][slot] for i in rows], None if groups is None else [groups[i] for i in rows])
 
     def prepare(self, values: Sequence[JointRow]) -> list[Item]:
         """The prepared items of each row, by slot."""
         items: list[Item] = [{} for _ in values]
         for slot, part in self.each():
-            rows = [i for i, row in enumerate(values) if row.values[slot] is not None]
-            for i, item in zip(rows, part.prepare([values[i].values[slot] for i in rows]), strict=True):
+            rows = [i for i, row in enumerate(values) if row[slot] is not None]
+            for i, item in zip(rows, part.prepare([values[i][slot] for i in rows]), strict=True):
                 items[i][slot] = item
         return items
 

@@ -40,7 +40,7 @@ def cautions(evidence: Evidence) -> list[str]:
 
 def _sample(evidence: Evidence) -> Iterator[str]:
     if evidence.facts.sample:
-        yield "This is a generated sample: the numbers say nothing about real patients."
+        yield f"This is the built-in sample ({evidence.facts.sample_is}): the numbers say nothing about your patients."
 
 
 def _oracle(evidence: Evidence) -> Iterator[str]:

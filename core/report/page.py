@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medplug.core.report import comparisons, tables
+from medplug.core.report import comparisons, modalities, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
@@ -46,6 +46,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "verdict": verdict(evidence),
         "cautions": cautions(evidence),
         "sample": evidence.facts.sample,
+        "sample_is": evidence.facts.sample_is,
         "split_by": evidence.facts.split_by,
         "grouped": evidence.splits["test"].groups is not None,
         "files": tables.files(evidence),
@@ -57,6 +58,8 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "results": tables.results(evidence),
         "transfer": comparisons.transfer(evidence),
         "transfer_verdict": transfer_verdict(evidence),
+        "modalities": modalities.subsets(evidence),
+        "shapley": modalities.shapley(evidence),
         "pretraining": comparisons.pretraining(evidence),
         "pretraining_verdict": pretraining_verdict(evidence),
         "baselines": baselines(evidence),

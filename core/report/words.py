@@ -173,7 +173,7 @@ def _by(evidence: Evidence) -> str:
 def _reserve(evidence: Evidence) -> str:
     """Why a good result may not hold."""
     if evidence.facts.sample:
-        return " The rows are generated, so this is no evidence for any real use."
+        return " The rows are the built-in sample, so this is no evidence for any real use."
     leaky = any(leak.second == "test" for leak in evidence.facts.leaks)
     return " The splits leak into the test rows (see below), so this may not hold." if leaky else ""
 

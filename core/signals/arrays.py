@@ -63,10 +63,10 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def named(self, name: str | None) -> str:
-        """The array of signals: `name` if there is one, else one of `SIGNALS`, else the only one that is no scalar."""
+    def named(self, name: str | None, *, without: str | None = None) -> str:
+        """The array of signals: `name` if there is one, else one of `SIGNALS`, else the only other no scalar."""
         found = [each for each in (name, *SIGNALS) if each in self.shapes]
-        arrays = [each for each, shape in self.shapes.items() if len(shape) and each not in RATES]
+        arrays = [each for each, shape in self.shapes.items() if len(shape) and each not in (*RATES, without)]
         if not found and len(arrays) != 1:
             held = ", ".join(sorted(self.shapes)[:10]) or "none"
             raise SignalError(f"which of its arrays holds the signals? It has {held}; name it x or signal")

@@ -51,7 +51,7 @@ def read_raw(path: Path, *, rate: float | None = None, within: Path | None = Non
     package that reads such files is not installed.
     """
     path = _record(path)
-    _check_file(path)
+    check_file(path)
     with quiet():
         try:
             raw = _read(path, (within or path.parent).resolve())
@@ -85,7 +85,8 @@ def _record(path: Path) -> Path:
     return header if path.suffix.lower() not in ENDINGS and os.path.exists(header) else path
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what is no file, may not be read, is empty or too large; raises `SignalError`."""
     try:
         told = path.stat()
     except (OSError, ValueError):  # a name with a null byte is a ValueError

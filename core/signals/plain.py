@@ -23,7 +23,7 @@ class PlainSignal:
     Of each channel: mean, deviation, least and largest sample, five quantiles;
     how often it crosses its mean, as a share of its samples; mean and deviation
     of the steps between neighbours; the shares of its power in eight bands, each
-    twice as wide as the one below, up to half the usual rate of the training
+    as wide as all those below it, up to half the usual rate of the training
     signals; and its course as 32 means. A row without a signal is all zeros.
     Learned are the usual rate and the number of channels.
     """
@@ -76,7 +76,8 @@ def _bands(samples: NDArray[np.float64], pace: float) -> NDArray[np.float64]:
     place = np.searchsorted(edges, frequencies)
     sums = np.stack([power[:, place == band].sum(1) for band in range(BANDS)], axis=1)
     total = sums.sum(1, keepdims=True)
-    return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
+    shares: NDArray[np.float64] = sums / np.where(total > 0, total, 1.0)
+    return shares
 
 
 def _course(samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,4 +87,5 @@ def _course(samples: NDArray[np.float64]) -> NDArray[np.float64]:
         at = np.linspace(0, count - 1, SHAPE)
         return np.stack([np.interp(at, np.arange(count), channel) for channel in samples])
     edges = np.arange(SHAPE + 1) * count // SHAPE
-    return np.add.reduceat(samples, edges[:-1], axis=1) / np.diff(edges)
+    means: NDArray[np.float64] = np.add.reduceat(samples, edges[:-1], axis=1) / np.diff(edges)
+    return means

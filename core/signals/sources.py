@@ -16,7 +16,7 @@ from medplug.core.data import cells
 from medplug.core.errors import DataError
 from medplug.core.signals.arrays import MAX_ARCHIVE, Archive
 from medplug.core.signals.columns import Columns, arff_columns, text_columns
-from medplug.core.signals.formats import read_raw
+from medplug.core.signals.formats import check_file, read_raw
 from medplug.core.signals.reading import Raw, SignalError
 from medplug.core.signals.references import ArchiveRow, RecordingPart
 from medplug.core.signals.windows import blocks, majority, window_starts
@@ -107,23 +107,20 @@ def read_labelled(path: Path, label: str | None) -> tuple[Raw, list[str] | None]
     """A recording, and one label a sample where `label` names them."""
     if label is None:
         return read_raw(path), None
+    check_file(path)
     ending = path.suffix.lower()
     if ending == ".npz":
         with Archive(path) as archive:
             if label not in archive.shapes:
                 raise SignalError(f"it has no array {label!r} of labels")
             labels = _series(label, archive.read(label, MAX_ARCHIVE, "buifU"))
-            raw = read_raw(path) if len(archive.shapes) < 2 else _rest(archive)
+            raw = Raw(archive.read(archive.named(None, without=label), MAX_ARCHIVE), archive.rate())
         return raw, _labels(labels, np.atleast_2d(raw.numbers).shape[1])
     if ending not in _TABLES:
         raise SignalError(f"labels are read from {', '.join((*_TABLES, '.npz'))}; cut it into one file a label")
     columns = arff_columns(path) if ending == ".arff" else text_columns(path)
     raw = Raw(columns.channels(without=label))
     return raw, _labels(_named_column(columns, label), raw.numbers.shape[1])
-
-
-def _rest(archive: Archive) -> Raw:
-    return Raw(archive.read(archive.named(None), MAX_ARCHIVE), archive.rate())
 
 
 def _named_column(columns: Columns, label: str) -> pl.Series:

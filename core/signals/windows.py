@@ -86,7 +86,7 @@ def blocks(
     whole = (last - first) / rounds
     edges = np.round(first + whole * np.add.outer(np.arange(rounds), within)).astype(np.int64).ravel()
     names = np.tile([TRAIN, VALIDATION, TEST], rounds)
-    real = np.append(np.diff(np.append(edges, last)) > 0, [])
+    real = np.diff(np.append(edges, last)) > 0
     edges, names = edges[real], names[real]
     block = np.searchsorted(edges, starts, side="right") - 1
     ends = np.append(edges[1:], last)

@@ -48,10 +48,24 @@ def medplug_backbones() -> list[BackboneSpec]:
         "signal_transformer": ("SignalTransformer", "attention over patches of a signal, from scratch"),
         "signal_gru": ("SignalGRU", "a bidirectional GRU over patches of a signal, from scratch"),
     }
+    columns = BackboneSpec(
+        name="columns",
+        summary="the columns of a table as they are: scaled numbers, 0 or 1 for categories and gaps",
+        modality="tabular",
+        fixed=True,
+        factory=f"{_HERE}.table_backbone:Columns",
+        config=f"{_HERE}.table_options:ColumnsOptions",
+    )
+    tables = {
+        "tabular_resnet": ("table_networks:TabularResNet", "a residual network on a row's numbers and categories"),
+        "tabular_transformer": ("table_networks:TabularTransformer", "a transformer whose tokens are the columns"),
+        "genes": ("table_backbone:Genes", "one projection of thousands of columns"),
+    }
     return [
         text,
         image,
         cnn,
+        columns,
         *(
             BackboneSpec(
                 name=name,
@@ -73,5 +87,16 @@ def medplug_backbones() -> list[BackboneSpec]:
                 config=f"{_HERE}.signal_options:{kind}Options",
             )
             for name, (kind, summary) in signals.items()
+        ),
+        *(
+            BackboneSpec(
+                name=name,
+                summary=f"{summary}, from scratch",
+                modality="tabular",
+                recipe="tabular_scratch",
+                factory=f"{_HERE}.{place}",
+                config=f"{_HERE}.table_options:{place.partition(':')[2]}Options",
+            )
+            for name, (place, summary) in tables.items()
         ),
     ]

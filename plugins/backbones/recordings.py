@@ -57,7 +57,10 @@ class Format:
         channels = next(iter(counts), 1)
         lengths = (_length(value, rate) for value in values)
         whole = cls(channels, rate, options.length or min(max(lengths, default=_LONGEST), _LONGEST))
-        return replace(whole, **whole._scale(values, options)) if values else whole
+        if not values or options.normalise != "training":
+            return whole
+        mean, std = whole._scale(values)
+        return replace(whole, mean=mean, std=std)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
@@ -99,16 +102,15 @@ class Format:
         start = max(0, found.shape[1] - self.length) // 2
         return found[:, start : start + self.length], other
 
-    def _scale(self, values: Sequence[Signal], options: SignalOptions) -> dict[str, tuple[float, ...]]:
-        if options.normalise != "training":
-            return {}
+    def _scale(self, values: Sequence[Signal]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel, without the most extreme samples."""
         kept = values[:: -(-len(values) * self.length // _SAMPLE)]
         pooled = np.concatenate([self._cut(value)[0] for value in kept], axis=1).astype(np.float64)
         low, high = np.percentile(pooled, (_OUTLIERS, 100 - _OUTLIERS), axis=1, keepdims=True)
         clipped = pooled.clip(low, high)
         mean, std = clipped.mean(1), clipped.std(1)
         std = np.where(std > _FLAT * np.abs(clipped).max(1), std, 1.0)
-        return {"mean": tuple(mean.tolist()), "std": tuple(std.tolist())}
+        return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _length(value: Signal, rate: float | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from medplug.plugins.backbones.signal_options import SignalCNNOptions
 
 _CELL = 16  # samples that cost as much as a token does
 _TOKENS = 32  # about so many are left of the longest signal
-_KERNELS = (7, 5, 3)  # samples, in the first block and the ones behind it
+_KERNELS = (7, 5, 3)  # samples, of the first convolution of the first block and of those behind it
 
 
 class SignalCNN(SignalBackbone):
@@ -42,7 +43,7 @@ class SignalCNN(SignalBackbone):
 
     def size(self, item: Recording) -> int:
         """Stretches of 16 samples."""
-        return -(-item.samples.shape[1] // _CELL)
+        return -int(-item.samples.shape[1] // _CELL)
 
     def forward(self, inputs: Inputs) -> Features:
         """Convolve; padding stays zero from layer to layer."""
@@ -59,7 +60,7 @@ class Block(nn.Module):
     def __init__(self, channels: int, width: int, kernel: int) -> None:
         super().__init__()
         self.first = Convolution(channels, width, kernel, stride=2)
-        self.second = Convolution(width, width, kernel)
+        self.second = Convolution(width, width, _KERNELS[-1])
         self.around = Convolution(channels, width, 1, stride=2)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ class SignalGRU(SignalBackbone):
 
     def size(self, item: Recording) -> int:
         """Patches."""
-        return -(-item.samples.shape[1] // self.patches.size)
+        return -int(-item.samples.shape[1] // self.patches.size)
 
     def forward(self, inputs: Inputs) -> Features:
         """Read every signal in both directions."""

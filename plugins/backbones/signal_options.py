@@ -38,7 +38,7 @@ class SignalOptions(Section):
 class SignalCNNOptions(SignalOptions):
     """``backbone.*`` for the convolutional encoder."""
 
-    width: PositiveInt = Field(128, ge=16, multiple_of=4, description="the features' width, that of the last blocks")
+    width: PositiveInt = Field(96, ge=16, multiple_of=4, description="the features' width, that of the last blocks")
 
 
 class PatchOptions(SignalOptions):

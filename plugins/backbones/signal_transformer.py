@@ -39,7 +39,7 @@ class SignalTransformer(SignalBackbone):
 
     def size(self, item: Recording) -> int:
         """Patches."""
-        return -(-item.samples.shape[1] // self.patches.size)
+        return -int(-item.samples.shape[1] // self.patches.size)
 
     def forward(self, inputs: Inputs) -> Features:
         """Let every patch attend to all real ones."""
@@ -95,7 +95,7 @@ class Layer(nn.Module):
 
     def _parted(self, tokens: Tensor) -> Tensor:
         """``[batch, heads, tokens, width / heads]``."""
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return tokens.view(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 def positions(tokens: Tensor) -> Tensor:

@@ -351,3 +351,19 @@ def test_completion_keys_follow_the_backbone_and_adapter_chosen(plugins: Plugins
 def test_what_would_be_ignored_is_refused(plugins: Plugins, words: tuple[str, ...], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         planned(plugins, TASK, *words)
+
+
+def test_a_backbone_without_weights_serves_where_a_pretrained_one_is_needed(install) -> None:
+    fixed = """
+from medplug.core.hooks import hookimpl
+from medplug.core.specs import BackboneSpec
+said = {"summary": "for a test", "factory": "nowhere:Nothing", "config": "medplug.core.config:Section"}
+
+@hookimpl
+def medplug_backbones():
+    return [BackboneSpec(name="counts", modality="text", fixed=True, **said)]
+"""
+    plugins = Plugins(found=[install("counts", fixed)])
+    assert planned(plugins, TASK, "backbone=counts", "adapter=linear_probe").backbone.spec.fixed
+    with pytest.raises(ConfigError, match="starts from random weights"):
+        planned(plugins, TASK, "backbone=text_cnn", "adapter=linear_probe")

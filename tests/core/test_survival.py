@@ -304,17 +304,6 @@ def test_rows_that_teach_nothing_stop_a_run(go: Go, tmp_path: Path) -> None:
         go(tmp_path / "run", table(60).with_columns(died=pl.lit("alive")))
 
 
-def test_however_a_batch_is_cut_its_rows_are_at_risk_together(go: Go, tmp_path: Path) -> None:
-    from medplug.core.training import compute
-
-    whole = go(tmp_path / "whole", table(80), adapter="finetune", train={"epochs": 1, "batch_size": 80})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(compute._TOKENS, "cpu", 64)
-        cut = go(tmp_path / "cut", table(80), adapter="finetune", train={"epochs": 1, "batch_size": 80})
-    ours, theirs = (each.predict(table(20, seed=3))["prediction"].to_numpy() for each in (whole, cut))
-    np.testing.assert_allclose(ours, theirs, atol=2e-3)
-
-
 def test_backbones_are_ranked_for_it(tiny_bert: Path, tiny_gpt2: Path) -> None:
     ranking = medplug.rank(
         task="outlook",

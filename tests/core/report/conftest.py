@@ -13,15 +13,16 @@ from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
-from medplug.core.report.evidence import Evidence, SplitFacts, Spread
+from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
 
 CLASSES = {
     "binary": ("no sepsis", "sepsis"),
     "multiclass": ("asthma", "pneumonia", "heart failure", "stroke"),
     "multilabel": ("cough", "fever", "rash"),
     "regression": ("length of stay",),
+    "survival": ("death",),
 }
-MAIN = {"binary": "f1", "multiclass": "macro_f1", "multilabel": "macro_f1", "regression": "mae"}
+MAIN = {"binary": "f1", "multiclass": "macro_f1", "multilabel": "macro_f1", "regression": "mae", "survival": "c_index"}
 MANIFEST: dict[str, Any] = {
     "made": "2026-01-02T03:04:05+00:00",
     "seed": 7,
@@ -90,7 +91,7 @@ def _make(
         "keys": KEYS,
         "target": target,
         "splits": {
-            name: SplitFacts(size, size // 3, _counted(target, labels), spread=_spread(target, labels))
+            name: SplitFacts(size, size // 3, _counted(target, labels), "", *_spread(target, labels))
             for name, size in (("train", 700), ("validation", 100), ("test", rows))
         },
         "facts": Facts(
@@ -113,6 +114,8 @@ def _make(
 def _labels(draw: np.random.Generator, target: Target, rows: int) -> NDArray[Any]:
     if target.kind == "regression":
         return target.centre + target.scale * draw.normal(size=rows)
+    if target.kind == "survival":
+        return np.column_stack([draw.exponential(10, rows), draw.integers(0, 2, rows)])
     if target.kind == "multilabel":
         return draw.integers(0, 2, (rows, len(target.classes)))
     return draw.permutation(np.arange(rows) % len(target.classes))
@@ -124,6 +127,8 @@ def _probabilities(
     if target.kind == "regression":
         logits = skill * target.standardised(labels) + draw.normal(size=len(labels))
         return target.probabilities(logits[:, None] / (1 + skill))
+    if target.kind == "survival":
+        return draw.normal(size=(len(labels), 1)) - skill * np.log(labels[:, :1])
     if target.kind == "multiclass":
         truth = np.eye(len(target.classes))[labels]
         return target.probabilities(skill * truth + draw.normal(size=truth.shape))
@@ -134,16 +139,19 @@ def _probabilities(
 def _constant(target: Target, labels: NDArray[Any]) -> NDArray[np.float64]:
     if target.kind == "regression":
         return np.array([labels.mean()])
+    if target.kind == "survival":
+        return np.zeros(1)
     members = labels if target.kind == "multilabel" else np.eye(len(target.classes))[labels]
     return np.asarray(members.mean(axis=0), dtype=np.float64)
 
 
-def _spread(target: Target, labels: NDArray[Any]) -> Spread | None:
-    return Spread.of(labels.tolist()) if target.kind == "regression" else None
+def _spread(target: Target, labels: NDArray[Any]) -> tuple[Spread | None, FollowUp | None]:
+    spread = Spread.of(labels.tolist()) if target.kind == "regression" else None
+    return spread, FollowUp.of(labels) if target.kind == "survival" else None
 
 
 def _counted(target: Target, labels: NDArray[Any]) -> dict[str, int]:
-    if target.kind == "regression":
+    if not target.has_classes:
         return {}
     counts = labels.sum(axis=0) if target.kind == "multilabel" else np.bincount(labels, minlength=len(target.classes))
     return dict(zip(target.classes, counts.tolist(), strict=True))

@@ -20,7 +20,7 @@ Plainly = dict[str, tuple[str, str]]
 
 HOSTILE = "<script>alert(1)</script>"
 CLASSES = ("binary", "multiclass", "multilabel")
-KINDS = (*CLASSES, "regression")
+KINDS = (*CLASSES, "regression", "survival")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 

@@ -114,7 +114,7 @@ def test_each_weakness_is_told(make: Make) -> None:
         )
     )
     wanted = [
-        "generated sample: the numbers say nothing about real patients",
+        "built-in sample (generated): the numbers say nothing about your patients",
         "the same patient is on both sides of train and test (12 rows of test, 5.0 %, 1 patient)",
         "the same text is on both sides of train and validation (1 row of validation, 50.0 %)",
         "The simple baseline is better than this model; prefer it.",

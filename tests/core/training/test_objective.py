@@ -15,6 +15,7 @@ from torch.nn import functional
 from medplug.core.adapter import Adapter, Batch
 from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
+from medplug.core.losses import make_loss
 from medplug.core.model import Loss, Model
 from medplug.core.training.objective import Objective, shares
 from medplug.core.training.rows import Collate, Part, Rows
@@ -432,3 +433,28 @@ def test_masks_go_with_their_rows(together: bool, letters: Callable[..., Any], t
     found = sum(objective(part) for part in cut(rows, letters(), 60, together=together))
     logits = model(model.backbone.collate(list(rows.items)[:LABELLED]))
     torch.testing.assert_close(found, (logits.sum(1) * (torch.arange(LABELLED) + 100)).mean())
+
+
+# ---- the time to an event
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 100_000])
+def test_rows_are_at_risk_together_however_their_batch_is_cut(
+    tokens: int, letters: Callable[..., Any], texts: list[str]
+) -> None:
+    target, backbone = Target("survival", ("death",)), letters()
+    draw = np.random.default_rng(0)
+    labels = np.column_stack([draw.integers(1, 9, LABELLED), draw.integers(0, 2, LABELLED)]).astype(np.float64)
+    rows = Rows(backbone.prepare(texts[:LABELLED]), labels)
+    with seeded(0):
+        objective = Objective(Model(backbone, target), make_loss(target), target, {})
+    assert objective.together and not made(letters, TARGETS["binary"]).together
+    parts = Collate(backbone, tokens, together=objective.together)([rows[i] for i in range(LABELLED)])
+    value = torch.stack([objective(part) for part in parts]).sum()
+    logits = objective.model(backbone.collate(rows.items))[:, 0].detach().double().numpy()
+    losses = [
+        np.log(np.exp(logits[labels[:, 0] >= time]).sum()) - own
+        for (time, event), own in zip(labels, logits, strict=True)
+        if event
+    ]
+    assert value.item() == pytest.approx(np.sum(losses) / LABELLED, rel=1e-5)

@@ -1,0 +1,184 @@
+"""Gradient-boosted trees: the baseline that tables have beside the linear one.
+
+Histogram boosting as scikit-learn has it (after Ke et al. 2017, "LightGBM"),
+which reads missing values and categories as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.data.targets import Target
+from medplug.core.errors import DataError
+from medplug.core.evaluation.linear import best_of, majority, undisturbed
+from medplug.core.evaluation.metrics import fallback
+from medplug.core.evaluation.scores import point
+from medplug.core.evaluation.statistic import Labels, Probabilities, membership
+
+RATES = (0.05, 0.15)
+LEAVES = (4, 16)
+ROUNDS = (25, 50, 100)
+MOST_NUMBERS = 256
+"""Of more numeric columns trees read those that go with the training labels most: all of them would take hours."""
+_LEAST = 20  # rows a leaf, as scikit-learn has it; of few training rows a twentieth of them
+
+Matrix = NDArray[np.float64]
+
+
+class Setting(NamedTuple):
+    """How trees are grown: the share each adds, the most leaves of one, and how many there are."""
+
+    rate: float
+    leaves: int
+    rounds: int
+
+
+def boosted_trees(
+    train: Matrix,
+    train_labels: Labels,
+    validation: Matrix,
+    validation_labels: Labels,
+    test: Matrix,
+    target: Target,
+    metric: str,
+    seed: int,
+    *,
+    categorical: NDArray[np.bool_],
+) -> tuple[Probabilities, dict[str, Any]]:
+    """Grow trees on training rows, choose how on validation by `metric`, and predict the test rows.
+
+    Matrices are ``[rows, columns]`` as `TreeTable` gives them, NaN where
+    missing; `categorical` ``[columns]`` says which columns are codes. Labels are
+    encoded. Gives probabilities ``[rows, classes]`` (of a number the predicted values
+    ``[rows, 1]``) and notes: the setting, its validation score, and all that were
+    tried. Of wide tables `MOST_NUMBERS` numeric columns are read, those of the
+    strongest correlation with the training labels. A class that training never saw has probability 0; a label of a
+    single value in training its prior by Laplace's rule of succession. Where
+    `metric` is undefined at all settings log loss (of a number: mse) chooses.
+
+    Raises DataError where training or validation has no rows.
+    """
+    if not len(train_labels) or not len(validation_labels):
+        raise DataError("boosted trees need training rows to grow on and validation rows to choose their setting by")
+    read = _most_telling(train, train_labels, target, categorical)
+    train, validation, test, categorical = train[:, read], validation[:, read], test[:, read], categorical[read]
+    tried: dict[Setting, Probabilities] = {}
+    predicted: dict[Setting, Probabilities] = {}
+    for rate, leaves in product(RATES, LEAVES):
+        model = {"learning_rate": rate, "max_leaf_nodes": leaves, **_model(train, categorical, seed)}
+        with undisturbed(train):
+            for rounds, values in _grown(model, train, train_labels, np.concatenate([validation, test]), target):
+                setting = Setting(rate, leaves, rounds)
+                tried[setting], predicted[setting] = np.split(values, [len(validation)])
+    metric, scores = _scores(tried, validation_labels, target, metric)
+    best = best_of(scores, metric)
+    shown = {" ".join(f"{part:g}" for part in setting): _defined(score) for setting, score in scores.items()}
+    notes = {
+        "learning rate": best.rate,
+        "leaves": best.leaves,
+        "rounds": best.rounds,
+        "validation": {metric: _defined(scores[best])},
+        "tried": shown,
+    }
+    return predicted[best], notes
+
+
+def _most_telling(train: Matrix, labels: Labels, target: Target, categorical: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The columns to read: all codes, and the numbers of the largest correlation with any class (or the number)."""
+    numeric = np.flatnonzero(~categorical)
+    if len(numeric) <= MOST_NUMBERS:
+        return np.arange(len(categorical))
+    truth = labels[:, None] if target.kind == "regression" else membership(target, labels)
+    numbers = _scaled(train[:, numeric])
+    likeness = np.abs(numbers.T @ (truth - truth.mean(axis=0)) / np.maximum(truth.std(axis=0), 1e-12)).max(axis=1)
+    kept = numeric[np.argsort(-likeness, kind="stable")[:MOST_NUMBERS]]
+    return np.sort(np.concatenate([kept, np.flatnonzero(categorical)]))
+
+
+def _scaled(numbers: Matrix) -> Matrix:
+    """Columns of mean 0 and deviation 1 (or 0 throughout), 0 where missing."""
+    present = ~np.isnan(numbers)
+    count = np.maximum(present.sum(axis=0), 1)
+    gap = np.where(present, numbers - np.where(present, numbers, 0.0).sum(axis=0) / count, 0.0)
+    length = np.sqrt(np.square(gap).sum(axis=0))
+    scaled: Matrix = np.divide(gap, length, out=np.zeros_like(gap), where=length > 0)
+    return scaled
+
+
+def _model(train: Matrix, categorical: NDArray[np.bool_], seed: int) -> dict[str, Any]:
+    """The arguments that all settings share."""
+    return {
+        "max_iter": max(ROUNDS),
+        "min_samples_leaf": max(1, min(_LEAST, len(train) // _LEAST)),
+        "categorical_features": categorical if categorical.any() else None,
+        "early_stopping": False,
+        "random_state": seed,
+    }
+
+
+def _grown(
+    model: Mapping[str, Any], train: Matrix, labels: Labels, others: Matrix, target: Target
+) -> Iterator[tuple[int, Probabilities]]:
+    """What the first trees predict for `others` ``[rows, classes]``, after each number of `ROUNDS`."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if target.kind == "regression":
+        fitted = HistGradientBoostingRegressor(**model).fit(train, labels)
+        yield from ((rounds, values[:, None]) for rounds, values in _staged(fitted.staged_predict(others)))
+    elif target.kind == "multilabel":
+        yield from _grown_by_label(model, train, labels, others)
+    else:
+        seen = np.unique(labels)
+        constant = majority(labels, target, len(others))
+        if len(seen) == 1:
+            yield from ((rounds, constant) for rounds in ROUNDS)
+            return
+        fitted = HistGradientBoostingClassifier(**model).fit(train, labels)
+        for rounds, values in _staged(fitted.staged_predict_proba(others)):
+            probabilities = np.zeros_like(constant)
+            probabilities[:, seen] = values
+            yield rounds, probabilities
+
+
+def _grown_by_label(
+    model: Mapping[str, Any], train: Matrix, labels: Labels, others: Matrix
+) -> Iterator[tuple[int, Probabilities]]:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    found = {rounds: np.zeros((len(others), labels.shape[1])) for rounds in ROUNDS}
+    for c in range(labels.shape[1]):
+        present = int(labels[:, c].sum())
+        if present in (0, len(labels)):
+            for values in found.values():
+                values[:, c] = (present + 1) / (len(labels) + 2)
+            continue
+        fitted = HistGradientBoostingClassifier(**model).fit(train, labels[:, c])
+        for rounds, values in _staged(fitted.staged_predict_proba(others)):
+            found[rounds][:, c] = values[:, 1]
+    yield from found.items()
+
+
+def _staged(stages: Iterator[NDArray[np.float64]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """What was predicted after each number of `ROUNDS`."""
+    yield from ((rounds, values) for rounds, values in enumerate(stages, 1) if rounds in ROUNDS)
+
+
+def _scores(
+    tried: Mapping[Setting, Probabilities], labels: Labels, target: Target, metric: str
+) -> tuple[str, dict[Setting, float]]:
+    """The metric to choose by and its value at each setting."""
+    scores = {setting: point(target, labels, each, metric) for setting, each in tried.items()}
+    if all(np.isnan(score) for score in scores.values()):
+        metric = fallback(target.kind)
+        scores = {setting: point(target, labels, each, metric) for setting, each in tried.items()}
+    return metric, scores
+
+
+def _defined(score: float) -> float | None:
+    """A score as JSON has it: None for undefined."""
+    return None if np.isnan(score) else score

@@ -1,0 +1,46 @@
+"""Judging what each modality adds to a model of several, on the test split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medplug.core.data.dataset import Dataset
+from medplug.core.evaluation.modalities import what_each_adds
+from medplug.core.evaluation.statistic import Probabilities
+from medplug.core.training.job import Trained
+
+
+def by_modality(
+    dataset: Dataset, trained: Trained, nothing: Probabilities, metric: str, how: dict[str, Any]
+) -> dict[str, Any]:
+    """The scores of every choice of modalities, each one's Shapley value, and its mean weight, as JSON data.
+
+    `nothing` ``[rows, classes]`` is predicted where a row has none of a choice.
+    """
+    target, labels = dataset.target, dataset.labels["test"]
+    predicted = {chosen: target.probabilities(logits) for chosen, logits in trained.subsets.items()}
+    added = what_each_adds(target, labels, predicted, nothing, metric, **how)
+    test = dataset.splits["test"]
+    has = {slot: np.array([value is not None for value in values]) for slot, values in test.inputs.items()}
+    return {
+        "metric": metric,
+        "subsets": [
+            {"modalities": list(chosen), "rows": int(_any(has, chosen).sum()), metric: each.as_json()}
+            for chosen, each in added.subsets.items()
+        ],
+        "shapley": {slot: each.as_json() for slot, each in added.shapley.items()},
+        "weights": {slot: _mean(shares, has[slot]) for slot, shares in trained.shares.items()},
+    }
+
+
+def _any(has: dict[str, NDArray[np.bool_]], chosen: tuple[str, ...]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.any([has[slot] for slot in chosen], axis=0)
+    return found
+
+
+def _mean(shares: NDArray[np.float32], present: NDArray[np.bool_]) -> float | None:
+    """The mean over the rows that have the modality."""
+    return float(shares[present].mean()) if present.any() else None

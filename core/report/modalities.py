@@ -1,0 +1,39 @@
+"""The tables of what each modality adds to a model of several."""
+
+from __future__ import annotations
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import count, estimate, share
+from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.tables import LOWER, Table
+
+
+def subsets(evidence: Evidence) -> Table:
+    """The model's score by what it is given of each row; no rows where there is one modality."""
+    found = evidence.scores.get("by_modality", {"metric": evidence.metric, "subsets": []})
+    metric = found["metric"]
+    rows = [
+        [" + ".join(each["modalities"]), f"{each['rows']:,}", estimate(each[metric], metric)]
+        for each in found["subsets"]
+    ]
+    arrow = "" if greater_is_better(metric) else f" {LOWER}"
+    header = ["given", "rows that have any of it", metric_name(metric, evidence.target.kind) + arrow]
+    caption = f"The same model, given some of the modalities ({count(evidence.scores['n'], 'test row')})"
+    notes = ["A row that has nothing of what is given counts with the prediction of the majority."] if rows else []
+    return Table(caption, header, rows, notes=notes)
+
+
+def shapley(evidence: Evidence) -> Table:
+    """What each modality adds, averaged over the orders in which they can come, and how much it weighed."""
+    found = evidence.scores.get("by_modality", {"metric": evidence.metric, "shapley": {}, "weights": {}})
+    metric, weights = found["metric"], found["weights"]
+    rows = []
+    for slot, each in found["shapley"].items():
+        told = [estimate(gain(each, metric), metric, signed=True)]
+        if weights:
+            told.append("" if weights[slot] is None else share(round(1000 * weights[slot]), 1000))
+        rows.append([slot, *told])
+    name = metric_name(metric, evidence.target.kind)
+    header = ["modality", f"adds to {name}", *(["mean weight where present"] if weights else [])]
+    caption = f"What each modality adds to {name} (Shapley values; they sum to what all add to none)"
+    return Table(caption, header, rows)
