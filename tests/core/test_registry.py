@@ -37,7 +37,7 @@ def test_five_lines_name_a_hospitals_own_weights(tmp_path: Path, monkeypatch: py
     plan = make_plan([("", parse_arguments(["task=text_diagnosis", "backbone=wardbert"]))], plugins)
     assert plan.encoder.choice.source is not None
     assert plan.encoder.choice.source.path == tmp_path / "shared" / "models" / "wardbert"
-    assert plan.backbone.spec.pretrained
+    assert plan.encoder.choice.spec.pretrained
     assert "minilm" in plugins.registry.backbones
 
 
@@ -133,20 +133,29 @@ def test_every_recipe_that_a_spec_names_exists(plugins: Plugins) -> None:
     assert named <= set(plugins.registry.recipes)
 
 
+def of_modality(task: TaskSpec, modality: str) -> dict[str, str]:
+    """The keys by which a task of several modalities has this one alone."""
+    return {f"data.{slot}": "column" for slot, each in task.slots.items() if each == modality and slot != "genes"}
+
+
 @pytest.mark.parametrize("name", list(registry.load().recipes))
 def test_every_recipe_resolves_to_a_plan(plugins: Plugins, name: str) -> None:
     recipe = plugins.registry.recipes[name]
     assert recipe.summary
     choice = dict([("adapter", s.name) for s in plugins.all("adapter") if s.recipe == name][:1])
     tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and (not s.recipe or s.recipe == name or choice)]
+    modality = "text"
     for spec in plugins.all("backbone"):
         if isinstance(spec, BackboneSpec) and spec.recipe == name:
             choice["backbone"] = "owner/weights" if spec.pretrained else spec.name
             tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and spec.modality in s.modalities]
-    if "backbone" not in choice and "backbone" not in recipe.keys:
+            modality = spec.modality
+    joins = any(key.startswith("backbone.") for key in recipe.keys)
+    if "backbone" not in choice and "backbone" not in recipe.keys and not joins:
         choice["backbone"] = "owner/weights"
     assert tasks
-    made = [make_plan([("", {"task": task.name, "recipe": name, **choice})], plugins) for task in tasks]
-    for plan in made:
+    for task in tasks:
+        columns = {f"data.{slot}": "column" for slot in task.slots} if joins else of_modality(task, modality)
+        plan = make_plan([("", {"task": task.name, "recipe": name, **columns, **choice})], plugins)
         for key in recipe.keys:
             assert plan.origins[key] == f"recipe {name}"
