@@ -12,6 +12,7 @@ from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
+from medplug.core.evaluation.trees import TREES_SERVE, boosted_trees
 from medplug.core.modality_judge import by_modality
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
@@ -71,6 +72,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         weightings(dataset.labels["train"], target, plan.train.class_weights),
         plan.run.seed,
     )
+    trees = _trees(task, dataset, metric, plan.run.seed)
     names = task.metrics(target)
     how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     scores = {
@@ -78,12 +80,14 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "split": "test",
         "n": len(test),
         "sample": dataset.facts.sample,
+        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
         "metrics": as_json(estimate(target, labels, probabilities, names, **how)),
         "by_class": parts_json(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
         "baseline": {
             "majority": as_json(estimate(target, labels, plain.majority, names, **how)),
             "linear": as_json(estimate(target, labels, plain.linear, names, **how)),
+            **({} if trees is None else {"trees": as_json(estimate(target, labels, trees[0], names, **how))}),
         },
         "difference": as_json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
         "selection": chosen(plan, dataset, trained, metric),
@@ -98,7 +102,27 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
             }
     if trained.subsets:
         scores["by_modality"] = by_modality(dataset, trained, plain.majority, metric, how)
-    return Judged(metric, scores, labels, probabilities, plain.linear, plain.notes)
+    notes = plain.notes if trees is None else {**plain.notes, "trees": trees[1]}
+    return Judged(metric, scores, labels, probabilities, plain.linear, notes)
+
+
+def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]] | None:
+    """What boosted trees predict of the test rows, where rows have values and trees serve the target."""
+    features = task.tree_features()
+    if features is None or dataset.target.kind not in TREES_SERVE:
+        return None
+    train, validation, test = (dataset.splits[name].values for name in ("train", "validation", "test"))
+    return boosted_trees(
+        features.fit_transform(train),
+        dataset.labels["train"],
+        features.transform(validation),
+        dataset.labels["validation"],
+        features.transform(test),
+        dataset.target,
+        metric,
+        seed,
+        categorical=features.categorical,
+    )
 
 
 def chosen(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:

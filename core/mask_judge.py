@@ -43,6 +43,7 @@ def judge_masks(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
         "split": "test",
         "n": len(test),
         "sample": dataset.facts.sample,
+        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
         "metrics": as_json(estimate_overlaps(table, **how)),
         "by_class": parts_json(overlaps_per_class(table, shown, **how)),
         "by_group": {

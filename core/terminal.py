@@ -77,7 +77,7 @@ def show_scores(scores: dict[str, Any]) -> None:
     if _console().width < _WIDE:
         columns.pop("difference", None)
     rows = [(name, *(interval(column[name], name) for column in columns.values())) for name in scores["metrics"]]
-    of = " of the built-in sample, which is generated" if scores.get("sample") else ""
+    of = f" of the built-in sample: {scores['sample_is']}" if scores.get("sample") else ""
     show_table(("metric", *columns), rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows{of})")
 
 

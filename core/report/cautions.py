@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count
+from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import constant_name, greater_is_better, leak_name, metric_name
 from medplug.core.report.words import transfer_verdict, verdict
 
@@ -25,6 +25,7 @@ def cautions(evidence: Evidence) -> list[str]:
         _oracle,
         _leaks,
         _baseline,
+        _trees,
         _transfer,
         _domains,
         _patients,
@@ -49,6 +50,16 @@ def _oracle(evidence: Evidence) -> Iterator[str]:
             "ORACLE: the model was chosen by labels of the target domain (selection.oracle=true), which a real user "
             "would not have. The numbers are an upper bound for a study, not what the method gives in use."
         )
+
+
+def _trees(evidence: Evidence) -> Iterator[str]:
+    """Boosted trees, where they do better than the model."""
+    trees = evidence.scores["baseline"].get("trees", {}).get(evidence.metric, {"value": None})
+    value, own = trees["value"], evidence.scores["metrics"][evidence.metric]["value"]
+    if value is None or own is None or not (value > own if greater_is_better(evidence.metric) else value < own):
+        return
+    name = metric_name(evidence.metric, evidence.target.kind)
+    yield f"Boosted trees on the columns of values do better: {name} {estimate(trees, evidence.metric)}."
 
 
 def _transfer(evidence: Evidence) -> Iterator[str]:

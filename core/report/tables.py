@@ -34,7 +34,10 @@ class Table:
 def results(evidence: Evidence) -> Table:
     """Every metric of the model and the baselines, and the paired difference with its sign turned to a gain."""
     scores, kind = evidence.scores, evidence.target.kind
-    sources = [scores["metrics"], scores["baseline"]["linear"], scores["baseline"]["majority"]]
+    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
+    named = {"linear": "linear baseline", "trees": "boosted trees", "majority": constant}
+    plain = {name: scores["baseline"][name] for name in named if name in scores["baseline"]}
+    sources = [scores["metrics"], *plain.values()]
     rows, best = [], set()
     for position, metric in enumerate(scores["metrics"]):
         found = [source[metric] for source in sources]
@@ -43,8 +46,7 @@ def results(evidence: Evidence) -> Table:
         shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
         rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
-    header = ["metric", "model", "linear baseline", constant, "gain over linear"]
+    header = ["metric", "model", *(named[name] for name in plain), "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best))
 

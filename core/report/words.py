@@ -133,7 +133,12 @@ def statements(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def baselines(evidence: Evidence) -> str:
-    """What the two plain baselines are."""
+    """What the plain baselines are."""
+    trees = " Boosted trees read the columns of values alone." if "trees" in evidence.scores["baseline"] else ""
+    return _linear_and_constant(evidence) + trees
+
+
+def _linear_and_constant(evidence: Evidence) -> str:
     if evidence.target.kind == "regression":
         return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
     if evidence.target.kind == "survival":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -51,6 +51,7 @@ class MultimodalDiagnosis(Task):
     is a task of plain notes, images, health records or signals.
     """
 
+    sample_is: ClassVar[str] = "real values of 569 patients beside a generated signal"
     options: MultimodalOptions
     data: MultimodalData
 

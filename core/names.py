@@ -1,0 +1,168 @@
+"""What the keys of a run select by name: its task, its backbones, its adapters and its fusion.
+
+Precedence, weakest first: the recipes that the task, the backbone and the
+adapters name, ``recipe=``, a ``--config`` file, the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from medplug.core.choice import BackboneChoice, choose_backbone
+from medplug.core.config import ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.errors import ConfigError
+from medplug.core.grammar import SELECTORS, Flat, flatten
+from medplug.core.options import Keys, shown
+from medplug.core.plugins import Plugins
+from medplug.core.slots import Slots, keys_for, slots_in_use
+from medplug.core.specs import AdapterSpec, FusionSpec, TaskSpec, resolve
+
+
+def place(slot: str) -> str:
+    """The key that selects a slot's backbone; of the only one that has no slot ``backbone``."""
+    return f"backbone.{slot}" if slot else "backbone"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the keys select by name, with the merged keys that the options are read from."""
+
+    task: TaskSpec
+    choices: Mapping[str, BackboneChoice]
+    adapters: list[AdapterSpec]
+    own: Mapping[str, AdapterSpec]
+    fusion: FusionSpec | None
+    keys: Keys
+
+    @property
+    def selectors(self) -> tuple[str, ...]:
+        """The keys that select by name in this run."""
+        slots = [slot for slot in self.choices if slot]
+        if not slots:
+            return SELECTORS
+        return ("task", "adapter", "fusion", *(f"{head}.{slot}" for head in ("backbone", "adapter") for slot in slots))
+
+
+def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
+    """Resolve every name in layers of keys (origin, keys; weakest first); `UsageError` on any that is wrong."""
+    asked = _merge(given)
+    if "task" not in asked:
+        names = ", ".join(spec.name for spec in plugins.all("task"))
+        raise ConfigError(f"no task is given; write task=NAME (known: {names})")
+    task = plugins.task(_text("task", asked))
+    if "recipe" in asked:
+        given.insert(0, _recipe(plugins, _text("recipe", asked)))
+    basis = [_recipe(plugins, task.recipe)] if task.recipe else []
+    slots = slots_in_use(task, _merge([*basis, *given]))
+    basis, given = ([keys_for(layer, task, slots) for layer in layers] for layers in (basis, given))
+    modalities = dict(slots) if len(slots) > 1 else {"": next(iter(slots.values()), task.modalities[0])}
+    asked = _merge([*basis, *given])
+    choices = {
+        slot: choose_backbone(_text(place(slot), asked), modality, task.name, plugins, key=place(slot))
+        for slot, modality in modalities.items()
+    }
+    if "" in choices and (recipe := choices[""].spec.recipe):
+        basis += [_recipe(plugins, recipe)]
+    for slot, choice in choices.items():
+        basis += [("registry", {f"{place(slot)}.{key}": value for key, value in choice.defaults.items()})]
+    adapters = _adapters(_text("adapter", _merge([*basis, *given])), plugins)
+    basis += [_recipe(plugins, spec.recipe) for spec in adapters if spec.recipe]
+    keys = _merge([*basis, *given])
+    if "" in choices:
+        return Names(task, choices, adapters, {}, None, keys)
+    own = _own_adapters(slots, choices, adapters, keys, plugins)
+    return Names(task, choices, adapters, own, plugins.fusion(_text("fusion", keys)), keys)
+
+
+def _own_adapters(
+    slots: Slots, choices: Mapping[str, BackboneChoice], adapters: list[AdapterSpec], keys: Keys, plugins: Plugins
+) -> dict[str, AdapterSpec]:
+    """The adapter that acts on each slot's backbone: its own, else what prepares all; none where it needs none.
+
+    What needs pretrained weights leaves a backbone from scratch to be trained whole.
+    """
+    found: dict[str, AdapterSpec] = {}
+    fitted = any("fit" in spec.answers for spec in adapters)
+    shared = next((spec for spec in adapters if "prepare" in spec.answers and not fitted), None)
+    for slot in slots:
+        key, choice = f"adapter.{slot}", choices[slot]
+        value, origin = keys.get(key, (None, ""))
+        asked = value is not None and not origin.startswith("recipe ")
+        spec = shared if value is None or (fitted and not asked) else plugins.adapter(_text(key, keys))
+        if asked and spec is not None:
+            _check_own(key, spec, choice, fitted=[each.name for each in adapters if fitted])
+        if spec is not None and not choice.spec.fixed and (choice.meaningful or not _needs_weights(spec)):
+            found[slot] = spec
+    return found
+
+
+def _needs_weights(spec: AdapterSpec) -> bool:
+    return "pretrained_backbone" in spec.needs
+
+
+def _check_own(key: str, spec: AdapterSpec, choice: BackboneChoice, *, fitted: list[str]) -> None:
+    """Raise `ConfigError` for an adapter that cannot act on this one backbone."""
+    if fitted:
+        raise ConfigError(f"{key}={spec.name}: adapter={fitted[0]} leaves every backbone as it is; leave {key} out")
+    if "prepare" not in spec.answers or "fit" in spec.answers:
+        raise ConfigError(
+            f"{key}={spec.name}: an adapter of one backbone says what of it is trained (frozen, finetune, gradual, "
+            f"lora ...); this one acts on the whole model: write adapter={spec.name}"
+        )
+    if _needs_weights(spec) and not choice.meaningful:
+        raise ConfigError(
+            f"{key}={spec.name}: {choice.name} starts from random weights, which it would leave as they are; name a "
+            f"pretrained backbone, or leave {key} out"
+        )
+
+
+def _merge(layers: Iterable[tuple[str, Flat]]) -> Keys:
+    return {key: (value, origin) for origin, keys in layers for key, value in keys.items()}
+
+
+def _text(key: str, keys: Keys) -> str:
+    value, origin = keys.get(key, (None, ""))
+    if isinstance(value, str) and value:
+        return value
+    got = f"; {origin} gives {shown(value) or 'nothing'}" if origin else ""
+    head = key.partition(".")[0]
+    where = f" (see them with: medplug list {head}s)" if head in SELECTORS else ""
+    raise ConfigError(f"{key} takes a name, as in {key}=NAME{got}{where}")
+
+
+def _recipe(plugins: Plugins, name: str) -> tuple[str, Flat]:
+    if name not in plugins.registry.recipes:
+        plugins.ask_third_parties()
+    return f"recipe {name}", flatten(plugins.registry.recipe(name).keys)
+
+
+def _adapters(joined: str, plugins: Plugins) -> list[AdapterSpec]:
+    names = joined.split("+")
+    if len(set(names)) < len(names) or not all(names):
+        raise ConfigError(f"adapter={joined}: name each adapter once, joined by +, as in adapter=NAME+NAME")
+    return [plugins.adapter(name) for name in names]
+
+
+def models_of(names: Names) -> dict[str, type[BaseModel]]:
+    """The option models of what was named, by the prefix of their keys."""
+    task, owner = names.task, f"task {names.task.name}"
+    models: dict[str, type[BaseModel]] = {
+        "": RunConfig,
+        "train.": TrainConfig,
+        "report.": ReportConfig,
+        "selection.": SelectionConfig,
+        "data.": resolve(task.data, owner=owner),
+        "task.": resolve(task.config, owner=owner),
+    }
+    for slot, choice in names.choices.items():
+        models[f"{place(slot)}."] = resolve(choice.spec.config, owner=f"backbone {choice.spec.name}")
+    if names.fusion is not None:
+        models["fusion."] = resolve(names.fusion.config, owner=f"fusion {names.fusion.name}")
+    if task.augment is not None:
+        models["augment."] = resolve(task.augment, owner=owner)
+    for spec in (*names.adapters, *names.own.values()):
+        models[f"adapter.{spec.name}."] = resolve(spec.config, owner=f"adapter {spec.name}")
+    return models
