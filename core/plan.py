@@ -142,7 +142,7 @@ def _encoder(slot: str, names: Names, built: Mapping[str, BaseModel]) -> Encoder
 def task_keys(chosen: Flat, plugins: Plugins) -> Iterator[tuple[str, str]]:
     """The keys of a task with the backbones and adapters `chosen`, with their descriptions (for completion)."""
     names = names_of([("", chosen)], plugins)
-    yield from ((key, "") for key in names.selectors)
+    yield from ((key, f"the name of the {key.replace('.', ' of the ')}") for key in names.selectors)
     for prefix, model in models_of(names).items():
         for field, info in model.model_fields.items():
             yield prefix + field, info.description or ""
