@@ -139,8 +139,11 @@ class MultimodalDiagnosis(Task):
         return target_of(labels, self._asked, self.options.positive, columns)
 
     def metrics(self, target: Target) -> tuple[str, ...]:
-        """AUROC first of classes, the mean error of numbers, the concordance index of times to an event."""
-        return reported(target.kind, first={"regression": "mae", "survival": "c_index"}.get(target.kind, "auroc"))
+        """AUROC first of two classes, F1 of more (its mean over rare classes is steadier than AUROC's).
+
+        Of numbers the mean error, of times to an event the concordance index.
+        """
+        return reported(target.kind, first={"binary": "auroc", "multilabel": "auroc"}.get(target.kind))
 
     def plain_features(self) -> PlainFeatures:
         """The simple features of each modality in use, side by side."""
