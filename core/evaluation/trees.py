@@ -62,13 +62,17 @@ def boosted_trees(
     ``[rows, 1]``) and notes: the setting, its validation score, and all that were
     tried. Of wide tables `MOST_NUMBERS` numeric columns are read, those of the
     strongest correlation with the training labels. A class that training never saw has probability 0; a label of a
-    single value in training its prior by Laplace's rule of succession. Where
+    single value in training its prior by Laplace's rule of succession. Where no
+    column varies in training the majority is predicted. Where
     `metric` is undefined at all settings log loss (of a number: mse) chooses.
 
     Raises DataError where training or validation has no rows.
     """
     if not len(train_labels) or not len(validation_labels):
         raise DataError("boosted trees need training rows to grow on and validation rows to choose their setting by")
+    (train, validation, test), categorical = _readable((train, validation, test), categorical)
+    if not train.shape[1]:
+        return majority(train_labels, target, len(test)), {"rounds": 0, "why": "no column varies in training"}
     read = _most_telling(train, train_labels, target, categorical)
     train, validation, test, categorical = train[:, read], validation[:, read], test[:, read], categorical[read]
     tried: dict[Setting, Probabilities] = {}
@@ -90,6 +94,23 @@ def boosted_trees(
         "tried": shown,
     }
     return predicted[best], notes
+
+
+def _readable(
+    matrices: tuple[Matrix, Matrix, Matrix], categorical: NDArray[np.bool_]
+) -> tuple[tuple[Matrix, ...], NDArray[np.bool_]]:
+    """The columns that vary in training, the first of `matrices`: trees cannot cut others.
+
+    One of a single value that is missing in some rows becomes what tells these apart.
+    """
+    train = matrices[0]
+    present = ~np.isnan(train)
+    least, most = (np.where(present, train, edge) for edge in (np.inf, -np.inf))
+    flat = ~(most.max(axis=0) > least.min(axis=0))
+    gaps = flat & present.any(axis=0) & ~present.all(axis=0)
+    read = np.flatnonzero(~flat | gaps)
+    found = tuple(np.where(gaps, np.isnan(each), each)[:, read] for each in matrices)
+    return found, (categorical & ~gaps)[read]
 
 
 def _most_telling(train: Matrix, labels: Labels, target: Target, categorical: NDArray[np.bool_]) -> NDArray[np.int64]:

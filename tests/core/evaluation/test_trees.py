@@ -126,3 +126,14 @@ def test_a_setting_cannot_be_chosen_on_nothing():
         boosted_trees(
             matrix, labels, matrix[:0], labels[:0], matrix, BINARY, "auroc", 0, categorical=np.zeros(4, dtype=bool)
         )
+
+
+def test_a_column_of_one_value_tells_by_its_gaps_and_one_without_any_is_no_trouble():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, size=300)
+    telling, empty, same = np.where(labels == 1, 3.0, np.nan), np.full(300, np.nan), np.ones(300)
+    plain = {"categorical": np.zeros(3, dtype=bool)}
+    probabilities, _ = grow(BINARY, np.column_stack([empty, telling, same]), labels, **plain)
+    assert (probabilities.argmax(axis=1) == labels[240:]).all()
+    probabilities, notes = grow(BINARY, np.column_stack([empty, empty, same]), labels, **plain)
+    assert (probabilities == probabilities[0]).all() and notes["rounds"] == 0
