@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     parser.add_argument("--label", required=True)
     parser.add_argument("--length", type=int, required=True, help="samples a window")
+    parser.add_argument("--step", type=int, help="samples from one window's start to the next's (default: its length)")
     parser.add_argument("--rounds", type=int, default=1, help="times that train, validation and test follow each other")
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
@@ -39,13 +40,13 @@ def main() -> None:
 
 
 def _blocked(given: Any) -> dict[str, Any]:
-    cutting = Cutting(given.length, shares=SHARES, rounds=given.rounds)
+    cutting = Cutting(given.length, given.step, shares=SHARES, rounds=given.rounds)
     table = table_of_recording(given.file, "signal", cutting, label=given.label)
     return {"data.train": table, "data.label": given.label, "data.split_column": "split"}
 
 
 def _random(given: Any) -> dict[str, Any]:
-    table = table_of_recording(given.file, "signal", Cutting(given.length), label=given.label)
+    table = table_of_recording(given.file, "signal", Cutting(given.length, given.step), label=given.label)
     return {"data.train": table, "data.label": given.label, "data.split": list(SHARES)}
 
 

@@ -13,6 +13,7 @@ from medplug.core.config import DataConfig
 from medplug.core.data import leakage
 from medplug.core.data.bins import stratified_by
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
+from medplug.core.data.naming import named_labels
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.splits import LEFT_OUT, limit_rows, named_splits, split_rows
@@ -68,6 +69,7 @@ def load_dataset(
         splits[name] = _known_labels(splits[name], target, name, data, facts)
     _check_subgroups(splits["test"])
     facts.leaks = leakage.check(splits)
+    facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
     return Dataset(splits, labels, target, facts)
 

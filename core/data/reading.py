@@ -13,6 +13,7 @@ import polars as pl
 
 from medplug.core.config import DataConfig
 from medplug.core.data import cells, leakage
+from medplug.core.data.naming import Named
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.images.store import StoredImage
@@ -37,6 +38,7 @@ class Facts:
     counts: dict[str, int] = field(default_factory=dict)
     domains: dict[str, int] = field(default_factory=dict)
     leaks: list[leakage.Leak] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
     split_by: str = ""
 
 

@@ -24,6 +24,7 @@ def cautions(evidence: Evidence) -> list[str]:
         _sample,
         _oracle,
         _leaks,
+        _named,
         _baseline,
         _trees,
         _transfer,
@@ -89,6 +90,20 @@ def _leaks(evidence: Evidence) -> Iterator[str]:
             f"Leakage: {leak_name(leak.kind)} is on both sides of {leak.first} and {leak.second} "
             f"({count(leak.rows, 'row')} of {leak.second}, {100 * leak.share:.1f} %{patients}); {effect}."
         )
+
+
+def _named(evidence: Evidence) -> Iterator[str]:
+    """Texts that hold the answer."""
+    telling = [each for each in evidence.facts.named if each.tells]
+    if not telling:
+        return
+    naming, rows = sum(each.naming for each in telling), sum(each.rows for each in telling)
+    classes = ", ".join(each.label for each in telling[:_NAMED])
+    slots = " and ".join(dict.fromkeys(each.slot for each in telling))
+    yield (
+        f"Leakage: the {slots} of {naming:,} of {rows:,} rows names their own label ({classes}); a model may read the "
+        "diagnosis there in place of finding it. Use notes written before the diagnosis, or take its name out."
+    )
 
 
 def _baseline(evidence: Evidence) -> Iterator[str]:

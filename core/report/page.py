@@ -55,6 +55,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "rejected": tables.rejected(evidence),
         "counts": tables.counts(evidence),
         "leaks": tables.leaks(evidence),
+        "named": tables.named(evidence),
         "results": tables.results(evidence),
         "transfer": comparisons.transfer(evidence),
         "transfer_verdict": transfer_verdict(evidence),

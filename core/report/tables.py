@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate, number, plain, score
+from medplug.core.report.formats import count, estimate, number, plain, score, share
 from medplug.core.report.names import CRITERIA, criterion_name, gain, greater_is_better, leak_name, metric_name
 
 SHORT_HASH = 12
@@ -117,6 +117,21 @@ def leaks(evidence: Evidence) -> Table:
         for leak in evidence.facts.leaks
     ]
     return Table("Found on both sides", ["what", "of", "rows", "share", "patients"], rows, digits=False)
+
+
+def named(evidence: Evidence) -> Table:
+    """Which classes the texts name."""
+    rows = [
+        [
+            each.slot,
+            each.label,
+            f"{each.naming:,} of {each.rows:,} ({share(each.naming, each.rows)})",
+            f"{each.others_naming:,} of {each.others:,} ({share(each.others_naming, each.others)})",
+        ]
+        for each in evidence.facts.named
+    ]
+    header = ["input", "class", "rows of the class that name it", "other rows that name it"]
+    return Table("Texts that name a class (all splits together)", header, rows, digits=False)
 
 
 def settings(evidence: Evidence) -> Table:
