@@ -144,7 +144,7 @@ class JointBackbone(Backbone):
         found: dict[str, int] = {}
         for slot, part in self.each():
             own = [item[slot] for item in items if slot in item]
-            found |= {f"{slot}: {what}": count for what, count in part.census(own).items()}
+            found |= {f"{what} ({slot})": count for what, count in part.census(own).items()}
             if len(own) < len(items):
                 found[f"rows without {slot}"] = len(items) - len(own)
         return found

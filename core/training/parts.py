@@ -69,7 +69,7 @@ class JointFeatures(FrozenFeatures):
     def note(self, slot: str, census: Mapping[str, Mapping[str, int]]) -> None:
         """Keep what a slot's backbone noticed by split, and how many rows lack the slot."""
         for split, examples in self.job.dataset.splits.items():
-            told = {f"{slot}: {what}": count for what, count in census.get(split, {}).items()}
+            told = {f"{what} ({slot})": count for what, count in census.get(split, {}).items()}
             lacking = len(examples) - len(self.rows[slot].places[split])
             self.census.setdefault(split, {}).update(told | ({f"rows without {slot}": lacking} if lacking else {}))
 

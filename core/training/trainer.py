@@ -7,6 +7,7 @@ computed, memory is bounded, and the batches stay a fair sample.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -103,9 +104,11 @@ class TransferTrainer(Trainer):
 def preferred(scores: Mapping[str, float], *, metric: str, greater_is_better: bool) -> float:
     """How good a choice an epoch of these scores is: by `metric` and, where that is equal, by the lower loss.
 
-    On few validation rows a metric of decisions is soon equal from epoch to epoch.
+    On few validation rows a metric of decisions is soon equal from epoch to epoch,
+    and one that needs both classes undefined where they are all of one.
     """
     value = scores[metric] if greater_is_better else -scores[metric]
+    value = 0.0 if math.isnan(value) else value
     loss = next((scores[name] for name in ("log_loss", "mse", "cox_loss") if name in scores), 0.0)
     return value - _TIE * min(loss, _WORST)
 

@@ -280,6 +280,12 @@ def test_the_model_is_left_at_its_best_validation_epoch(
     assert all(difference(weights, seen) > 0 for i, seen in enumerate(run.seen, 1) if i != best)
 
 
+def test_where_the_metric_is_undefined_the_epoch_of_lower_log_loss_is_preferred() -> None:
+    choice = partial(preferred, metric="auroc", greater_is_better=True)
+    epochs = [{"auroc": float("nan"), "log_loss": loss} for loss in (0.7, 0.4, 0.5)]
+    assert max(epochs, key=choice) is epochs[1]
+
+
 def test_of_equal_scores_the_epoch_of_lower_log_loss_is_preferred() -> None:
     by_f1, by_loss = (
         partial(preferred, metric=metric, greater_is_better=greater)
