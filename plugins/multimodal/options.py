@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medplug.core.config import Column, LabelColumns, Section
+from medplug.core.config import AlsoColumns, Column, LabelColumns, Section
 from medplug.core.images.options import ImageDataConfig, ImagePaths
 from medplug.plugins.multimodal import sample_columns
 
@@ -17,6 +17,11 @@ SLOTS = ("text", "image", "tabular", "signal", "genes")
 
 def _one_without_brackets(names: Any) -> Any:
     return (names,) if isinstance(names, str) else names
+
+
+def _says(value: Any) -> bool:
+    """Whether a key was given anything; a table in memory need not tell by its truth."""
+    return bool(value) if value is None or isinstance(value, str | list | tuple) else True
 
 
 Columns = Annotated[tuple[Column, ...], BeforeValidator(_one_without_brackets)]
@@ -71,6 +76,11 @@ class MultimodalData(ImageDataConfig):
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["mass","edema"]',
     )
+    also: AlsoColumns = Field(
+        default={},
+        description='further columns of labels to learn along, as ["sex"] or {"length_of_stay":"regression"} (auto, '
+        "binary, multiclass, multilabel, regression); a cell may be empty",
+    )
     time: Column | None = Field(
         default=None, description="with data.event: the column of the time until the event, or until last seen"
     )
@@ -99,7 +109,7 @@ class MultimodalData(ImageDataConfig):
     @model_validator(mode="before")
     @classmethod
     def _columns_of_the_sample(cls, keys: Any) -> Any:
-        given = {name for name, value in keys.items() if value} if isinstance(keys, Mapping) else set()
+        given = {name for name, value in keys.items() if _says(value)} if isinstance(keys, Mapping) else set()
         if not isinstance(keys, Mapping) or given.intersection((*SLOTS, "train", "source")):
             return keys
         return {**keys, "tabular": sample_columns.COLUMNS, "signal": sample_columns.SIGNAL}
@@ -121,9 +131,12 @@ class MultimodalData(ImageDataConfig):
         return self
 
     def _check_label(self) -> None:
-        """Refuse a label that is an input as well."""
+        """Refuse a label that is an input as well, and one that is to be learned twice."""
+        twice = set(self.labelled_by).intersection(self.also)
+        if twice:
+            raise ValueError(f"data.also names {min(twice)!r}, which is what is predicted anyway; take it out of there")
         for slot in self.in_use:
             named = getattr(self, slot)
-            both = set(self.labelled_by).intersection((named,) if isinstance(named, str) else named)
+            both = {*self.labelled_by, *self.also}.intersection((named,) if isinstance(named, str) else named)
             if both:
                 raise ValueError(f"data.{slot} names {min(both)!r}, which is what is predicted; take it out of there")

@@ -73,7 +73,7 @@ def _meant(data: MultimodalData, slot: str, names: list[str]) -> tuple[str, ...]
     known, own = frozenset(names), named(data, slot)
     others = [name for other in (*TABLES, "signal", "text", "image") if other != slot for name in named(data, other)]
     owners = [name for name in (data.group, data.site, data.split_column) if name]
-    taken = {*data.labelled_by, *owners, *others}
+    taken = {*data.labelled_by, *data.also, *owners, *others}
     by_pattern = {each for other in others for each in meant(Pattern(other), names, known)}
     found: dict[str, None] = {}
     for name in own:
