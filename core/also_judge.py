@@ -31,7 +31,8 @@ def judge_also(task: Task, dataset: Dataset, trained: Trained, plan: Plan) -> di
 def _judged(task: Task, dataset: Dataset, also: Also, logits: NDArray[np.float32], plan: Plan) -> dict[str, Any]:
     known, target = also.known["test"], also.target
     labels, probabilities = also.labels["test"][known], target.probabilities(logits[known])
-    how = {"groups": _some(dataset.splits["test"].groups, known), **_resamples(plan)}
+    how: dict[str, Any] = {"groups": _some(dataset.splits["test"].groups, known)}
+    how |= {"resamples": plan.report.resamples, "seed": plan.run.seed}
     plain = _baseline(task, dataset, also, plan)
     return {
         "kind": target.kind,
@@ -92,10 +93,6 @@ def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.floa
         kind = pl.Float64 if not target.has_classes else pl.List(pl.String) if target.several else pl.String
         found.append(pl.Series(f"also_{name}", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind))
     return found
-
-
-def _resamples(plan: Plan) -> dict[str, int]:
-    return {"resamples": plan.report.resamples, "seed": plan.run.seed}
 
 
 def _some(values: list[Any] | None, rows: NDArray[np.bool_]) -> list[Any] | None:

@@ -187,7 +187,7 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _one_balance(self) -> TrainConfig:
-        if self.balance == "uncertainty" and "also_weight" in self.model_fields_set:
+        if self.balance == "uncertainty" and self.also_weight != 1.0:
             raise ValueError("train.balance=uncertainty learns the weights of the losses; leave train.also_weight")
         return self
 

@@ -102,8 +102,12 @@ def learned_along(task: Task, splits: Mapping[str, Examples], facts: Facts) -> d
             lacking = sum(label is not None for label in given[split]) - int(known.sum())
             if lacking:
                 facts.counts[f"{split} labels of {name} that training lacks, taken as missing"] = lacking
-        labels, known = ({split: pair[i] for split, pair in encoded.items()} for i in (0, 1))
-        found[name] = Also(target, task.metrics(target), labels, known)
+        found[name] = Also(
+            target,
+            task.metrics(target),
+            {split: labels for split, (labels, _) in encoded.items()},
+            {split: known for split, (_, known) in encoded.items()},
+        )
     return found
 
 
@@ -117,8 +121,9 @@ def _check(name: str, split: str, known: NDArray[np.bool_]) -> None:
 
 def encode(target: Target, labels: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Raw labels, None where there is none, as encoded ones (zeros there) and which are known ``[rows]``."""
-    given = np.array([i for i, label in enumerate(labels) if label is not None], dtype=np.int64)
-    kept = np.delete(given, target.unknown([labels[i] for i in given]))
+    given = [i for i, label in enumerate(labels) if label is not None]
+    unknown = {given[i] for i in target.unknown([labels[i] for i in given])}
+    kept = [i for i in given if i not in unknown]
     encoded = target.encode([labels[i] for i in kept])
     found = np.zeros((len(labels), *encoded.shape[1:]), dtype=encoded.dtype)
     known = np.zeros(len(labels), dtype=np.bool_)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from medplug.core.config import TrainConfig
 from medplug.core.errors import ConfigError
 from medplug.core.model import Model
 from medplug.core.training.job import Adapters, Job
+
+_PLAIN = TrainConfig()
 
 
 def check_asked(adapters: Adapters, job: Job) -> None:
@@ -38,9 +41,9 @@ def _check_along(job: Job) -> None:
             "augment.mixup and augment.cutmix blend the labels of the main target alone, and data.also names others; "
             "leave one of them out"
         )
-    weighing = [key for key in ("train.balance", "train.also_weight") if key in job.plan.origins]
-    if weighing and not job.dataset.also:
-        raise ConfigError(f"{weighing[0]} weighs the targets of data.also, and none is named; leave it out")
+    asked = [name for name in ("balance", "also_weight") if getattr(job.plan.train, name) != getattr(_PLAIN, name)]
+    if asked and not job.dataset.also:
+        raise ConfigError(f"train.{asked[0]} weighs the targets of data.also, and none is named; leave it out")
 
 
 def check_augmented(model: Model, job: Job) -> None:
