@@ -58,6 +58,25 @@ LabelColumns = Annotated[Column | tuple[Column, ...], AfterValidator(_different)
 """The column of the label, or several different 0/1 columns, one a label."""
 
 
+AlsoKind = Literal["auto", "binary", "multiclass", "multilabel", "regression"]
+
+
+def _kinds(value: Any) -> Any:
+    """Columns without their kinds: one name, or a list of names."""
+    names = [value] if isinstance(value, str) else value
+    listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return dict.fromkeys(names, "auto") if listed else value
+
+
+def _in_order(kinds: dict[str, Any]) -> dict[str, Any]:
+    """Sorted, so that the order in which columns are named changes nothing."""
+    return dict(sorted(kinds.items()))
+
+
+AlsoColumns = Annotated[dict[Column, AlsoKind], BeforeValidator(_kinds), AfterValidator(_in_order)]
+"""Further label columns and the kind of each; a list of names stands for kinds that the labels tell."""
+
+
 def _sites(value: Any) -> Any:
     """One site may be written without brackets."""
     return (value,) if isinstance(value, str) else value
@@ -147,6 +166,15 @@ class TrainConfig(Section):
         "auto",
         description="weigh classes by their rarity (auto: a fitted head tries both on validation, training does not)",
     )
+    balance: Literal["fixed", "uncertainty"] = Field(
+        "fixed", description="with data.also: how the targets' losses are weighed; uncertainty: by learned weights"
+    )
+    also_weight: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="with train.balance=fixed: the weight of each target of data.also, where the main one has 1",
+    )
     tokens: PositiveInt | None = Field(
         None, description="the most tokens computed at once, padding counted (default: by device)"
     )
@@ -156,6 +184,12 @@ class TrainConfig(Section):
         description="a folder of your own to keep frozen features in, reused by later runs (they derive from rows)",
     )
     keep_checkpoints: bool = Field(False, description="keep checkpoints/ once the run is finished")
+
+    @model_validator(mode="after")
+    def _one_balance(self) -> TrainConfig:
+        if self.balance == "uncertainty" and self.also_weight != 1.0:
+            raise ValueError("train.balance=uncertainty learns the weights of the losses; leave train.also_weight")
+        return self
 
 
 class FusionConfig(Section):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.also_judge import judge_also
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
@@ -102,6 +103,8 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
             }
     if trained.subsets:
         scores["by_modality"] = by_modality(dataset, trained, plain.majority, metric, how)
+    if dataset.also:
+        scores["also"] = judge_also(task, dataset, trained, plan)
     notes = plain.notes if trees is None else {**plain.notes, "trees": trees[1]}
     return Judged(metric, scores, labels, probabilities, plain.linear, notes)
 

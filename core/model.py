@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,23 +18,30 @@ from medplug.core.features import Features
 
 
 class Outputs(NamedTuple):
-    """What a model makes of a batch: the `features` ``[batch, width]`` that its head reads, and `logits`."""
+    """What a model makes of a batch: the `features` ``[batch, width]`` that its heads read, and `logits`.
+
+    `others` holds the logits of each target that is learned along, in the model's order.
+    """
 
     features: Tensor
     logits: Tensor
+    others: tuple[Tensor, ...] = ()
 
 
 class Model(nn.Module):
     """A backbone, a neck between its pooled features and the head (none, unless an adapter sets one), and the head.
 
-    The head is linear, with `target.outputs` logits.
+    The head is linear, with `target.outputs` logits. So are the `others`, one for each
+    target that is learned `also`, in that order; they read the same features.
     """
 
-    def __init__(self, backbone: Backbone, target: Target) -> None:
+    def __init__(self, backbone: Backbone, target: Target, also: Mapping[str, Target] | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.neck: nn.Module = nn.Identity()
         self.head = nn.Linear(backbone.width, target.outputs)
+        # by number: a column's name may be one that torch cannot give a module
+        self.others = nn.ModuleList(nn.Linear(backbone.width, each.outputs) for each in (also or {}).values())
         if backbone.decides:
             self._hand_on()
 
@@ -48,7 +58,20 @@ class Model(nn.Module):
         """What neck and head make of pooled features ``[batch, width]``, in float32 whatever these came in."""
         with torch.autocast(pooled.device.type, enabled=False):
             joined = self.neck(pooled.float())
-            return Outputs(joined, self.head(joined))
+            return Outputs(joined, self.head(joined), tuple(head(joined) for head in self.others))
+
+    def every(self, inputs: Inputs) -> Tensor:
+        """The logits of the head and then of the others, side by side ``[batch, all outputs]``."""
+        outputs = self.outputs(inputs)
+        return torch.cat([outputs.logits, *outputs.others], 1)
+
+    def apart(self, found: NDArray[Any]) -> list[NDArray[Any]]:
+        """What `every` gave, by head: first the main one's logits, then each other's."""
+        return np.split(found, np.cumsum([head.out_features for head in (self.head, *self._others)])[:-1], axis=1)
+
+    @property
+    def _others(self) -> list[nn.Linear]:
+        return list(self.others)  # type: ignore[arg-type]
 
     def _hand_on(self) -> None:
         """Let the head give what it is given: the backbone has decided."""
@@ -58,10 +81,11 @@ class Model(nn.Module):
         self.head.requires_grad_(False)
 
     def set_neck(self, neck: nn.Module, width: int) -> None:
-        """Put `neck` before a new head, which reads its `width` features."""
+        """Put `neck` before new heads, which read its `width` features."""
         device = self.head.weight.device
         self.neck = neck.to(device)
         self.head = nn.Linear(width, self.head.out_features).to(device)
+        self.others = nn.ModuleList(nn.Linear(width, other.out_features).to(device) for other in self._others)
 
     @property
     def feature_width(self) -> int:
@@ -70,9 +94,18 @@ class Model(nn.Module):
 
     def set_head(self, head: LinearHead) -> None:
         """Take over a fitted head."""
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(head.weight))
-            self.head.bias.copy_(torch.from_numpy(head.bias))
+        _take_over(self.head, head)
+
+    def set_others(self, heads: Sequence[LinearHead]) -> None:
+        """Take over the fitted heads of what is learned along."""
+        for own, head in zip(self._others, heads, strict=True):
+            _take_over(own, head)
+
+
+def _take_over(own: nn.Linear, head: LinearHead) -> None:
+    with torch.no_grad():
+        own.weight.copy_(torch.from_numpy(head.weight))
+        own.bias.copy_(torch.from_numpy(head.bias))
 
 
 class Loss(nn.Module):

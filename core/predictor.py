@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from medplug.core.also_judge import also_columns, evaluate_also
 from medplug.core.config import DataConfig
+from medplug.core.data.also import also_key
 from medplug.core.data.content import content_key
 from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
@@ -40,22 +42,33 @@ def _silent(done: int, total: int) -> None:
 
 @dataclass(slots=True)
 class Predictor:
-    """A trained model with the task that reads its rows. Made by `medplug.load` or at the end of a run."""
+    """A trained model with the task that reads its rows. Made by `medplug.load` or at the end of a run.
+
+    `also` are the targets that were learned along, by name, in the order of the model's heads.
+    """
 
     task_name: str
     task: Task
     model: Model
     target: Target
     compute: Compute
+    also: Mapping[str, Target] = field(default_factory=dict)
 
     def logits(self, values: Sequence[Any], report: Report = _silent) -> NDArray[np.float32]:
         """Logits ``[rows, outputs]`` of raw inputs; equal inputs are computed once."""
+        return self._every(values, report)[0]
+
+    def _every(self, values: Sequence[Any], report: Report) -> list[NDArray[np.float32]]:
+        """The logits of the main target, and of each that was learned along."""
+        if not len(values):
+            return [np.empty((0, each.outputs), np.float32) for each in (self.target, *self.also.values())]
         keys = [content_key(value) for value in values]
         distinct = dict(zip(keys, values, strict=True))
         place = {key: i for i, key in enumerate(distinct)}
-        backbone = self.model.backbone
-        result = infer(self.model.eval(), backbone, backbone.prepare(list(distinct.values())), self.compute, report)
-        return result[[place[key] for key in keys]]
+        model = self.model.eval()
+        items = model.backbone.prepare(list(distinct.values()))
+        result = infer(model.every, model.backbone, items, self.compute, report)
+        return model.apart(result[[place[key] for key in keys]])
 
     def predict(self, rows: Rows, *, on_error: str = "stop", report: Report = _silent) -> pl.DataFrame:
         """A frame with `row` (first row = 1), `prediction` and one probability a class (``p_CLASS``).
@@ -63,6 +76,7 @@ class Predictor:
         Of a number the prediction is a float, and of the time to an event the log hazard;
         there are no probabilities. Beside a log hazard stand `median_time` (null where it is
         beyond the times of training) and the chance of outliving three times (``s_TIME``).
+        What was learned along has a column each (``also_NAME``).
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -83,10 +97,15 @@ class Predictor:
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
         if self.target.kind == "mask":
             return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.in_order()
-        return prediction_frame(self.target, columns, self._probabilities(examples, report)), problems.in_order()
+        main, *others = self._every(examples.values, report)
+        frame = prediction_frame(self.target, columns, self.target.probabilities(main))
+        return frame.with_columns(also_columns(self.also, others)), problems.in_order()
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
-        """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json."""
+        """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.
+
+        So for the targets that were learned along, where the rows have labels of them (``also``).
+        """
         examples, _ = self._read(rows, self.task.data, labelled=True, on_error="stop")
         labels = examples.labels or []
         unknown = self.target.unknown(labels)
@@ -97,18 +116,24 @@ class Predictor:
                 f"it knows: {', '.join(self.target.classes)}"
             )
         how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
+        others: list[NDArray[np.float32]] = []
         if self.target.kind == "mask":
             found = estimate_overlaps(self._overlaps(examples, report), **how)
         else:
+            main, *others = self._every(examples.values, report)
             names, encoded = self.task.metrics(self.target), self.target.encode(labels)
-            found = estimate(self.target, encoded, self._probabilities(examples, report), names, **how)
+            found = estimate(self.target, encoded, self.target.probabilities(main), names, **how)
         metrics = {name: each.as_json() for name, each in found.items()}
-        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
+        along = evaluate_also(self.task, self.also, examples, others, **how)
+        also = {"also": along} if along else {}
+        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **also}
 
     def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
+        also = {also_key(name) for name in self.also}
+        extra += [columns.pop(key) for key in also & columns.keys()]  # rows to evaluate on need not have them
         key = "DATA" if labelled else "INPUT"
         table, folder = open_table(self.task, source, key=key, columns=columns, optional=extra)
         examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
@@ -137,11 +162,6 @@ class Predictor:
         for row, mask, _ in self._class_maps(examples, report):
             table[row] = overlaps(mask, truth[row], classes)
         return table
-
-    def _probabilities(self, examples: Examples, report: Report) -> NDArray[np.float64]:
-        if not len(examples):
-            return np.empty((0, len(self.target.classes)))
-        return self.target.probabilities(self.logits(examples.values, report))
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

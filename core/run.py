@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
+from medplug.core.also_judge import also_columns
 from medplug.core.composition import check_rows, check_target, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
@@ -131,7 +132,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         trained = train(model, adapters, job)
         dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
-        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone)
+        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, _also(dataset))
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
     return Run(folder.path, judged.scores, predictor)
 
@@ -172,8 +173,13 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
 def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
     backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
-    model, adapters = make_model(backbone, dataset.target).to(compute.device), build_adapters(plan)
+    model, adapters = make_model(backbone, dataset.target, _also(dataset)).to(compute.device), build_adapters(plan)
     return model, adapters
+
+
+def _also(dataset: Dataset) -> dict[str, Target]:
+    """The targets that are learned along."""
+    return {name: each.target for name, each in dataset.also.items()}
 
 
 def target_after(dataset: Dataset, trained: Trained) -> Target:
@@ -196,7 +202,7 @@ def _write(
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
-    save_model(folder.work, plan, task, model, dataset.target, plugins)
+    save_model(folder.work, plan, task, model, dataset.target, plugins, _also(dataset))
     _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
     _rejected(dataset, folder)
     folder.write_text("config.yaml", config_yaml(plan))
@@ -229,7 +235,8 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
             continue
         probabilities = dataset.target.probabilities(trained.logits[split])
         columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
-        frames.append(prediction_frame(dataset.target, columns, probabilities))
+        frame = prediction_frame(dataset.target, columns, probabilities)
+        frames.append(frame.with_columns(also_columns(_also(dataset), [each[split] for each in trained.also.values()])))
     return pl.concat(frames)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,15 @@ FORMAT = 1
 _PARTS = {"format", "task", "target", "precision", "backbone", "adapters"}
 
 
-def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Target, plugins: Plugins) -> None:
+def save_model(
+    folder: Path,
+    plan: Plan,
+    task: Task,
+    model: Model,
+    target: Target,
+    plugins: Plugins,
+    also: Mapping[str, Target] | None = None,
+) -> None:
     """Write both files. Weights are float32 or as trained, never pickled."""
     from safetensors.torch import save_file
 
@@ -43,6 +52,7 @@ def save_model(folder: Path, plan: Plan, task: Task, model: Model, target: Targe
             "learned": task.learned(),
         },
         "target": asdict(target),
+        "also": {name: asdict(each) for name, each in (also or {}).items()},
         "precision": "float32" if plan.run.precision == "float32" else "auto",
         "backbone": describe(plan, model.backbone, plugins),
         "adapters": describe_adapters(plan),
@@ -62,17 +72,21 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     Paths in tables start from `root` where the task reads files (else `ConfigError`).
     """
     described = _read(folder)
-    told = described["target"]
-    scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
-    target = Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard))
+    target = _target(described["target"])
+    also = {name: _target(told) for name, told in described.get("also", {}).items()}
     task = _task(described["task"], plugins, root)
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
-        model = make_model(restored(described["backbone"], target.outputs, plugins), target)
+        model = make_model(restored(described["backbone"], target.outputs, plugins), target, also)
         for adapter in restored_adapters(described["adapters"], plugins):
             adapter.prepare(model)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run.model_copy(update={"precision": described["precision"]}), alone=True)
-    return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute)
+    return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute, also)
+
+
+def _target(told: Mapping[str, Any]) -> Target:
+    scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
+    return Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard))
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class Examples:
     numbers, 0 the background) and its label the names of the classes in it.
     `names` are what predictions call the rows (files, say) beside their numbers.
     `of_target` ``[rows]`` is True where a row comes from the target domain, None
-    where no domains were named.
+    where no domains were named. `also` holds the raw labels of further targets by
+    their names, None where a row has none.
     """
 
     rows: NDArray[np.int64]
@@ -53,6 +54,7 @@ class Examples:
     of_target: NDArray[np.bool_] | None = None
     masks: list[StoredImage] | None = None
     names: list[str] | None = None
+    also: dict[str, list[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -79,11 +81,11 @@ class Examples:
             return None if values is None else [values[i] for i in pick]
 
         inputs = {slot: [values[i] for i in pick] for slot, values in self.inputs.items()}
-        by = {name: [values[i] for i in pick] for name, values in self.by.items()}
+        by, also = ({name: [values[i] for i in pick] for name, values in each.items()} for each in (self.by, self.also))
         owners = chosen(self.groups), chosen(self.sites)
         domain = None if self.of_target is None else self.of_target[index]
         kept = chosen(self.masks), chosen(self.names)
-        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain, *kept)
+        return Examples(self.rows[index], inputs, chosen(self.labels), *owners, by, domain, *kept, also)
 
     def followed_by(self, other: Examples) -> Examples:
         """These rows and then those of `other`; what only one of them knows is left out."""
@@ -110,6 +112,7 @@ class Examples:
             else np.concatenate([self.of_target, other.of_target]),
             both(self.masks, other.masks),
             both(self.names, other.names),
+            {name: [*values, *other.also[name]] for name, values in self.also.items() if name in other.also},
         )
 
 
@@ -191,6 +194,10 @@ class Task(ABC):
     @abstractmethod
     def target(self, labels: Sequence[Any]) -> Target:
         """Say what is predicted, from the training labels."""
+
+    def also_targets(self, train: Examples) -> dict[str, Target]:
+        """What is learned along beside the main target, by the names in `Examples.also`; nothing unless asked for."""
+        return {}
 
     @abstractmethod
     def metrics(self, target: Target) -> tuple[str, ...]:

@@ -79,6 +79,11 @@ def show_scores(scores: dict[str, Any]) -> None:
     rows = [(name, *(interval(column[name], name) for column in columns.values())) for name in scores["metrics"]]
     of = f" of the built-in sample: {scores['sample_is']}" if scores.get("sample") else ""
     show_table(("metric", *columns), rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows{of})")
+    for name, each in scores.get("also", {}).items():
+        metric, found = next(iter(each["metrics"].items()))
+        _console().print(
+            f"also {name} ({each['n']} rows): {metric} {interval(found, metric)}", highlight=False, markup=False
+        )
 
 
 def interval(found: dict[str, Any], metric: str = "") -> str:

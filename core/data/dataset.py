@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medplug.core.config import DataConfig
 from medplug.core.data import leakage
+from medplug.core.data.also import Also, learned_along
 from medplug.core.data.bins import stratified_by
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.naming import named_labels
@@ -27,12 +28,16 @@ MOST_SUBGROUPS = 50
 
 @dataclass(slots=True)
 class Dataset:
-    """Examples and encoded labels by split, and the target learned from the training labels."""
+    """Examples and encoded labels by split, and the target learned from the training labels.
+
+    `also` holds the targets that are learned along, by their names.
+    """
 
     splits: dict[str, Examples]
     labels: dict[str, NDArray[Any]]
     target: Target
     facts: Facts
+    also: dict[str, Also] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -71,7 +76,7 @@ def load_dataset(
     facts.leaks = leakage.check(splits)
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
-    return Dataset(splits, labels, target, facts)
+    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts))
 
 
 def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts) -> dict[str, Examples]:

@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medplug.core.report import comparisons, modalities, tables
+from medplug.core.report import along, comparisons, modalities, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
@@ -61,6 +61,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "transfer_verdict": transfer_verdict(evidence),
         "modalities": modalities.subsets(evidence),
         "shapley": modalities.shapley(evidence),
+        "along": along.learned_along(evidence),
         "pretraining": comparisons.pretraining(evidence),
         "pretraining_verdict": pretraining_verdict(evidence),
         "baselines": baselines(evidence),

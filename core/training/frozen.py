@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from medplug.core.adapter import Adapter, FitData, LinearHead, Material, Matrix, Weights
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.content import content_key
+from medplug.core.evaluation.probe import fit_probe
 from medplug.core.features import Features
 from medplug.core.model import Model
 from medplug.core.training.cache import FeatureCache, backbone_key
@@ -105,6 +106,24 @@ class FrozenFeatures:
             validation_of_target=dataset.splits["validation"].tells_of_target,
         )
 
+    def also_data(self, name: str, row_weights: Weights | None = None) -> FitData:
+        """The same of a target that is learned along, on the rows whose label is known."""
+        whole, job, each = self.fit_data(row_weights), self.job, self.job.dataset.also[name]
+        train, validation = each.known["train"], each.known["validation"]
+        labels = each.labels["train"][train]
+        return replace(
+            whole,
+            features=whole.features[train],
+            labels=labels,
+            validation_features=whole.validation_features[validation],
+            validation_labels=each.labels["validation"][validation],
+            target=each.target,
+            metric=each.metrics[0],
+            weightings=weightings(labels, each.target, job.plan.train.class_weights),
+            of_target=None if whole.of_target is None else whole.of_target[train],
+            row_weights=None if row_weights is None else row_weights[train],
+        )
+
     def material(self, adapters: Adapters) -> Material:
         """The rows that batches are drawn from."""
         drawn = drawn_rows(adapters, self.job)
@@ -113,7 +132,10 @@ class FrozenFeatures:
 
 
 def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, weights: Weights | None) -> Trained:
-    """Let `adapter` fit the head on frozen features, and put it into `model`."""
+    """Let `adapter` fit the head on frozen features, and put it into `model`.
+
+    What is learned along has a linear probe each, whatever the adapter.
+    """
     data = frozen.fit_data(weights)
     job.stage("fitting the head")
     head = adapter.fit(data)
@@ -121,8 +143,14 @@ def fit_head(model: Model, adapter: Adapter, job: Job, frozen: FrozenFeatures, w
     logits = {split: head_logits(head, values) for split, values in frozen.splits.items()}
     if head.validation_logits is not None:
         logits["validation"] = head.validation_logits
+    others = {name: fit_probe(frozen.also_data(name, weights)) for name in job.dataset.also}
+    model.set_others(list(others.values()))
+    also = {
+        name: {split: head_logits(other, values) for split, values in frozen.splits.items()}
+        for name, other in others.items()
+    }
     criteria = target_criteria(job, frozen, logits)
-    return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria)
+    return Trained({**frozen.notes, **head.notes}, logits, census=frozen.census, criteria=criteria, also=also)
 
 
 def head_logits(head: LinearHead, features: Matrix) -> Matrix:

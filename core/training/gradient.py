@@ -14,6 +14,7 @@ from medplug.core.adapter import Adapter, Matrix, Weights
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.model import Model
 from medplug.core.training import criteria
+from medplug.core.training.balance import balance_of
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.job import Adapters, Job, Trained
@@ -44,10 +45,12 @@ def train_whole(
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
     rows = _rows(learner, adapters, weights, references)
     pairs = _pairs(rows, job)
+    balance = balance_of(job.dataset, job.plan.train)
+    rates = {name: rate for _, adapter in adapters for name, rate in adapter.rates(learner.model).items()}
     chosen_by = job.metric if job.plan.selection.criterion == "validation" else job.plan.selection.criterion
     with quiet():
         history = train_by_gradient(
-            Objective(learner.model, learner.loss(), job.dataset.target, penalties, learner.augmentation),
+            Objective(learner.model, learner.loss(), job.dataset.target, penalties, learner.augmentation, balance),
             rows,
             lambda: learner.score(chosen_by),
             metric=chosen_by,
@@ -59,13 +62,15 @@ def train_whole(
             resume=job.resume,
             step=job.stage("training"),
             epoch=job.epoch,
-            rates={name: rate for _, adapter in adapters for name, rate in adapter.rates(learner.model).items()},
+            rates=rates | ({} if balance is None else balance.rates("balance.", job.plan.train.learning_rate)),
             schedule=_schedule(learner.model, [a for spec, a in adapters if "schedule" in spec.answers]),
             pairs=pairs,
         )
     best = max(history, key=partial(preferred, metric=chosen_by, greater_is_better=GREATER_IS_BETTER[chosen_by]))
     notes: dict[str, Any] = {**frozen.notes, "best epoch": best["epoch"], "epochs": len(history)}
     notes["validation"] = {name: best[name] for name in dict.fromkeys((job.metric, chosen_by))}
+    if balance is not None and (learned := balance.learned(["the main target", *job.dataset.also])):
+        notes["learned weights of the losses"] = learned
     if pairs is not None:
         notes["target rows drawn beside the labelled ones in a batch"] = pairs.beside
         notes["passes over them in an epoch"] = round(pairs.passes, 2)
@@ -91,7 +96,8 @@ def _rows(learner: Learner, adapters: Adapters, weights: Weights | None, referen
     dataset = learner.job.dataset
     items = drawn_rows(adapters, learner.job).of(learner.items)
     of_target = dataset.splits["train"].of_target
-    return Rows(items, learner.labels, weights, None if of_target is None else ~of_target, references)
+    others = [(each.labels["train"], each.known["train"]) for each in dataset.also.values()]
+    return Rows(items, learner.labels, weights, None if of_target is None else ~of_target, references, others)
 
 
 def _pairs(rows: Rows, job: Job) -> PairedBatches | None:

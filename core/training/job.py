@@ -59,7 +59,8 @@ class Trained:
     numbers to keep, `overlaps` ``[rows, classes, measures]`` stand in place of logits.
     Of several modalities, `subsets` holds test logits by each choice of them (NaN in
     rows that have none of it), and `shares` how much each counted for each test row
-    ``[rows, modalities]`` where the fusion says so.
+    ``[rows, modalities]`` where the fusion says so. `also` holds the logits by split of
+    each target that was learned along.
     """
 
     notes: dict[str, Any]
@@ -74,3 +75,4 @@ class Trained:
     overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     subsets: dict[tuple[str, ...], NDArray[np.float32]] = field(default_factory=dict)
     shares: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    also: dict[str, dict[str, NDArray[np.float32]]] = field(default_factory=dict)

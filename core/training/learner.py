@@ -50,9 +50,14 @@ class Learner:
             weights = torch.tensor(balanced, dtype=torch.float32)
         return make_loss(dataset.target, weights, config.label_smoothing)
 
-    def logits(self, split: str, report: Report = lambda done, total: None) -> NDArray[np.float32]:
+    def logits(self, split: str) -> NDArray[np.float32]:
         """Logits ``[rows, outputs]`` of one split."""
-        return infer(self.model.eval(), self.model.backbone, self.items[split], self.job.compute, report)
+        return infer(self.model.eval(), self.model.backbone, self.items[split], self.job.compute)
+
+    def every(self, split: str, report: Report) -> list[NDArray[np.float32]]:
+        """Logits of one split by head: those of `logits` first, then of each target that is learned along."""
+        model = self.model.eval()
+        return model.apart(infer(model.every, model.backbone, self.items[split], self.job.compute, report))
 
     def score(self, chosen_by: str) -> dict[str, float]:
         """An epoch's numbers on validation rows and, where a criterion chooses, on unlabelled ones."""
@@ -76,9 +81,14 @@ class Learner:
         """What training leaves, with the model at its best epoch."""
         train = ["train"] if self.job.dataset.target.kind == "survival" else []  # for its baseline hazard
         splits = [split for split in (*train, "validation", "test", "unlabelled") if split in self.items]
-        found = {split: self.logits(split, self.job.stage(f"predicting {split}")) for split in splits}
+        every = {split: self.every(split, self.job.stage(f"predicting {split}")) for split in splits}
+        found = {split: main for split, (main, *_) in every.items()}
+        also = {
+            name: {split: logits[place] for split, logits in every.items()}
+            for place, name in enumerate(self.job.dataset.also, 1)
+        }
         measures = criteria.target_criteria(self.job, self.frozen, found)
-        return Trained(notes, found, history, self.census, measures)
+        return Trained(notes, found, history, self.census, measures, also=also)
 
 
 def vector_learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

@@ -13,6 +13,7 @@ from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model, Outputs
 from medplug.core.task import Augmentation
+from medplug.core.training.balance import Balance
 from medplug.core.training.rows import Part
 
 
@@ -21,7 +22,7 @@ class Objective(nn.Module):
 
     `penalties` are the adapters, by name, that answer ``penalty``. What they
     attach is trained with the model, and no part of it. `augmentation` changes
-    batches while training.
+    batches while training. `balance` adds the losses of what is learned along.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Objective(nn.Module):
         target: Target,
         penalties: Mapping[str, Adapter],
         augmentation: Augmentation | None = None,
+        balance: Balance | None = None,
     ) -> None:
         super().__init__()
         self.model, self.loss, self.target, self.augmentation = model, loss, target, augmentation
+        self.balance = balance
         self.progress = 0.0
         self.penalties = dict(penalties)
         attached = {name: adapter.attach(model) for name, adapter in penalties.items()}
@@ -53,6 +56,8 @@ class Objective(nn.Module):
         labelled = len(part.labels)
         losses: Tensor = self.loss(outputs.logits[:labelled], labels)
         value = (losses if part.weights is None else losses * part.weights).mean() * part.share
+        if self.balance is not None:
+            value = self.balance(value, outputs.others, part)
         batch = Batch(outputs, part.labels, part.sources, part.reference, self.progress, self.target)
         for adapter in self.penalties.values():  # those that look at rows have the whole batch in one part
             value = value + adapter.penalty(batch) * part.share
@@ -73,7 +78,11 @@ class Objective(nn.Module):
     def _outputs(self, micro: list[Inputs], places: Tensor) -> Outputs:
         """Outputs of all rows, in the order of the part."""
         found = [self.model.outputs(inputs) for inputs in micro]
-        return Outputs(*(torch.cat(each)[places] for each in zip(*found, strict=True)))
+        features, logits, *others = (
+            torch.cat(each)[places]
+            for each in zip(*((one.features, one.logits, *one.others) for one in found), strict=True)
+        )
+        return Outputs(features, logits, tuple(others))
 
 
 def shares(labels: Tensor, target: Target) -> Tensor:

@@ -15,16 +15,23 @@ from torch.utils.data import Dataset
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.batches import budget_batches
 
+Labels = tuple[NDArray[Any], NDArray[np.bool_]]
+"""Encoded labels, and which of them are known; the others mean nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its prepared item, its label (None: unlabelled), its weight, and each adapter's numbers for it."""
+    """One row: its prepared item, its label (None: unlabelled), its weight, and each adapter's numbers for it.
+
+    `others` are the labels of the targets that are learned along, and whether each is known.
+    """
 
     item: Any
     label: Any
     weight: float
     source: bool
     reference: Mapping[str, NDArray[np.float32]]
+    others: tuple[tuple[Any, bool], ...] = ()
 
 
 @dataclass(slots=True)
@@ -33,7 +40,8 @@ class Rows(Dataset[Row]):
 
     `weights` ``[labelled]`` multiply the rows' losses, `sources` ``[labelled]``
     says which are of the source domain (None: no domains were named), and
-    `reference` holds ``[rows, k]`` an adapter.
+    `reference` holds ``[rows, k]`` an adapter. `others` are the labels ``[labelled]``
+    of each target that is learned along, and which of them are known.
     """
 
     items: Sequence[Any]
@@ -41,6 +49,7 @@ class Rows(Dataset[Row]):
     weights: NDArray[np.float64] | None = None
     sources: NDArray[np.bool_] | None = None
     reference: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    others: Sequence[Labels] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,7 +62,24 @@ class Rows(Dataset[Row]):
             float(self.weights[index]) if labelled and self.weights is not None else 1.0,
             bool(labelled and self.sources is not None and self.sources[index]),
             {name: values[index] for name, values in self.reference.items()},
+            tuple((labels[index], bool(known[index])) for labels, known in self.others) if labelled else (),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OtherLabels:
+    """A part's labels of one target that is learned along, and which are `known` ``[labelled]``.
+
+    `share` ``[]`` is the part's share of the rows of the batch whose label is known, 0 where none is.
+    """
+
+    labels: Tensor
+    known: Tensor
+    share: Tensor
+
+    def each(self, move: Callable[[Tensor], Tensor]) -> OtherLabels:
+        """The same, each tensor moved."""
+        return OtherLabels(move(self.labels), move(self.known), move(self.share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +99,7 @@ class Part:
     sources: int
     reference: dict[str, Tensor]
     share: float
+    others: tuple[OtherLabels, ...] = ()
 
     def to(self, device: torch.device) -> Part:
         """The part on the device that computes it."""
@@ -90,6 +117,7 @@ class Part:
             labels=move(self.labels),
             weights=None if self.weights is None else move(self.weights),
             reference={name: move(tensor) for name, tensor in self.reference.items()},
+            others=tuple(other.each(move) for other in self.others),
         )
 
 
@@ -108,11 +136,12 @@ class Collate:
         """The parts of one drawn batch."""
         ordered = sorted(rows, key=lambda row: (row.label is None, not row.source))
         micro = budget_batches([self.backbone.size(row.item) for row in ordered], budget=self.tokens)
+        known = [sum(known for _, known in other) for other in _by_target(ordered)]
         if self.together:
-            return [self._part(ordered, micro, 1.0)]
-        return [self._part([ordered[i] for i in np.sort(one)], None, len(one) / len(rows)) for one in micro]
+            return [self._part(ordered, micro, 1.0, known)]
+        return [self._part([ordered[i] for i in np.sort(one)], None, len(one) / len(rows), known) for one in micro]
 
-    def _part(self, rows: list[Row], micro: list[NDArray[np.int64]] | None, share: float) -> Part:
+    def _part(self, rows: list[Row], micro: list[NDArray[np.int64]] | None, share: float, known: list[int]) -> Part:
         groups = [np.arange(len(rows))] if micro is None else micro
         labelled = [row for row in rows if row.label is not None]
         names = rows[0].reference
@@ -125,7 +154,20 @@ class Collate:
             sources=sum(row.source for row in rows),
             reference={name: torch.from_numpy(np.stack([row.reference[name] for row in rows])) for name in names},
             share=share,
+            others=tuple(_labels(other, whole) for other, whole in zip(_by_target(labelled), known, strict=True)),
         )
+
+
+def _by_target(rows: list[Row]) -> list[tuple[tuple[Any, bool], ...]]:
+    """Of each target that is learned along, what the labelled rows hold."""
+    return list(zip(*(row.others for row in rows if row.label is not None), strict=True))
+
+
+def _labels(other: tuple[tuple[Any, bool], ...], whole: int) -> OtherLabels:
+    """Those of a part, where the batch has so many known ones."""
+    labels, known = zip(*other, strict=True)
+    share = torch.tensor(sum(known) / max(whole, 1))
+    return OtherLabels(_tensor(labels), torch.tensor(known), share)
 
 
 def _tensor(labels: Sequence[Any]) -> Tensor:

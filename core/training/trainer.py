@@ -64,6 +64,11 @@ class TransferTrainer(Trainer):
             pin_memory=self.args.dataloader_pin_memory,
         )
 
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Those that weight decay pulls to 0: weights of layers, but not how the losses are weighed."""
+        found: list[str] = super().get_decay_parameter_names(model)
+        return [name for name in found if not name.endswith("log_variances")]
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW, with a group of its own for each learning rate."""
         optimizer = super().create_optimizer(model)

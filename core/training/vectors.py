@@ -82,7 +82,7 @@ class Encodings(Vectors):
 
 
 def behind(model: Model, target: Target, stand_in: Backbone) -> Model:
-    """The neck and the head of `model`, themselves, behind what stands in for its backbone."""
+    """The neck and the heads of `model`, themselves, behind what stands in for its backbone."""
     tail = Model(stand_in, target).to(model.head.weight.device)
-    tail.neck, tail.head = model.neck, model.head
+    tail.neck, tail.head, tail.others = model.neck, model.head, model.others
     return tail

@@ -66,10 +66,15 @@ class UncertaintyWeights(nn.Module):
             raise ValueError(f"count must be the number of tasks, at least 1; got {count}")
         self.log_variances = nn.Parameter(torch.zeros(count))
 
-    def forward(self, losses: Tensor | Sequence[Tensor]) -> Tensor:
-        """The weighted sum of `losses`: ``[tasks]``, or a scalar a task."""
+    def forward(self, losses: Tensor | Sequence[Tensor], shares: Tensor | None = None) -> Tensor:
+        """The weighted sum of `losses`: ``[tasks]``, or a scalar a task.
+
+        `shares` ``[tasks]`` are for losses of a part of a batch: how much of each task's rows
+        it holds, and so how much of ``s_i / 2`` counts (0 where the batch has none of a task).
+        """
         stacked = _stacked(losses, len(self.log_variances))
-        return ((-self.log_variances).exp() * stacked + self.log_variances / 2).sum()
+        counted = self.log_variances if shares is None else self.log_variances * shares
+        return ((-self.log_variances).exp() * stacked + counted / 2).sum()
 
 
 def _stacked(losses: Tensor | Sequence[Tensor], count: int) -> Tensor:

@@ -26,7 +26,7 @@ class L2sp(Adapter):
     def attach(self, model: Model) -> nn.Module | None:
         """Remember the starting weights."""
         pretrained = [weight for weight in model.backbone.parameters() if weight.requires_grad]
-        fresh = [*model.neck.parameters(), *model.head.parameters()]
+        fresh = [*model.neck.parameters(), *model.head.parameters(), *model.others.parameters()]
         self._anchor = Anchor(pretrained, fresh, alpha=self.options.alpha, beta=self.options.beta)
         return None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medplug.core.config import Column, LabelColumns, Section
+from medplug.core.config import AlsoColumns, Column, LabelColumns, Section
 from medplug.core.images.options import ImageDataConfig, ImagePaths
 from medplug.plugins.multimodal import sample_columns
 
@@ -71,6 +71,11 @@ class MultimodalData(ImageDataConfig):
         default="label",
         description='the column of the label, or for multilabel a list of 0/1 columns: data.label=["mass","edema"]',
     )
+    also: AlsoColumns = Field(
+        default={},
+        description='further columns of labels to learn along, as ["sex"] or {"length_of_stay":"regression"} (auto, '
+        "binary, multiclass, multilabel, regression); a cell may be empty",
+    )
     time: Column | None = Field(
         default=None, description="with data.event: the column of the time until the event, or until last seen"
     )
@@ -123,9 +128,12 @@ class MultimodalData(ImageDataConfig):
         return self
 
     def _check_label(self) -> None:
-        """Refuse a label that is an input as well."""
+        """Refuse a label that is an input as well, and one that is to be learned twice."""
+        twice = set(self.labelled_by).intersection(self.also)
+        if twice:
+            raise ValueError(f"data.also names {min(twice)!r}, which is what is predicted anyway; take it out of there")
         for slot in self.in_use:
             named = getattr(self, slot)
-            both = set(self.labelled_by).intersection((named,) if isinstance(named, str) else named)
+            both = {*self.labelled_by, *self.also}.intersection((named,) if isinstance(named, str) else named)
             if both:
                 raise ValueError(f"data.{slot} names {min(both)!r}, which is what is predicted; take it out of there")

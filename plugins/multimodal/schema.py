@@ -74,7 +74,7 @@ def _meant(data: MultimodalData, slot: str, names: list[str]) -> tuple[str, ...]
     others = [name for other in (*TABLES, "signal", "text", "image") if other != slot for name in named(data, other)]
     owners = [name for name in (data.group, data.site, data.split_column) if name]
     labels = (data.label,) if isinstance(data.label, str) else data.label  # no input beside times to an event either
-    taken = {*data.labelled_by, *labels, *owners, *others}
+    taken = {*data.labelled_by, *labels, *data.also, *owners, *others}
     by_pattern = {each for other in others for each in meant(Pattern(other), names, known)}
     found: dict[str, None] = {}
     for name in own:

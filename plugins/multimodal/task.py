@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
+from medplug.core.data.also import also_key, also_target, read_also
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
 from medplug.core.data.labels import label_columns, read_labels
@@ -72,7 +73,7 @@ class MultimodalDiagnosis(Task):
         return {slot: MODALITIES[slot] for slot in self.data.in_use}
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
-        """The columns of each modality in use and, where rows are labelled, of what is predicted.
+        """The columns of each modality in use and, where rows are labelled, of what is predicted and learned along.
 
         A pattern stands among them until a table was read.
         """
@@ -81,6 +82,7 @@ class MultimodalDiagnosis(Task):
             needed |= self._needed(slot)
         if not labelled:
             return needed
+        needed |= {also_key(name): name for name in self.data.also}
         if self.data.time is not None and self.data.event is not None:
             return needed | {"data.time": self.data.time, "data.event": self.data.event}
         return needed | label_columns(self.data.label)
@@ -115,6 +117,7 @@ class MultimodalDiagnosis(Task):
             inputs=reader.read(table),
             labels=self._labels(table, problems) if labelled else None,
             names=reader.names,
+            also=read_also(table, self.data.also, self.options.separator, problems) if labelled else {},
         )
 
     def learned(self) -> dict[str, Any]:
@@ -137,6 +140,10 @@ class MultimodalDiagnosis(Task):
             return Target.numeric(self._number, labels)
         columns = None if isinstance(self.data.label, str) else self.data.label
         return target_of(labels, self._asked, self.options.positive, columns)
+
+    def also_targets(self, train: Examples) -> dict[str, Target]:
+        """The targets of ``data.also``; `DataError` where one cannot be learned."""
+        return {name: also_target(name, kind, train.also[name]) for name, kind in self.data.also.items()}
 
     def metrics(self, target: Target) -> tuple[str, ...]:
         """AUROC first of two classes, F1 of more (its mean over rare classes is steadier than AUROC's).

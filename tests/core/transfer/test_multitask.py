@@ -72,6 +72,26 @@ def test_a_learned_weight_is_at_rest_where_it_is_the_inverse_of_twice_its_loss()
     torch.testing.assert_close(weigh.log_variances.grad, torch.tensor([0, 0, 0.25]))
 
 
+def test_parts_of_a_batch_add_up_to_it_and_a_task_without_rows_is_left_out() -> None:
+    weigh, whole = UncertaintyWeights(3), torch.tensor([2.0, 5.0, 0.0])
+    with torch.no_grad():
+        weigh.log_variances.copy_(torch.tensor([0.5, -1.0, 2.0]))
+    parts = [
+        (torch.tensor([0.5, 5.0, 0.0]), torch.tensor([0.25, 1, 0])),
+        (torch.tensor([1.5, 0, 0]), torch.tensor([0.75, 0, 0])),
+    ]
+    found = torch.stack([weigh(losses, shares) for losses, shares in parts]).sum()
+    found.backward()
+    two = UncertaintyWeights(2)
+    with torch.no_grad():
+        two.log_variances.copy_(weigh.log_variances[:2])
+    expected = two(whole[:2])
+    expected.backward()
+    torch.testing.assert_close(found, expected)
+    assert weigh.log_variances.grad is not None and two.log_variances.grad is not None
+    torch.testing.assert_close(weigh.log_variances.grad, torch.cat([two.log_variances.grad, torch.zeros(1)]))
+
+
 @pytest.mark.parametrize("weigh", [FixedWeights([1, 1]), UncertaintyWeights(2)])
 def test_losses_are_as_many_scalars_as_tasks_and_summed_in_float32(weigh: nn.Module) -> None:
     narrow = torch.tensor(1.0, dtype=torch.bfloat16)

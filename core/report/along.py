@@ -1,0 +1,23 @@
+"""The table of what is learned along with the main target."""
+
+from __future__ import annotations
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import estimate
+from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.tables import LOWER, Table
+
+
+def learned_along(evidence: Evidence) -> Table:
+    """Each further target's first metric, its linear baseline's, and the gain; no rows where there are none."""
+    rows = []
+    for name, each in evidence.scores.get("also", {}).items():
+        metric = next(iter(each["metrics"]))
+        arrow = "" if greater_is_better(metric) else f" {LOWER}"
+        scores = [estimate(source[metric], metric) for source in (each["metrics"], each["baseline"]["linear"])]
+        better = estimate(gain(each["difference"][metric], metric), metric, signed=True)
+        named = metric_name(metric, each["kind"]) + arrow
+        rows.append([name, each["kind"], f"{each['n']:,}", named, *scores, better])
+    header = ["target", "kind", "test rows", "metric", "model", "linear baseline", "gain over linear"]
+    notes = ["Whether learning these helped the main target, only a run without data.also can tell."] if rows else []
+    return Table("Further targets, on the test rows that have a label of them", header, rows, notes=notes)
