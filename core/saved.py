@@ -64,7 +64,8 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     described = _read(folder)
     told = described["target"]
     scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
-    target = Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard))
+    outcomes = tuple(told.get("outcomes", ())), told.get("higher_is_better", True)
+    target = Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard), *outcomes)
     task = _task(described["task"], plugins, root)
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
         model = make_model(restored(described["backbone"], target.outputs, plugins), target)

@@ -18,13 +18,14 @@ _ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 _CLASSES: tuple[TargetKind, ...] = (*_ONE_LABEL, "multilabel")
 _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
+_ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
-    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME),
+    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
 }
 """What adapters serve that do not serve every kind of target.
 
@@ -72,7 +73,7 @@ _ROWS: dict[Family, tuple[Row, ...]] = {
     ),
     "model": (
         ("linear_probe", _FIT, _FROZEN, "linear_probe:LinearProbe", "options:LinearProbeOptions", None,
-         "a logistic head (of numbers: ridge, of times: Cox) on frozen features, its strength chosen on validation"),
+         "a logistic head (of numbers: ridge, of times: Cox, of treatments: one an arm) on frozen features, its strength chosen on validation"),
         ("svm", _FIT, _FROZEN, "svm:Svm", "options:SvmOptions", None,
          "a linear support vector machine on the features of the frozen backbone"),
         ("prototypes", _FIT, _FROZEN, "prototypes:Prototypes", "options:PrototypesOptions", None,
@@ -120,7 +121,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_MASK)),
+        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",
