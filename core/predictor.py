@@ -29,6 +29,8 @@ from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
 from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
+from medplug.core.treatment_frames import advice_frame
+from medplug.core.treatment_judge import treatment_scores
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -63,6 +65,7 @@ class Predictor:
         Of a number the prediction is a float, and of the time to an event the log hazard;
         there are no probabilities. Beside a log hazard stand `median_time` (null where it is
         beyond the times of training) and the chance of outliving three times (``s_TIME``).
+        Of treatments the prediction is the advised arm, see `medplug.core.treatment_frames`.
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -94,16 +97,19 @@ class Predictor:
             numbers = ", ".join(str(row) for row in examples.rows[unknown[:20]])
             raise DataError(
                 f"{len(unknown)} row(s) have a label that the model was not trained on (rows {numbers})\n"
-                f"it knows: {', '.join(self.target.classes)}"
+                f"it knows: {', '.join((*self.target.classes, *self.target.outcomes))}"
             )
         how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
         if self.target.kind == "mask":
             found = estimate_overlaps(self._overlaps(examples, report), **how)
         else:
-            names, encoded = self.task.metrics(self.target), self.target.encode(labels)
-            found = estimate(self.target, encoded, self._probabilities(examples, report), names, **how)
+            encoded, probabilities = self.target.encode(labels), self._probabilities(examples, report)
+            found = estimate(self.target, encoded, probabilities, self.task.metrics(self.target), **how)
         metrics = {name: each.as_json() for name, each in found.items()}
-        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
+        scores = {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics}
+        if self.target.kind == "treatment":
+            scores["treatment"] = treatment_scores(self.target, encoded, probabilities, **how)
+        return scores
 
     def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
@@ -140,7 +146,7 @@ class Predictor:
 
     def _probabilities(self, examples: Examples, report: Report) -> NDArray[np.float64]:
         if not len(examples):
-            return np.empty((0, len(self.target.classes)))
+            return np.empty((0, self.target.columns))
         return self.target.probabilities(self.logits(examples.values, report))
 
 
@@ -165,6 +171,8 @@ def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Ser
 
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
     """`columns`, then decisions (multilabel: lists of names; without classes: floats) and probabilities, as a frame."""
+    if target.kind == "treatment":
+        return advice_frame(target, columns, probabilities)
     decided = target.decode(target.decide(probabilities))
     if not target.has_classes:
         frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))

@@ -79,6 +79,15 @@ def show_scores(scores: dict[str, Any]) -> None:
     rows = [(name, *(interval(column[name], name) for column in columns.values())) for name in scores["metrics"]]
     of = " of the built-in sample, which is generated" if scores.get("sample") else ""
     show_table(("metric", *columns), rows, title=f"{scores['task']}, {scores['split']} ({scores['n']} rows{of})")
+    if "treatment" in scores:
+        _show_policies(scores["treatment"])
+
+
+def _show_policies(found: dict[str, Any]) -> None:
+    """What policies are worth, and the warning that goes with it."""
+    rows = [(policy, interval(each)) for policy, each in found["policies"].items()]
+    show_table(("policy", "mean outcome"), rows, title=f"{found['outcome']} by policy ({found['better']} is better)")
+    _console().print(found["warning"], highlight=False)
 
 
 def interval(found: dict[str, Any], metric: str = "") -> str:

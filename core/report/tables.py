@@ -9,7 +9,15 @@ from typing import Any
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, plain, score
-from medplug.core.report.names import CRITERIA, criterion_name, gain, greater_is_better, leak_name, metric_name
+from medplug.core.report.names import (
+    CRITERIA,
+    constant_name,
+    criterion_name,
+    gain,
+    greater_is_better,
+    leak_name,
+    metric_name,
+)
 
 SHORT_HASH = 12
 MOST_PARTS = 60
@@ -43,7 +51,7 @@ def results(evidence: Evidence) -> Table:
         shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
         rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
+    constant = constant_name(kind).replace("training majority", "majority")
     header = ["metric", "model", "linear baseline", constant, "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best))
@@ -56,7 +64,11 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson")))
+    shown = list(
+        dict.fromkeys(
+            (evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson", "policy_gain")
+        )
+    )
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()
