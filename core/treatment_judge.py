@@ -27,7 +27,7 @@ UNLIKELY = 0.05
 """An arm of a lower propensity was hardly given to such a row."""
 MANY_UNLIKELY = 0.1
 LOW_EFFECTIVE = 1 / 3
-"""Overlap is poor where more rows have an arm that they hardly ever got, or an arm's rows are worth less than this share."""
+"""Overlap is poor where more rows have an arm that they hardly ever got, or an arm's own are worth less than this."""
 
 
 def treatment_scores(

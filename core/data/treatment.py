@@ -34,7 +34,10 @@ def outcome_of(column: pl.Series) -> Outcome:
 def treatment_column(
     table: pl.DataFrame, treatment: str, label: str, outcome: Outcome, problems: Problems
 ) -> list[Treated]:
-    """One arm a row with its outcome: a text of a binary one, else a number. Empty cells are problems, as are no numbers."""
+    """One arm a row with its outcome: a text of a binary one, else a number.
+
+    Empty cells are problems, and so are those of numbers that hold none.
+    """
     arms = cells.texts(table[treatment], "data.treatment")
     cells.refuse(problems, arms.is_null(), treatment, "the treatment is empty")
     outcomes: Sequence[str | float | None]

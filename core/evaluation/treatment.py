@@ -1,4 +1,4 @@
-"""What a model of treatments is worth: how well it tells what came of the arms that were given, and what its advice gains.
+"""What a model of treatments is worth: how well it tells what came of the arms given, and what its advice gains.
 
 Labels are arms and outcomes ``[rows, 2]``. Predictions ``[rows, 2 * arms]`` are the
 outcome under each arm and the chance of being given each (the propensity,
@@ -52,7 +52,7 @@ def wanted(target: Target) -> float:
 
 
 def doubly_robust(target: Target, labels: Labels, predicted: Probabilities) -> NDArray[np.float64]:
-    """A row's score under each arm ``[rows, arms]``: its mean over rows estimates the mean outcome had all been given it.
+    """A row's score under each arm ``[rows, arms]``, whose mean estimates the mean outcome had all been given the arm.
 
     The prediction; for the row's own arm corrected by what it missed, over the propensity.
     """

@@ -45,7 +45,8 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
 
     LogME decides, on half-samples too (see `evidence_shares`); for multilabel
     the H-score is the mean over labels, and a number has none. Of the time to an
-    event the number is the martingale residual, of a treatment the outcome less its arm's mean. Raises from `medplug.core.errors`.
+    event the number is the martingale residual, of a treatment the outcome less its
+    arm's mean. Raises from `medplug.core.errors`.
     """
     plan, notes = plans[0], list[str]()
     watch(Progress("reading"))

@@ -59,8 +59,8 @@ def _treatment(evidence: Evidence) -> Iterator[str]:
     yield found["warning"]
     if found["overlap"]["poor"]:
         yield (
-            "Overlap is poor: many test rows are of a kind that an arm was hardly ever given to. What they would have "
-            "had under it is the model's guess, and values of policies and effects are uncertain beyond their intervals."
+            "Overlap is poor: many test rows are of a kind that an arm was hardly ever given to. What would have come "
+            "of it is the model's guess, and values of policies and effects are uncertain beyond their intervals."
         )
     gain, arm = found["gain"]["over_best_single_arm"], found["best_single_arm"]
     low = gain["ci95"][0]
@@ -127,12 +127,13 @@ def _small(evidence: Evidence) -> Iterator[str]:
             events = count(split.follow_up.events, "event")
             yield f"The {name} split has only {events}, and these alone tell of risk; {_EFFECTS[name]}."
     test = evidence.splits["test"]
-    counts, what = (test.arms.rows, "arm") if test.arms else (test.classes, "class")
+    counts = test.arms.rows if test.arms else test.classes
+    what, what_all = ("arm", "arms") if test.arms else ("class", "classes")
     few = [name for name, rows in counts.items() if rows < FEW_OF_A_CLASS]
     if few:
         listed = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")
         yield (
-            f"{count(len(few), f'{what} has', 'arms have' if test.arms else 'classes have')} fewer than {FEW_OF_A_CLASS} test rows ({listed}); "
+            f"{count(len(few), f'{what} has', f'{what_all} have')} fewer than {FEW_OF_A_CLASS} test rows ({listed}); "
             "their intervals are wide."
         )
 

@@ -50,7 +50,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class ArmFacts:
-    """How many rows of a split were given each arm, and their mean outcome (of classes the share of the positive one)."""
+    """How many rows of a split were given each arm, and their mean outcome (of classes: the positive one's share)."""
 
     rows: dict[str, int]
     means: dict[str, float]

@@ -58,9 +58,9 @@ def _policies(evidence: Evidence) -> Table:
         for name, value in found["gain"].items()
     ]
     notes = [
-        f"{found['better'].capitalize()} is better; a gain is above 0 where advice is better. Values are doubly robust, by "
-        "the model's own outcomes and propensities; intervals take these as they are. The best single arm is the best "
-        "on these rows."
+        f"{found['better'].capitalize()} is better; a gain is above 0 where advice is better. Values are doubly "
+        "robust, by the model's own outcomes and propensities; intervals take these as they are. The best single arm "
+        "is the best on these rows."
     ]
     what = _outcome(evidence)
     return Table(f"{what} by policy", ["policy", f"mean {what}", "rows advised it"], rows, notes=notes)
@@ -91,8 +91,8 @@ def _overlap(evidence: Evidence) -> Table:
     header.append("effective rows")
     few = share(round(_SHARE * found["rows_with_an_unlikely_arm"]), _SHARE)
     notes = [
-        f"{few} of the rows have an arm of a propensity below .05. Propensities: AUROC {estimate(found['auroc'])}, Brier "
-        f"score {number(found['brier'])}. Effective rows are what inverse propensity weights are worth."
+        f"{few} of the rows have an arm of a propensity below .05. Propensities: AUROC {estimate(found['auroc'])}, "
+        f"Brier score {number(found['brier'])}. Effective rows are what inverse propensity weights are worth."
     ]
     return Table("Overlap of the arms", header, rows, notes=notes)
 
@@ -117,7 +117,7 @@ def _policy_values(evidence: Evidence) -> Picture:
     axes.grid(axis="x")
     axes.set_axisbelow(True)
     better = evidence.scores["treatment"]["better"]
-    caption = f"Estimated mean {_outcome(evidence)} of the test rows under each policy, with 95 % intervals; {better} is better."
+    caption = f"Estimated mean {_outcome(evidence)} under each policy, with 95 % intervals; {better} is better."
     return Picture(name, title, caption, inline(figure, name, title, caption))
 
 
@@ -133,7 +133,10 @@ def _propensities(evidence: Evidence) -> Picture:
         _histogram(axes, chances[:, arm], own == arm, _short(arms[arm]))
     panels[-1].set_xlabel("propensity")
     rows = count(len(own), "test row")
-    caption = f"How likely each arm was given, for those who got it and those who did not ({rows}). Where the two do not overlap, advice rests on the model alone."
+    caption = (
+        f"How likely each arm was given, in rows that got it and in those that did not ({rows}). Where the two do not "
+        "overlap, advice rests on the model alone."
+    )
     return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
 
 

@@ -73,7 +73,7 @@ _ROWS: dict[Family, tuple[Row, ...]] = {
     ),
     "model": (
         ("linear_probe", _FIT, _FROZEN, "linear_probe:LinearProbe", "options:LinearProbeOptions", None,
-         "a logistic head (of numbers: ridge, of times: Cox, of treatments: one an arm) on frozen features, its strength chosen on validation"),
+         "a logistic head (of numbers: ridge, of times: Cox) on frozen features, its strength chosen on validation"),
         ("svm", _FIT, _FROZEN, "svm:Svm", "options:SvmOptions", None,
          "a linear support vector machine on the features of the frozen backbone"),
         ("prototypes", _FIT, _FROZEN, "prototypes:Prototypes", "options:PrototypesOptions", None,

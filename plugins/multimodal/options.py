@@ -38,8 +38,8 @@ class MultimodalOptions(Section):
     )
     better: Literal["higher", "lower"] | None = Field(
         default=None,
-        description="with data.treatment: which outcomes are wanted, higher or lower ones (of two classes: more or fewer "
-        "rows of the positive class)",
+        description="with data.treatment: which outcomes are wanted, higher or lower ones (of two classes: more or "
+        "fewer rows of the positive class)",
     )
     positive: str | None = Field(
         default=None,
@@ -115,8 +115,9 @@ class MultimodalData(ImageDataConfig):
     @model_validator(mode="before")
     @classmethod
     def _columns_of_the_sample(cls, keys: Any) -> Any:
-        given = {name for name, value in keys.items() if value} if isinstance(keys, Mapping) else set()
-        if not isinstance(keys, Mapping) or given.intersection((*SLOTS, "train", "source")):
+        if not isinstance(keys, Mapping) or any(keys.get(slot) for slot in SLOTS):
+            return keys
+        if any(keys.get(table) is not None for table in ("train", "source")):  # a frame is neither true nor false
             return keys
         return {**keys, "tabular": sample_columns.COLUMNS, "signal": sample_columns.SIGNAL}
 
