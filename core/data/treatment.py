@@ -64,5 +64,10 @@ def treatment_target(
         return Target(
             "treatment", arms, number.centre, number.scale, outcomes=(name,), higher_is_better=higher_is_better
         )
+    if (count := len(set(outcomes))) > 2:
+        raise DataError(
+            f"the outcome {name} has {count} classes in the training rows; it is one of two classes or a number "
+            "(task.outcome=regression)"
+        )
     classes = target_of(outcomes, "binary", positive).classes
     return Target("treatment", arms, outcomes=classes, higher_is_better=higher_is_better)

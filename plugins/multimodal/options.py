@@ -48,7 +48,9 @@ class MultimodalOptions(Section):
     separator: str = Field(
         default=";", min_length=1, description="what stands between the labels of one cell, with task.target=multilabel"
     )
-    deduplicate: bool = Field(default=True, description="drop training rows that repeat every input and the label")
+    deduplicate: bool = Field(
+        default=True, description="drop training rows that repeat every input and the label (of treatments none)"
+    )
 
 
 class MultimodalData(ImageDataConfig):

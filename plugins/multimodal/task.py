@@ -166,10 +166,14 @@ class MultimodalDiagnosis(Task):
         return (TreeJoint(parts) if len(self.slots) > 1 else TreeTable()) if parts else None
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
-        """Drop training rows that repeat every input and the label, and count inputs with more than one label."""
+        """Drop training rows that repeat every input and the label, and count inputs with more than one label.
+
+        Not where treatments are compared: how often rows alike were given an arm is what propensities are learned from.
+        """
         contents = [tuple(map(_content, values)) for values in zip(*train.inputs.values(), strict=True)]
         what = self.data.in_use[0] if len(train.inputs) == 1 else "set of inputs"
-        return without_repeats(train, contents, what, drop=self.options.deduplicate)
+        drop = self.options.deduplicate and self._kind != "treatment"
+        return without_repeats(train, contents, what, drop=drop)
 
     def sample(self) -> pl.DataFrame:
         """569 rows of real values beside a generated signal, under this task's label column."""

@@ -100,10 +100,7 @@ def test_a_treatments_loss_is_that_of_the_outcome_seen_and_of_the_arm(binary: bo
     logits, arms = rng.normal(size=(9, 6)), rng.integers(0, 3, 9)
     seen = rng.integers(0, 2, 9).astype(float) if binary else rng.normal(50, 8, 9)
     own = logits[np.arange(9), arms]
-    if binary:
-        cost = np.logaddexp(0, own) - seen * own
-    else:
-        cost = np.square(own - (seen - 50.0) / 8.0)
+    cost = np.logaddexp(0, own) - seen * own if binary else np.square(own - (seen - 50.0) / 8.0)
     chances = np.exp(logits[:, 3:]) / np.exp(logits[:, 3:]).sum(axis=1, keepdims=True)
     labels = torch.from_numpy(np.column_stack([arms, seen]))
     found = make_loss(target)(torch.from_numpy(logits).float(), labels)

@@ -140,7 +140,7 @@ def test_three_arms_and_a_binary_outcome_are_advised_by_what_is_wanted(better: s
 
 
 def test_heads_over_a_shared_network_are_trained_by_gradient(go: Go) -> None:
-    keys = {"backbone": "tabular_resnet", "train": {"epochs": 12, "learning_rate": 3e-3, "batch_size": 32}}
+    keys = {"backbone": "tabular_resnet", "train": {"epochs": 8, "learning_rate": 3e-3, "batch_size": 32}}
     run = go({"train": three(400), **CLASS}, "finetune", **keys, **{"task.better": "higher"})
     rows = three(30, seed=1)
     assert medplug.load(run.folder, device="cpu").predict(rows).equals(run.predict(rows))
@@ -173,7 +173,7 @@ def test_several_modalities_a_limit_and_a_refit_go_with_it(go: Go) -> None:
         ({}, {"task.better": "higher", "train.class_weights": "balanced"}, "balanced weighs classes, and a treatment"),
         ({}, {"task.better": "higher", "train.label_smoothing": 0.1}, "spreads a label over classes"),
         ({}, {"task.better": "higher", "selection.metric": "mae"}, "a treatment target has factual_loss"),
-        ({}, {"task.better": "higher", "task.outcome": "binary"}, "classes"),
+        ({}, {"task.better": "higher", "task.outcome": "binary"}, "the outcome score has 60 classes"),
     ],
 )
 def test_keys_that_do_not_go_together_are_refused(
@@ -182,6 +182,13 @@ def test_keys_that_do_not_go_together_are_refused(
     given = {"train": table(60), **NUMBER, **data}
     with pytest.raises((ConfigError, DataError), match=word):
         go({name: value for name, value in given.items() if value is not None}, **keys)
+
+
+def test_rows_that_are_alike_all_count(go: Go) -> None:
+    rows = pl.DataFrame({"sex": [0, 1] * 120, "arm": ["a", "a", "b"] * 80, "end": ["1", "0", "0", "1", "1"] * 48})
+    data = {"train": rows, "tabular": ["sex"], "categorical": ["sex"], "treatment": "arm", "label": "end"}
+    card = (go(data, **{"task.better": "lower"}).folder / "model_card.md").read_text("utf-8")
+    assert "| train | 168 |" in card and "duplicate rows dropped" not in card
 
 
 def test_adapters_that_compare_classes_refuse_it(go: Go) -> None:
