@@ -203,3 +203,9 @@ def test_a_criterion_without_labels_is_refused(go: Go, tmp_path: Path) -> None:
     keys = {"backbone": "tabular_resnet", "task.better": "higher", "selection.criterion": "snd"}
     with pytest.raises(ConfigError, match="criterion=snd judges a prediction a row, and a treatment is chosen"):
         go(data, "finetune+mmd", **keys)
+
+
+def test_every_other_column_leaves_out_the_treatment_and_its_outcome(go: Go) -> None:
+    run = go({"train": table(60), **NUMBER, "tabular": ["*"]}, **{"task.better": "higher"})
+    described = json.loads((run.folder / "model.json").read_text())
+    assert described["task"]["learned"]["tables"]["tabular"] == [["severity", "age"], []]
