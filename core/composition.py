@@ -117,13 +117,16 @@ def check_target(
         _check_masks(selection, train)
     if target.has_classes:
         return
-    risk = target.kind == "survival"
-    what = f"the target {target.classes[0]} is {'a time to an event' if risk else 'a number'}"
+    what = _without_classes(target)
     if train.class_weights == "balanced":
         raise ConfigError(f"train.class_weights=balanced weighs classes, and {what}; leave it out")
     if train.label_smoothing:
         raise ConfigError(f"train.label_smoothing spreads a label over classes, and {what}; leave it out")
-    if risk and selection.criterion != "validation":
+    if target.kind == "treatment" and selection.criterion != "validation":
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} judges a prediction a row, and {what}; leave it out"
+        )
+    if target.kind == "survival" and selection.criterion != "validation":
         raise ConfigError(
             f"selection.criterion={selection.criterion} judges rows one by one, and {what}, whose risks have a meaning "
             "beside each other alone; leave it out"
@@ -132,6 +135,12 @@ def check_target(
         raise ConfigError(
             f"selection.criterion={selection.criterion} looks at class probabilities, and {what}; use iwv or dev"
         )
+
+
+def _without_classes(target: Target) -> str:
+    if target.kind == "treatment":
+        return "a treatment is chosen by its predicted outcome"
+    return f"the target {target.classes[0]} is {'a time to an event' if target.kind == 'survival' else 'a number'}"
 
 
 def _check_masks(selection: SelectionConfig, train: TrainConfig) -> None:

@@ -16,10 +16,11 @@ from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate
 from medplug.core.evaluation.trees import TREES_SERVE, boosted_trees
 from medplug.core.modality_judge import by_modality
 from medplug.core.plan import Plan
-from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
+from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
+from medplug.core.treatment_judge import treatment_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
                 "metrics": as_json(estimate(target, labels, other, names, **how)),
                 "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
             }
+    if target.kind == "treatment":
+        scores["treatment"] = treatment_scores(target, labels, probabilities, **how)
     if trained.subsets:
         scores["by_modality"] = by_modality(dataset, trained, plain.majority, metric, how)
     if dataset.also:
@@ -174,6 +177,8 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
         return SplitFacts(len(examples), patients, {}, _domain(examples), follow_up=watched)
     if target.kind == "regression":
         return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
+    if target.kind == "treatment":
+        return SplitFacts(len(examples), patients, {}, _domain(examples), arms=ArmFacts.of(target, labels))
     names = [name for label in labels for name in label] if target.several else labels
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:

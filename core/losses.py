@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss
@@ -29,6 +30,35 @@ class CoxLoss(nn.Module):
         return (sums[last] - logits) * events
 
 
+class TreatmentLoss(nn.Module):
+    """What the outcome of the arm that was given costs, and the arm itself: TARNet's loss, and a propensity head's.
+
+    An outcome's head an arm over one representation (Shalit, Johansson and Sontag, 2017), trained
+    beside a head of the propensity that reads it too (Shi, Blei and Veitch, 2019), without targeted regularisation.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.binary, self.centre, self.scale = target.binary_outcome, target.centre, target.scale
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """One loss a row ``[batch]`` from logits ``[batch, 2 * arms]`` and labels ``[batch, 2]``, in float32 or better.
+
+        Cross-entropy of a binary outcome, the standardised number's squared error; plus the arm's cross-entropy.
+        """
+        outcomes, arms = logits.float().chunk(2, dim=1)
+        own = labels[:, 0].long()
+        predicted = outcomes.gather(1, own[:, None])[:, 0]
+        chosen = functional.cross_entropy(arms, own, reduction="none")
+        if self.binary:
+            truth = labels[:, 1].float()
+            return functional.binary_cross_entropy_with_logits(predicted, truth, reduction="none") + chosen
+        wanted = (labels[:, 1] - self.centre) / self.scale
+        return (predicted - wanted.float()).square() + chosen
+
+
 def make_loss(target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> nn.Module:
     """What gives one loss a row for a target of rows (of masks it is another, see `medplug.core.segmentation`)."""
+    if target.kind == "treatment":
+        return TreatmentLoss(target)
     return CoxLoss() if target.kind == "survival" else Loss(target, class_weights, label_smoothing)

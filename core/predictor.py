@@ -31,6 +31,8 @@ from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
 from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
+from medplug.core.treatment_frames import advice_frame
+from medplug.core.treatment_judge import treatment_scores
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -77,6 +79,7 @@ class Predictor:
         there are no probabilities. Beside a log hazard stand `median_time` (null where it is
         beyond the times of training) and the chance of outliving three times (``s_TIME``).
         What was learned along has a column each (``also_NAME``).
+        Of treatments the prediction is the advised arm, see `medplug.core.treatment_frames`.
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -113,19 +116,26 @@ class Predictor:
             numbers = ", ".join(str(row) for row in examples.rows[unknown[:20]])
             raise DataError(
                 f"{len(unknown)} row(s) have a label that the model was not trained on (rows {numbers})\n"
-                f"it knows: {', '.join(self.target.classes)}"
+                f"it knows: {', '.join((*self.target.classes, *self.target.outcomes))}"
             )
         how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
         others: list[NDArray[np.float32]] = []
+        also: dict[str, Any] = {}
         if self.target.kind == "mask":
             found = estimate_overlaps(self._overlaps(examples, report), **how)
         else:
             main, *others = self._every(examples.values, report)
-            names, encoded = self.task.metrics(self.target), self.target.encode(labels)
-            found = estimate(self.target, encoded, self.target.probabilities(main), names, **how)
+            names, encoded, predicted = (
+                self.task.metrics(self.target),
+                self.target.encode(labels),
+                self.target.probabilities(main),
+            )
+            found = estimate(self.target, encoded, predicted, names, **how)
+            if self.target.kind == "treatment":
+                also["treatment"] = treatment_scores(self.target, encoded, predicted, **how)
         metrics = {name: each.as_json() for name, each in found.items()}
-        along = evaluate_also(self.task, self.also, examples, others, **how)
-        also = {"also": along} if along else {}
+        if along := evaluate_also(self.task, self.also, examples, others, **how):
+            also["also"] = along
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **also}
 
     def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
@@ -185,6 +195,8 @@ def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Ser
 
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
     """`columns`, then decisions (multilabel: lists of names; without classes: floats) and probabilities, as a frame."""
+    if target.kind == "treatment":
+        return advice_frame(target, columns, probabilities)
     decided = target.decode(target.decide(probabilities))
     if not target.has_classes:
         frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))

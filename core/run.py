@@ -41,6 +41,7 @@ from medplug.core.training.memory import keep_freed_memory
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
 from medplug.core.training.train import train
+from medplug.core.treatment_frames import truth_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -245,6 +246,8 @@ def _truth(target: Target, examples: Examples) -> dict[str, Any]:
     labels = examples.labels or []
     if target.kind == "survival":
         return {"truth": [time for time, _ in labels], "event": [event for _, event in labels]}
+    if target.kind == "treatment":
+        return dict(truth_columns(labels))
     return {"truth": [list(label) if isinstance(label, tuple) else label for label in labels]}
 
 

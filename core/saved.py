@@ -86,7 +86,8 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
 
 def _target(told: Mapping[str, Any]) -> Target:
     scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
-    return Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard))
+    outcomes = tuple(told.get("outcomes", ())), told.get("higher_is_better", True)
+    return Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard), *outcomes)
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -78,8 +78,8 @@ class AdapterSpec(Spec):
 
     `answers` lists the questions of the contract it answers, `needs` that
     without which it cannot work; ``labels`` are those of either domain.
-    `targets` lists the kinds of target that it serves; ``regression`` and ``survival``
-    must be named, as much that compares or weighs classes has no meaning for them.
+    `targets` lists the kinds of target that it serves; ``regression``, ``survival`` and
+    ``treatment`` must be named, as much that compares or weighs classes has no meaning for them.
     """
 
     family: Family

@@ -36,7 +36,7 @@ class Examples:
     `rows` are row numbers in the table they came from (first data row = 1);
     `inputs` maps a slot to one raw value a row; `labels` holds the raw label
     (text, a tuple of texts for multilabel, a float for regression, a pair of a time
-    and whether the event came then for survival) or None for unlabelled tables.
+    and whether the event came then for survival, a `Treated` for treatments) or None for unlabelled tables.
     Where masks are predicted `masks` holds one a row (a `StoredImage` of class
     numbers, 0 the background) and its label the names of the classes in it.
     `names` are what predictions call the rows (files, say) beside their numbers.

@@ -84,6 +84,15 @@ def show_scores(scores: dict[str, Any]) -> None:
         _console().print(
             f"also {name} ({each['n']} rows): {metric} {interval(found, metric)}", highlight=False, markup=False
         )
+    if "treatment" in scores:
+        _show_policies(scores["treatment"])
+
+
+def _show_policies(found: dict[str, Any]) -> None:
+    """What policies are worth, and the warning that goes with it."""
+    rows = [(policy, interval(each)) for policy, each in found["policies"].items()]
+    show_table(("policy", "mean outcome"), rows, title=f"{found['outcome']} by policy ({found['better']} is better)")
+    _console().print(found["warning"], highlight=False)
 
 
 def interval(found: dict[str, Any], metric: str = "") -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.arms import Treated, treated
+
 BINS = 10
 LEAST_ROWS = 10
 """Fewer rows make fewer bins: so many a bin, on average."""
@@ -29,6 +31,8 @@ def stratified_by(labels: Sequence[Any]) -> str:
     """What `binned` makes strata of, in words."""
     if timed(labels):
         return "event and the quantile of its time"
+    if treated(labels):
+        return "treatment and outcome"
     return "the label's quantile" if numeric(labels) else "label"
 
 
@@ -36,8 +40,11 @@ def binned(labels: Sequence[Any]) -> Sequence[Any]:
     """The quantile bin of each numeric label ``[rows]``, ten at most, lowest first; other labels as they are.
 
     Equal numbers share a bin, so that a number of many rows takes several bins' place.
-    Times to an event are in bins of the rows with it, or of those without.
+    Times to an event are in bins of the rows with it, or of those without. Outcomes of
+    treatments are in bins of the rows of their arm.
     """
+    if treated(labels):
+        return _by_arm(labels)
     if timed(labels):
         times, events = np.array(labels, dtype=np.float64).T
         numbers = np.zeros(len(times), dtype=np.int64)
@@ -46,6 +53,16 @@ def binned(labels: Sequence[Any]) -> Sequence[Any]:
         found: list[int] = numbers.tolist()
         return found
     return _bins(np.asarray(labels, dtype=np.float64)).tolist() if numeric(labels) else labels
+
+
+def _by_arm(labels: Sequence[Treated]) -> list[str]:
+    """Each row's arm with the bin, or the class, of its outcome."""
+    found = [""] * len(labels)
+    for arm in dict.fromkeys(label.arm for label in labels):
+        rows = [i for i, label in enumerate(labels) if label.arm == arm]
+        for i, stratum in zip(rows, binned([labels[i].outcome for i in rows]), strict=True):
+            found[i] = f"{arm}: {stratum}"
+    return found
 
 
 def _bins(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ def target_of(
     learned from, `ConfigError` where the options do not fit them.
     """
     several = bool(labels) and isinstance(labels[0], tuple)
-    classes = _in_order({name for label in labels for name in label} if several else set(labels))
+    classes = in_order({name for label in labels for name in label} if several else set(labels))
     _check_learnable(classes, len(labels), several)
     kind = _kind(classes, asked, several)
     if positive is not None and kind != "binary":
@@ -49,7 +49,8 @@ def target_of(
     return Target(kind, tuple(classes))
 
 
-def _in_order(classes: Collection[str]) -> list[str]:
+def in_order(classes: Collection[str]) -> list[str]:
+    """Names by the alphabet; numbers, where all are, by their size."""
     if all(_NUMBER.fullmatch(name) for name in classes):
         return sorted(classes, key=lambda name: (float(name), name))
     return sorted(classes)

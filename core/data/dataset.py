@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from medplug.core.config import DataConfig
 from medplug.core.data import leakage
 from medplug.core.data.also import Also, learned_along
+from medplug.core.data.arms import treated
 from medplug.core.data.bins import stratified_by
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
 from medplug.core.data.naming import named_labels
@@ -155,7 +156,7 @@ def _known_labels(examples: Examples, target: Target, split: str, data: DataConf
         raise DataError(
             f"{len(rows)} row(s) of the {split} split have a label that the training split lacks "
             f"(row numbers in their table: {listed}{_names(examples, unknown)})\n"
-            f"the training labels are: {_some(target.classes)}\n"
+            f"the training labels are: {_some((*target.classes, *target.outcomes))}\n"
             "add such rows to training, correct the label column, or set them aside with: data.on_error=skip"
         )
     facts.rejected += [(split, Problem(row, "label", "the training split lacks this label")) for row in rows]
@@ -163,7 +164,12 @@ def _known_labels(examples: Examples, target: Target, split: str, data: DataConf
 
 
 def _names(examples: Examples, unknown: list[int]) -> str:
-    """The unknown labels themselves, where they look like class names and not like text about a patient."""
+    """The unknown labels themselves, where they look like class names and not like text about a patient.
+
+    Not those of treatments, whose outcomes may be patients' numbers.
+    """
+    if treated(examples.labels or []):
+        return ""
     labels = {str(label) for label in (examples.labels[i] for i in unknown)} if examples.labels else set()
     short = sorted(label for label in labels if len(label) <= 40)
     return f"; labels: {_some(tuple(short))}" if short and len(short) == len(labels) <= 10 else ""

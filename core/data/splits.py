@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.arms import Treated, treated
 from medplug.core.data.bins import binned, even_rows, numeric, timed
 from medplug.core.data.faults import short
 from medplug.core.errors import ConfigError, DataError
@@ -68,8 +69,8 @@ def split_rows(
     """Draw ``train``, ``validation`` or ``test`` for every row ``[rows]``.
 
     Stratified by label (for tuples of labels by their combination, rare ones
-    pooled; for numbers by quantile, for times by event and quantile); rows of one
-    group stay together. `fractions` are those of train, validation and test; a zero
+    pooled; for numbers by quantile, for times by event and quantile, for treatments
+    by arm and outcome); rows of one group stay together. `fractions` are those of train, validation and test; a zero
     gives an empty split. A label that occurs at all occurs in train wherever whole
     groups and the fractions allow; one with a single row is in train. Depends on labels, groups and `seed` alone.
 
@@ -98,11 +99,14 @@ def limit_rows(labels: Sequence[Any], per_class: int, seed: int) -> Codes:
 
     For tuples of labels no label exceeds `per_class`: rows are taken greedily,
     those with the rarest labels first. Rows without any label count as a class.
-    Of numbers and times, at most `per_class` rows in all, spread evenly over their bins.
+    Of numbers and times, at most `per_class` rows in all, spread evenly over their bins;
+    of treatments so many an arm, spread over its outcomes.
     Raises `ConfigError` for `per_class` below one.
     """
     if per_class < 1:
         raise ConfigError(f"data.limit={per_class}: at least one row of each class is needed; leave it out for all")
+    if treated(labels):
+        return _limit_arms(labels, per_class, seed)
     if numeric(labels) or timed(labels):
         return even_rows(labels, len(labels), per_class, seed)
     order = np.random.default_rng(seed).permutation(len(labels))
@@ -110,6 +114,14 @@ def limit_rows(labels: Sequence[Any], per_class: int, seed: int) -> Codes:
         return _greedy([_set(label) for label in labels], order, per_class)
     codes = _codes(labels)
     return np.sort(order[_rank(codes[order]) < per_class]).astype(np.int64)
+
+
+def _limit_arms(labels: Sequence[Treated], per_arm: int, seed: int) -> Codes:
+    kept: list[Codes] = []
+    for arm in dict.fromkeys(label.arm for label in labels):
+        rows = np.array([i for i, label in enumerate(labels) if label.arm == arm], dtype=np.int64)
+        kept.append(rows[even_rows([labels[i].outcome for i in rows], len(rows), per_arm, seed)])
+    return np.sort(np.concatenate(kept))
 
 
 def _check_fractions(fractions: tuple[float, float, float]) -> None:

@@ -1,7 +1,8 @@
 """What is predicted: its kind, its classes, and the way between labels, logits and probabilities.
 
 A number has no probabilities: where others have these, it has predicted values.
-So it is with the time to an event, whose values are log hazards.
+So it is with the time to an event, whose values are log hazards. Of a treatment
+they are the outcome under each arm, and how likely each arm is given.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from medplug.core.specs import TargetKind
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target over named `classes` (`binary`, `multiclass`, `multilabel`, `mask`), a `regression` or a `survival` one.
+    """A target over named `classes` (`binary`, `multiclass`, `multilabel`, `mask`), or one of the other kinds.
 
     For `binary` the classes are ``(negative, positive)``. Labels are texts
     (tuples of texts for multilabel). For `mask` the classes are those of a pixel
@@ -32,6 +33,11 @@ class Target:
     it), `classes` holds the event's name alone, and `hazard` the cumulative
     baseline hazard at some times, once training has given it: pairs of a time
     and the hazard until then of a row whose log hazard is 0, both ascending.
+    For `treatment` labels are pairs of an arm and its outcome
+    (`medplug.core.data.arms.Treated`), `classes` are the arms, the control first,
+    and `outcomes` the classes ``(negative, positive)`` of a binary outcome, or the
+    name alone of one that is a number (with `centre` and `scale`);
+    `higher_is_better` says which outcomes are wanted.
     """
 
     kind: TargetKind
@@ -39,6 +45,8 @@ class Target:
     centre: float = 0.0
     scale: float = 1.0
     hazard: tuple[tuple[float, float], ...] = ()
+    outcomes: tuple[str, ...] = ()
+    higher_is_better: bool = True
 
     @classmethod
     def numeric(cls, name: str, labels: Sequence[float]) -> Self:
@@ -61,13 +69,28 @@ class Target:
 
     @property
     def has_classes(self) -> bool:
-        """Whether rows (or pixels) belong to classes; a number and the time to an event have none."""
-        return self.kind not in ("regression", "survival")
+        """Whether rows (or pixels) belong to classes; a number, the time to an event and a treatment have none."""
+        return self.kind not in ("regression", "survival", "treatment")
+
+    @property
+    def binary_outcome(self) -> bool:
+        """Whether what comes of a treatment is one of two classes, and not a number."""
+        return len(self.outcomes) == 2
 
     @property
     def outputs(self) -> int:
-        """How many logits a head gives: one for binary or without classes, else one a class (masks: and background)."""
+        """How many logits a head gives: one for binary or without classes, else one a class (masks: and background).
+
+        For a treatment two an arm: the outcomes of all arms, then their propensities.
+        """
+        if self.kind == "treatment":
+            return 2 * len(self.classes)
         return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
+
+    @property
+    def columns(self) -> int:
+        """How many columns `probabilities` gives."""
+        return self.outputs if self.kind == "treatment" else len(self.classes)
 
     @property
     def several(self) -> bool:
@@ -75,7 +98,12 @@ class Target:
         return self.kind in ("multilabel", "mask")
 
     def unknown(self, labels: Sequence[Any]) -> list[int]:
-        """The positions of labels that are not among the classes; any number or time is known."""
+        """The positions of labels that are not among the classes; any number or time is known.
+
+        Of treatments those whose arm, or class of the outcome, is not known.
+        """
+        if self.kind == "treatment":
+            return [i for i, label in enumerate(labels) if not self._knows(*label)]
         if not self.has_classes:
             return []
         known = set(self.classes)
@@ -83,11 +111,15 @@ class Target:
             return [i for i, label in enumerate(labels) if not known.issuperset(label)]
         return [i for i, label in enumerate(labels) if label not in known]
 
+    def _knows(self, arm: str, outcome: str | float) -> bool:
+        return arm in self.classes and (not self.binary_outcome or outcome in self.outcomes)
+
     def encode(self, labels: Sequence[Any]) -> NDArray[Any]:
         """Class positions ``[rows]``, or for multilabel zeros and ones ``[rows, classes]``; both int64.
 
         For regression the numbers themselves ``[rows]``, for survival times and zeros
-        or ones (event) ``[rows, 2]``, in float64. Raises KeyError for a label outside
+        or ones (event) ``[rows, 2]``, for treatments the arm's position and the outcome
+        (its class's position, or the number) ``[rows, 2]``, in float64. Raises KeyError for a label outside
         the classes (`unknown` finds them).
         """
         if self.kind == "regression":
@@ -95,6 +127,10 @@ class Target:
         if self.kind == "survival":
             return np.array(labels, dtype=np.float64).reshape(-1, 2)
         position = {name: i for i, name in enumerate(self.classes)}
+        if self.kind == "treatment":
+            of_outcome = {name: i for i, name in enumerate(self.outcomes)}
+            pairs = [(position[arm], of_outcome[each] if self.binary_outcome else each) for arm, each in labels]
+            return np.array(pairs, dtype=np.float64).reshape(-1, 2)
         if not self.several:
             return np.array([position[label] for label in labels], dtype=np.int64)
         encoded = np.zeros((len(labels), len(self.classes)), dtype=np.int64)
@@ -107,18 +143,21 @@ class Target:
 
         For regression the predicted values ``[rows, 1]``, in the labels' own unit; for
         survival the log hazards ``[rows, 1]``, which have a meaning beside each other alone.
+        For a treatment ``[rows, 2 * arms]``: the outcome under each arm (the positive
+        class's probability, or the number in its unit), then the chance of being given each arm.
         """
         logits = np.asarray(logits, dtype=np.float64)
+        if self.kind == "treatment":
+            outcomes, arms = np.split(logits, 2, axis=1)
+            values = _sigmoid(outcomes) if self.binary_outcome else self.centre + self.scale * outcomes
+            return np.hstack([values, _softmax(arms)])
         if self.kind == "survival":
             return logits
         if self.kind == "regression":
-            values: NDArray[np.float64] = self.centre + self.scale * logits
-            return values
+            return np.asarray(self.centre + self.scale * logits)
         if self.kind == "multiclass":
-            shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-            shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
-            return shares
-        positive = 0.5 * (1.0 + np.tanh(0.5 * logits))  # the sigmoid, without overflow
+            return _softmax(logits)
+        positive = _sigmoid(logits)
         both: NDArray[np.float64] = np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
         return both
 
@@ -129,8 +168,12 @@ class Target:
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half.
 
-        For regression the predicted values ``[rows]``, for survival the log hazards.
+        For regression the predicted values ``[rows]``, for survival the log hazards, for a
+        treatment the arm of the best predicted outcome.
         """
+        if self.kind == "treatment":
+            outcomes = probabilities[:, : len(self.classes)]
+            return np.asarray((outcomes if self.higher_is_better else -outcomes).argmax(axis=1), dtype=np.int64)
         if not self.has_classes:
             return probabilities[:, 0]
         if self.kind == "multilabel":
@@ -139,9 +182,21 @@ class Target:
         return likeliest
 
     def decode(self, decisions: NDArray[Any]) -> list[Any]:
-        """Class names of encoded decisions (for multilabel a tuple of names a row); without classes floats."""
+        """Class names of encoded decisions (for multilabel a tuple of names a row), or arms; else floats."""
+        if self.kind == "treatment":
+            return [self.classes[i] for i in decisions]
         if not self.has_classes:
             return [float(value) for value in decisions]
         if self.kind == "multilabel":
             return [tuple(name for name, on in zip(self.classes, row, strict=True) if on) for row in decisions]
         return [self.classes[i] for i in decisions]
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

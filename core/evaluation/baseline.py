@@ -16,6 +16,7 @@ from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.ridge import fit_ridge
 from medplug.core.evaluation.statistic import Labels, Probabilities
+from medplug.core.evaluation.t_learner import fit_t_learner
 from medplug.core.task import PlainFeatures
 
 
@@ -24,7 +25,8 @@ class Baseline:
     """Test probabilities ``[rows, classes]`` of the training majority and of the linear model.
 
     Of a number the predicted values ``[rows, 1]`` of the training mean and of ridge regression, of the time to
-    an event the log hazards of all rows alike and of Cox regression.
+    an event the log hazards of all rows alike and of Cox regression, of treatments ``[rows, 2 * arms]`` each arm's
+    mean and frequency, and a head for each.
 
     `notes` says how the linear model's strength was chosen.
     """
@@ -69,7 +71,7 @@ def plain_baseline(
         )
 
     if not target.has_classes:
-        fit_one = fit_cox if target.kind == "survival" else fit_ridge
+        fit_one = {"survival": fit_cox, "treatment": fit_t_learner}.get(target.kind, fit_ridge)
         head = fit_one(matrix, train_labels, *chosen_on, metric=metric, standardise=standardise)
     else:
         head = choose_weighting(weightings, fit)

@@ -148,8 +148,13 @@ def head_probabilities(head: LinearHead, features: Any, target: Target) -> Proba
 def majority(labels: Labels, target: Target, rows: int) -> Probabilities:
     """The training class frequencies for each of `rows` rows: the decision is the commonest class.
 
-    Of numbers their mean ``[rows, 1]``, of times to an event a log hazard of 0.
+    Of numbers their mean ``[rows, 1]``, of times to an event a log hazard of 0, of treatments
+    each arm's mean outcome and its frequency ``[rows, 2 * arms]``.
     """
+    if target.kind == "treatment":
+        members = labels[:, :1] == np.arange(len(target.classes))
+        means = labels[:, 1] @ members / members.sum(axis=0)
+        return np.tile(np.concatenate([means, members.mean(axis=0)]), (rows, 1))
     if target.kind == "survival":
         return np.zeros((rows, 1))
     if target.kind == "regression":

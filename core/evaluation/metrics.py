@@ -8,7 +8,7 @@ import numpy as np
 
 from medplug.core.data.targets import Target
 from medplug.core.errors import UsageError, did_you_mean
-from medplug.core.evaluation import confusion, numeric, probabilistic, ranking, survival
+from medplug.core.evaluation import confusion, numeric, probabilistic, ranking, survival, treatment
 from medplug.core.evaluation.statistic import Labels, Prepare, Probabilities, Statistic, Values, Weights
 from medplug.core.specs import TargetKind
 
@@ -16,6 +16,7 @@ ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 CLASSES: tuple[TargetKind, ...] = (*ONE_LABEL, "multilabel")
 NUMBER: tuple[TargetKind, ...] = ("regression",)
 TIME: tuple[TargetKind, ...] = ("survival",)
+ARMS: tuple[TargetKind, ...] = ("treatment",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ METRICS: dict[str, Metric] = {
     "spearman": Metric(numeric.spearman, NUMBER),
     "c_index": Metric(ranking.c_index, (*NUMBER, *TIME)),
     "cox_loss": Metric(survival.cox_loss, TIME, greater_is_better=False),
+    "factual_loss": Metric(treatment.factual_loss, ARMS, greater_is_better=False),
+    "factual_auroc": Metric(treatment.factual_auroc, ARMS),
+    "factual_mae": Metric(treatment.factual_mae, ARMS, greater_is_better=False),
+    "propensity_loss": Metric(treatment.propensity_loss, ARMS, greater_is_better=False),
+    "policy_gain": Metric(treatment.policy_gain, ARMS),
 }
 """precision, recall and f1 are of the positive class (binary) or macro averages, as are auroc and auprc."""
 
@@ -67,7 +73,7 @@ BY_CLASS: dict[str, Prepare] = {
 
 def fallback(kind: TargetKind) -> str:
     """What models are chosen by where their metric is undefined or equal: the loss that they are fitted to."""
-    return {"regression": "mse", "survival": "cox_loss"}.get(kind, "log_loss")
+    return {"regression": "mse", "survival": "cox_loss", "treatment": "factual_loss"}.get(kind, "log_loss")
 
 
 def metric_names(kind: TargetKind) -> tuple[str, ...]:

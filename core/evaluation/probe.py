@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +12,18 @@ from medplug.core.adapter import FitData, LinearHead, Weights
 from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import STRENGTHS, choose_weighting, fit_logistic
 from medplug.core.evaluation.ridge import fit_ridge
+from medplug.core.evaluation.t_learner import fit_t_learner
 
 
 def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standardise: bool = True) -> LinearHead:
     """The head of the strength and the class weighting that are best on validation, by the data's row weights.
 
-    It is logistic, for a number that of ridge regression, for the time to an event that of Cox regression.
+    It is logistic, for a number that of ridge regression, for the time to an event that of Cox regression,
+    for treatments one for each arm's outcome and one for the arm.
     """
     data = data.counted()
     if not data.target.has_classes:
-        fit_one = fit_cox if data.target.kind == "survival" else fit_ridge
+        fit_one = {"survival": fit_cox, "treatment": fit_t_learner}.get(data.target.kind, fit_ridge)
         return fit_one(
             data.features,
             data.labels,
@@ -69,7 +72,25 @@ def fit_probe_again(data: FitData, chosen: LinearHead, *, standardise: bool = Tr
         row_weights=weights,
         weightings={weighting: data.weightings[weighting]},
     )
-    again = fit_probe(together, (chosen.notes["strength"],), standardise=standardise)
+    again = _again(together, chosen.notes, standardise=standardise)
     seen = (data.validation_features @ chosen.weight.T + chosen.bias).astype(np.float32)
     notes = {**chosen.notes, "fitted again on": "training and validation rows, once the strength was chosen"}
     return LinearHead(again.weight, again.bias, notes, seen)
+
+
+def _again(together: FitData, notes: Mapping[str, Any], *, standardise: bool) -> LinearHead:
+    """The head of the strength that notes name; of treatments the propensities have a strength of their own."""
+    if together.target.kind != "treatment":
+        return fit_probe(together, (notes["strength"],), standardise=standardise)
+    return fit_t_learner(
+        together.features,
+        together.labels,
+        together.validation_features,
+        together.validation_labels,
+        together.target,
+        metric=together.metric,
+        row_weights=together.row_weights,
+        strengths=(notes["strength"],),
+        propensity_strengths=(notes["propensity"]["strength"],),
+        standardise=standardise,
+    )

@@ -17,6 +17,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "multilabel": ("macro_f1", "micro_f1", "accuracy", "precision", "recall", "auroc", "auprc", *_CHANCES),
     "regression": ("mae", "r2", "mse", "pearson", "spearman", "c_index"),
     "survival": ("c_index",),
+    "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
     "mask": ("dice", "iou", "hausdorff95"),
 }
 

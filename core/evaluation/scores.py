@@ -170,7 +170,7 @@ def _once(labels: Labels) -> Weights:
 
 def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None:
     rows, classes = len(labels), len(target.classes)
-    wanted = {"multilabel": (rows, classes), "survival": (rows, 2)}.get(target.kind, (rows,))
+    wanted = {"multilabel": (rows, classes), "survival": (rows, 2), "treatment": (rows, 2)}.get(target.kind, (rows,))
     if rows == 0:
         raise DataError("there are no rows to score; give at least one labelled row")
     if np.shape(labels) != wanted:
@@ -178,13 +178,16 @@ def _check(target: Target, labels: Labels, probabilities: Probabilities) -> None
     if target.kind == "survival":
         if not (np.isfinite(labels).all() and (labels[:, 0] > 0).all() and np.isin(labels[:, 1], (0, 1)).all()):
             raise DataError("labels of a survival target must be finite times above 0, and zeros or ones")
+    elif target.kind == "treatment":
+        if not (np.isfinite(labels).all() and np.isin(labels[:, 0], np.arange(classes)).all()):
+            raise DataError("labels of a treatment target must be positions of arms, and finite outcomes")
     elif target.kind == "regression":
         if not np.isfinite(labels).all():
             raise DataError("labels of a regression target must be finite numbers")
     elif np.min(labels) < 0 or np.max(labels) >= (2 if target.kind == "multilabel" else classes):
         raise DataError("labels are not encoded: they must be class positions, or zeros and ones for multilabel")
-    if np.shape(probabilities) != (rows, classes):
-        raise DataError(f"probabilities have shape {np.shape(probabilities)}; it must be {(rows, classes)}")
+    if np.shape(probabilities) != (rows, target.columns):
+        raise DataError(f"probabilities have shape {np.shape(probabilities)}; it must be {(rows, target.columns)}")
     unusable = int((~np.isfinite(probabilities)).any(axis=1).sum())
     if unusable:
         raise DataError(f"the predictions of {unusable} of {rows} rows are not finite; did the training diverge?")

@@ -18,10 +18,10 @@ from medplug.core.data.targets import Target
 
 Labels = NDArray[Any]
 """Encoded labels: class positions or numbers ``[rows]``, for multilabel zeros and ones ``[rows, classes]``,
-for survival times and zeros or ones (event) ``[rows, 2]``."""
+for survival times and zeros or ones (event) ``[rows, 2]``, for treatments arms and outcomes ``[rows, 2]``."""
 Probabilities = NDArray[np.float64]
 """``[rows, classes]``; two columns (negative, positive) for binary, predicted values ``[rows, 1]`` for regression,
-log hazards for survival."""
+log hazards for survival; for treatments outcomes by arm, then propensities ``[rows, 2 * arms]``."""
 Weights = NDArray[np.floating[Any]]
 """``[b, rows]``, each row of it one weighting of the data."""
 Values = NDArray[np.float64]

@@ -45,7 +45,8 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
 
     LogME decides, on half-samples too (see `evidence_shares`); for multilabel
     the H-score is the mean over labels, and a number has none. Of the time to an
-    event the number is the martingale residual. Raises from `medplug.core.errors`.
+    event the number is the martingale residual, of a treatment the outcome less its
+    arm's mean. Raises from `medplug.core.errors`.
     """
     plan, notes = plans[0], list[str]()
     watch(Progress("reading"))
@@ -85,12 +86,22 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
 def _suit(features: Matrix, labels: NDArray[Any], target: Target) -> _Suit:
     rows = torch.from_numpy(features)
     if not target.has_classes:
-        values = null_residuals(labels) if target.kind == "survival" else target.standardised(labels)
-        number = torch.from_numpy(values)[:, None]
+        number = torch.from_numpy(_number(labels, target))[:, None]
         return _Suit(logme(rows, number), None, evidence_shares(rows, number).numpy())
     outputs = torch.from_numpy(membership(target, labels)).double()
     outputs = outputs[:, outputs.any(0)]
     return _Suit(logme(rows, outputs), _separation(rows, labels, target), evidence_shares(rows, outputs).numpy())
+
+
+def _number(labels: NDArray[Any], target: Target) -> NDArray[np.float64]:
+    """What features are to tell ``[rows]``, where there are no classes."""
+    if target.kind == "survival":
+        return null_residuals(labels)
+    if target.kind == "treatment":
+        arms = labels[:, 0].astype(np.int64)
+        means = np.bincount(arms, labels[:, 1]) / np.maximum(np.bincount(arms), 1)
+        return np.asarray((labels[:, 1] - means[arms]) / target.scale)
+    return target.standardised(labels)
 
 
 def _separation(rows: Tensor, labels: NDArray[np.int64], target: Target) -> float:

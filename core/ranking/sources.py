@@ -97,7 +97,7 @@ def _target(plan: Plan, notes: list[str]) -> tuple[Task, Examples, NDArray[np.in
         target = train.followed_by(some(dataset.splits["unlabelled"], seed, "unlabelled rows", notes))
     task, _ = make_task(plan)
     if not dataset.target.has_classes:
-        what = "times to an event" if dataset.target.kind == "survival" else "a number"
+        what = {"survival": "times to an event", "treatment": "treatments"}.get(dataset.target.kind, "a number")
         notes.append(f"LEEP and NCE are for classes; sources of {what} are ranked by distance alone")
         return task, target, None
     if dataset.target.kind == "multilabel":

@@ -22,6 +22,7 @@ def cautions(evidence: Evidence) -> list[str]:
     found: list[str] = []
     for check in (
         _sample,
+        _treatment,
         _oracle,
         _leaks,
         _named,
@@ -61,6 +62,22 @@ def _trees(evidence: Evidence) -> Iterator[str]:
         return
     name = metric_name(evidence.metric, evidence.target.kind)
     yield f"Boosted trees on the columns of values do better: {name} {estimate(trees, evidence.metric)}."
+
+
+def _treatment(evidence: Evidence) -> Iterator[str]:
+    found = evidence.scores.get("treatment")
+    if found is None:
+        return
+    yield found["warning"]
+    if found["overlap"]["poor"]:
+        yield (
+            "Overlap is poor: many test rows are of a kind that an arm was hardly ever given to. What would have come "
+            "of it is the model's guess, and values of policies and effects are uncertain beyond their intervals."
+        )
+    gain, arm = found["gain"]["over_best_single_arm"], found["best_single_arm"]
+    low = gain["ci95"][0]
+    if low is None or low <= 0:
+        yield f"The advice is not shown to be better than giving every row {arm}; prefer the simpler rule."
 
 
 def _transfer(evidence: Evidence) -> Iterator[str]:
@@ -135,11 +152,14 @@ def _small(evidence: Evidence) -> Iterator[str]:
         if split is not None and split.follow_up is not None and split.follow_up.events < FEW_EVENTS:
             events = count(split.follow_up.events, "event")
             yield f"The {name} split has only {events}, and these alone tell of risk; {_EFFECTS[name]}."
-    few = [name for name, rows in evidence.splits["test"].classes.items() if rows < FEW_OF_A_CLASS]
+    test = evidence.splits["test"]
+    counts = test.arms.rows if test.arms else test.classes
+    what, what_all = ("arm", "arms") if test.arms else ("class", "classes")
+    few = [name for name, rows in counts.items() if rows < FEW_OF_A_CLASS]
     if few:
         listed = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")
         yield (
-            f"{count(len(few), 'class has', 'classes have')} fewer than {FEW_OF_A_CLASS} test rows ({listed}); "
+            f"{count(len(few), f'{what} has', f'{what_all} have')} fewer than {FEW_OF_A_CLASS} test rows ({listed}); "
             "their intervals are wide."
         )
 

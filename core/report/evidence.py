@@ -49,11 +49,28 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmFacts:
+    """How many rows of a split were given each arm, and their mean outcome (of classes: the positive one's share)."""
+
+    rows: dict[str, int]
+    means: dict[str, float]
+
+    @classmethod
+    def of(cls, target: Target, labels: Sequence[Any]) -> Self:
+        """Those of raw labels; empty of none."""
+        encoded = target.encode(labels)
+        members = {arm: encoded[encoded[:, 0] == i, 1] for i, arm in enumerate(target.classes)} if len(labels) else {}
+        means = {arm: float(each.mean()) for arm, each in members.items() if len(each)}
+        return cls({arm: len(each) for arm, each in members.items()}, means)
+
+
+@dataclass(frozen=True, slots=True)
 class SplitFacts:
     """One split in numbers; `groups` is None where no patient column was named.
 
     `classes` counts rows by class; `spread` stands in for it where the target is
-    a number and the split has labels, `follow_up` where it is the time to an event.
+    a number and the split has labels, `follow_up` where it is the time to an event,
+    `arms` where it is a treatment.
     `domain` is whose rows they are, empty where no domains were named.
     """
 
@@ -63,6 +80,7 @@ class SplitFacts:
     domain: str = ""
     spread: Spread | None = None
     follow_up: FollowUp | None = None
+    arms: ArmFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +89,8 @@ class Evidence:
 
     `scores` is the content of metrics.json; `labels`, `probabilities` and
     `baseline` ``[rows, classes]`` are the test split's, for the figures (of a number
-    `probabilities` and `baseline` are predicted values ``[rows, 1]``, of the time to an event log hazards); `census`
+    `probabilities` and `baseline` are predicted values ``[rows, 1]``, of the time to an event log hazards, of a
+    treatment what `Target.probabilities` says); `census`
     counts by split what the backbone noticed; `notes` how the model was chosen.
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the

@@ -13,7 +13,7 @@ UNDEFINED = "not defined"
 NOTHING = "not set"
 _LISTED = 20
 _DECIMALS, _DIGITS, _MOST_DECIMALS = 3, 4, 9
-_IN_UNITS = ("mae", "mse")
+_IN_UNITS = ("mae", "mse", "factual_mae", "policy_gain")
 
 
 def number(value: float | None, *, signed: bool = False, decimals: int = _DECIMALS) -> str:

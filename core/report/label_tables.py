@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from medplug.core.report.evidence import Evidence, SplitFacts
+from medplug.core.report.evidence import ArmFacts, Evidence, SplitFacts
 from medplug.core.report.formats import plain, share
 from medplug.core.report.tables import Table
 
 
 def labels(evidence: Evidence) -> Table:
     """How often each class occurs in each split, or where its numbers or times lie."""
+    if evidence.target.kind == "treatment":
+        return _arms(evidence)
     if not evidence.target.has_classes:
         return _times(evidence) if evidence.target.kind == "survival" else _numbers(evidence)
     splits = {name: split for name, split in evidence.splits.items() if split.classes}
@@ -43,6 +45,21 @@ def _times(evidence: Evidence) -> Table:
     header = ["split", "rows with the event", "median follow-up", "median time to the event"]
     notes = ["Medians are Kaplan-Meier's, the follow-up's with event and censoring exchanged."]
     return Table(f"Times to {name}", header, rows, notes=notes)
+
+
+def _arms(evidence: Evidence) -> Table:
+    found = {
+        name: (split.rows, split.arms) for name, split in evidence.splits.items() if split.arms and split.arms.rows
+    }
+
+    def cell(rows: int, arms: ArmFacts, arm: str) -> str:
+        mean = arms.means.get(arm)
+        told = share(arms.rows[arm], rows)
+        return f"{arms.rows[arm]:,} ({told})" + ("" if mean is None else f"; {plain(mean, 3)}")
+
+    rows = [[arm, *(cell(*each, arm) for each in found.values())] for arm in evidence.target.classes]
+    what = f"share of {evidence.target.outcomes[-1]}" if evidence.target.binary_outcome else evidence.target.outcomes[0]
+    return Table(f"Rows given each arm, their share of the split, and their mean {what}", ["arm", *found], rows)
 
 
 def _median(value: float | None) -> str:

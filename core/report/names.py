@@ -28,6 +28,11 @@ _NAMES = {
     "spearman": "Spearman correlation",
     "c_index": "concordance index",
     "cox_loss": "partial likelihood loss",
+    "factual_loss": "loss of the outcome seen",
+    "factual_auroc": "AUROC of the outcome seen",
+    "factual_mae": "mean absolute error of the outcome seen",
+    "propensity_loss": "propensity log loss",
+    "policy_gain": "gain of the advice over the best single arm",
     "dice": "Dice",
     "iou": "IoU",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
@@ -63,7 +68,8 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
-    return {"regression": "training mean", "survival": "same risk"}.get(kind, "training majority")
+    constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
+    return constants.get(kind, "training majority")
 
 
 def greater_is_better(metric: str) -> bool:

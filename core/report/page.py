@@ -16,6 +16,7 @@ from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
 from medplug.core.report.plots import pictures
+from medplug.core.report.treatments import assumptions, treatment_tables
 from medplug.core.report.words import baselines, pretraining_verdict, statements, summary, transfer_verdict, verdict
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
@@ -62,6 +63,8 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "modalities": modalities.subsets(evidence),
         "shapley": modalities.shapley(evidence),
         "along": along.learned_along(evidence),
+        "treatments": treatment_tables(evidence),
+        "assumptions": assumptions(evidence),
         "pretraining": comparisons.pretraining(evidence),
         "pretraining_verdict": pretraining_verdict(evidence),
         "baselines": baselines(evidence),

@@ -16,6 +16,7 @@ from medplug.core.report.names import metric_name
 from medplug.core.report.outliving import risk_groups
 from medplug.core.report.scatter import agreement, predicted
 from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, Picture, drawing, inline, new_axes
+from medplug.core.report.treatments import treatment_pictures
 
 MOST_CELLS = 20
 MOST_BARS = 60
@@ -35,6 +36,8 @@ def pictures(evidence: Evidence) -> list[Picture]:
             return [predicted(evidence), agreement(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "survival":
             return [risk_groups(evidence), *([_history(evidence)] if evidence.history else [])]
+        if kind == "treatment":
+            return [*treatment_pictures(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "mask":
             return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]

@@ -9,7 +9,15 @@ from typing import Any
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, plain, score, share
-from medplug.core.report.names import CRITERIA, criterion_name, gain, greater_is_better, leak_name, metric_name
+from medplug.core.report.names import (
+    CRITERIA,
+    constant_name,
+    criterion_name,
+    gain,
+    greater_is_better,
+    leak_name,
+    metric_name,
+)
 
 SHORT_HASH = 12
 MOST_PARTS = 60
@@ -34,7 +42,7 @@ class Table:
 def results(evidence: Evidence) -> Table:
     """Every metric of the model and the baselines, and the paired difference with its sign turned to a gain."""
     scores, kind = evidence.scores, evidence.target.kind
-    constant = {"regression": "training mean", "survival": "same risk"}.get(kind, "majority")
+    constant = constant_name(kind).replace("training majority", "majority")
     named = {"linear": "linear baseline", "trees": "boosted trees", "majority": constant}
     plain = {name: scores["baseline"][name] for name in named if name in scores["baseline"]}
     sources = [scores["metrics"], *plain.values()]
@@ -58,7 +66,11 @@ def by_class(evidence: Evidence) -> Table:
 
 def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
-    shown = list(dict.fromkeys((evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson")))
+    shown = list(
+        dict.fromkeys(
+            (evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson", "policy_gain")
+        )
+    )
     return [
         _parts(column, f"Scores by {column}", "test rows", parts, shown)
         for column, parts in evidence.scores["by_group"].items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medplug.core.data.targets import Target
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import UNDEFINED, count, estimate, score
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
@@ -96,7 +97,7 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     low, high = found["ci95"]
     if low is None or high is None:
         return None
-    head = {"regression": "ridge", "survival": "Cox"}.get(evidence.target.kind, "logistic")
+    head = {"regression": "ridge", "survival": "Cox", "treatment": "arm by arm"}.get(evidence.target.kind, "logistic")
     text = (
         f"Against a plain {head} head on the same labels and frozen features the gain in "
         f"{metric_name(evidence.metric)} is {estimate(found, evidence.metric, signed=True)}."
@@ -145,6 +146,12 @@ def _linear_and_constant(evidence: Evidence) -> str:
         return (
             "The linear baseline is a Cox regression with a ridge penalty on simple features; the other gives every "
             "row the same risk, by which no two rows can be put in order."
+        )
+    if evidence.target.kind == "treatment":
+        return (
+            "The linear baseline has a head for each arm on simple features (ridge or logistic regression) and a "
+            "logistic regression of the arm; the other gives every row each arm's mean outcome and frequency in "
+            "training, so that it advises one arm for all. Each is judged by its own propensities."
         )
     if evidence.target.kind == "mask":
         return (
@@ -195,9 +202,18 @@ def _predicted(evidence: Evidence) -> str:
         what = f"{classes[0]}, a number"
     elif evidence.target.kind == "survival":
         what = f"the time to “{classes[0]}”, as a risk that puts rows in order"
+    elif evidence.target.kind == "treatment":
+        what = _what_comes_of(evidence.target)
     else:
         what = f"which one of {len(classes)} classes a row belongs to"
     return f"The model predicts {what} (task {evidence.task})."
+
+
+def _what_comes_of(target: Target) -> str:
+    arms = ", ".join(f"“{arm}”" for arm in target.classes)
+    outcome, way = target.outcomes[-1], "highest" if target.higher_is_better else "lowest"
+    what = f"the chance of “{outcome}”" if target.binary_outcome else outcome
+    return f"{what} under each of the treatments {arms}, and advises the one where it is {way}"
 
 
 def _rows(evidence: Evidence) -> str:

@@ -23,6 +23,11 @@ def check_asked(adapters: Adapters, job: Job) -> None:
         )
     _check_along(job)
     target = job.dataset.target
+    if target.kind == "treatment" and job.augmentation is not None and job.augmentation.mixes:
+        raise ConfigError(
+            "augment.mixup and augment.cutmix blend labels, and a row that was given two treatments in part tells of "
+            "neither; leave them out"
+        )
     if target.kind == "survival" and job.augmentation is not None and job.augmentation.mixes:
         raise ConfigError(
             "augment.mixup and augment.cutmix blend labels, and times to an event, which may be censored, cannot be "

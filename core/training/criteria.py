@@ -27,7 +27,7 @@ _MOST_ROWS = 4096
 def target_criteria(
     job: Job, frozen: FrozenFeatures, logits: dict[str, NDArray[np.float32]], *, importance: bool = False
 ) -> dict[str, float]:
-    """Every criterion that can be had, by name; none without unlabelled rows or for the time to an event.
+    """Every criterion that can be had, by name; none without unlabelled rows, or for times to an event or treatments.
 
     ``snd`` and ``infomax`` are of the unlabelled rows, and not for a number. ``iwv`` and ``dev`` are
     of the validation rows, and need the frozen features of both domains, which
@@ -36,8 +36,8 @@ def target_criteria(
     if "unlabelled" not in logits or not all(np.isfinite(each).all() for each in logits.values()):
         return {}  # training that diverged suits no domain
     target = job.dataset.target
-    if target.kind == "survival":
-        return {}  # a row's own loss is of the rows beside it
+    if target.kind in ("survival", "treatment"):
+        return {}  # of a time a row's own loss is of the rows beside it; of a treatment one outcome is seen
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
     found = {}

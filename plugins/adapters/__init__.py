@@ -18,13 +18,14 @@ _ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 _CLASSES: tuple[TargetKind, ...] = (*_ONE_LABEL, "multilabel")
 _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
+_ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
-    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME),
+    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
 }
 """What adapters serve that do not serve every kind of target.
 
@@ -120,7 +121,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_MASK)),
+        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

@@ -10,7 +10,8 @@ from medplug.core.model import Model
 class LinearProbe(Adapter):
     """A linear head on frozen features (Alain and Bengio, 2016), its strength chosen on validation.
 
-    Logistic regression, for a number ridge regression, for the time to an event Cox regression.
+    Logistic regression, for a number ridge regression, for the time to an event Cox regression,
+    for treatments a head for each arm's outcome and one for the arm.
     """
 
     def prepare(self, model: Model) -> None:

@@ -20,7 +20,7 @@ def medplug_tasks() -> list[TaskSpec]:
             data="medplug.plugins.multimodal.options:MultimodalData",
             modalities=("text", "image", "tabular", "signal"),
             slots={"text": "text", "image": "image", "tabular": "tabular", "signal": "signal", "genes": "tabular"},
-            targets=("binary", "multiclass", "multilabel", "regression", "survival"),
+            targets=("binary", "multiclass", "multilabel", "regression", "survival", "treatment"),
             recipe="multimodal",
         )
     ]

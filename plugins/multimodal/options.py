@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from medplug.core.config import AlsoColumns, Column, LabelColumns, Section
+from medplug.core.errors import ConfigError
 from medplug.core.images.options import ImageDataConfig, ImagePaths
 from medplug.plugins.multimodal import sample_columns
 
@@ -26,18 +27,30 @@ Columns = Annotated[tuple[Column, ...], BeforeValidator(_one_without_brackets)]
 class MultimodalOptions(Section):
     """The options ``task.*``: what is predicted."""
 
-    target: Literal["auto", "binary", "multiclass", "multilabel", "regression", "survival"] = Field(
+    target: Literal["auto", "binary", "multiclass", "multilabel", "regression", "survival", "treatment"] = Field(
         default="auto",
-        description="what is predicted; auto: with data.time survival, several labels a row multilabel, two classes "
-        "binary, more multiclass",
+        description="what is predicted; auto: with data.time survival, with data.treatment treatment, several labels a "
+        "row multilabel, two classes binary, more multiclass",
+    )
+    outcome: Literal["auto", "binary", "regression"] = Field(
+        default="auto",
+        description="with data.treatment: what data.label holds; auto: binary where it has two values, else a number",
+    )
+    better: Literal["higher", "lower"] | None = Field(
+        default=None,
+        description="with data.treatment: which outcomes are wanted, higher or lower ones (of two classes: more or "
+        "fewer rows of the positive class)",
     )
     positive: str | None = Field(
-        default=None, description="the positive class of a binary target; unset: 1, yes, true, positive, 阳性 ..."
+        default=None,
+        description="the positive class of a binary target or outcome; unset: 1, yes, true, positive, 阳性 ...",
     )
     separator: str = Field(
         default=";", min_length=1, description="what stands between the labels of one cell, with task.target=multilabel"
     )
-    deduplicate: bool = Field(default=True, description="drop training rows that repeat every input and the label")
+    deduplicate: bool = Field(
+        default=True, description="drop training rows that repeat every input and the label (of treatments none)"
+    )
 
 
 class MultimodalData(ImageDataConfig):
@@ -82,6 +95,9 @@ class MultimodalData(ImageDataConfig):
     event: Column | None = Field(
         default=None, description="with data.time: the column that says whether the event came (1) or not (0)"
     )
+    treatment: Column | None = Field(
+        default=None, description="the column that says which treatment was given; data.label is then what came of it"
+    )
     rate: float | None = Field(
         default=None,
         gt=0,
@@ -99,6 +115,8 @@ class MultimodalData(ImageDataConfig):
         """The columns of what is predicted."""
         if self.time is not None and self.event is not None:
             return self.time, self.event
+        if self.treatment is not None and isinstance(self.label, str):
+            return self.treatment, self.label
         return (self.label,) if isinstance(self.label, str) else self.label
 
     @model_validator(mode="before")
@@ -124,6 +142,10 @@ class MultimodalData(ImageDataConfig):
             )
         if (self.time is None) is not (self.event is None):
             raise ValueError("data.time and data.event go together: a time, and whether the event came then; give both")
+        if self.treatment is not None and not (isinstance(self.label, str) and self.time is None):
+            raise ValueError("data.treatment goes with one column data.label, its outcome, and without data.time")
+        if self.treatment == self.label:
+            raise ValueError("data.treatment and data.label name the same column; a treatment and its outcome are two")
         self._check_label()
         return self
 
@@ -137,3 +159,23 @@ class MultimodalData(ImageDataConfig):
             both = {*self.labelled_by, *self.also}.intersection((named,) if isinstance(named, str) else named)
             if both:
                 raise ValueError(f"data.{slot} names {min(both)!r}, which is what is predicted; take it out of there")
+
+
+def check_treatment(options: MultimodalOptions, data: MultimodalData, kind: str) -> None:
+    """Raise `ConfigError` where the keys of a treatment do not go together, or do not say which outcomes are wanted."""
+    if (data.treatment is not None) is not (kind == "treatment"):
+        raise ConfigError(
+            "task.target=treatment needs data.treatment=COLUMN, and data.label=COLUMN for its outcome"
+            if data.treatment is None
+            else f"data.treatment is for task.target=treatment (or auto), not for task.target={options.target}"
+        )
+    if kind == "treatment" and options.better is None:
+        raise ConfigError(
+            f"task.better is not given: say which values of the outcome {data.label} are wanted, task.better=higher or "
+            "task.better=lower (of two classes: more or fewer rows of the positive class, task.positive)"
+        )
+    for key, given in (("better", options.better is not None), ("outcome", options.outcome != "auto")):
+        if given and kind != "treatment":
+            raise ConfigError(
+                f"task.{key} is about the outcome of a treatment; give data.treatment=COLUMN, or leave it"
+            )

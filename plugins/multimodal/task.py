@@ -17,6 +17,7 @@ from medplug.core.data.patterns import Pattern
 from medplug.core.data.repeats import without_repeats
 from medplug.core.data.survival import survival_column
 from medplug.core.data.targets import Target
+from medplug.core.data.treatment import Outcome, outcome_of, treatment_column, treatment_target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
 from medplug.core.evaluation.table_features import PlainTable, TreeTable
@@ -27,7 +28,7 @@ from medplug.core.plain.text import PlainText
 from medplug.core.signals.plain import PlainSignal
 from medplug.core.signals.table import tabulate
 from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
-from medplug.plugins.multimodal.options import SLOTS
+from medplug.plugins.multimodal.options import SLOTS, check_treatment
 from medplug.plugins.multimodal.reading import PatientReader
 from medplug.plugins.multimodal.sample import sample
 from medplug.plugins.multimodal.schema import TABLES, Schema, named
@@ -59,6 +60,7 @@ class MultimodalDiagnosis(Task):
     def __init__(self, options: MultimodalOptions, data: MultimodalData) -> None:
         super().__init__(options, data)
         self._schema: Schema | None = None
+        self._outcome: Outcome | None = None if options.outcome == "auto" else options.outcome
         if (data.time is not None) is not (self._kind == "survival"):
             asked = f"task.target={options.target}"
             raise ConfigError(
@@ -66,6 +68,7 @@ class MultimodalDiagnosis(Task):
                 if data.time is None
                 else f"data.time and data.event are for task.target=survival (or auto), not for {asked}"
             )
+        check_treatment(options, data, self._kind)
 
     @property
     def slots(self) -> Mapping[str, Modality]:  # type: ignore[override]
@@ -85,6 +88,8 @@ class MultimodalDiagnosis(Task):
         needed |= {also_key(name): name for name in self.data.also}
         if self.data.time is not None and self.data.event is not None:
             return needed | {"data.time": self.data.time, "data.event": self.data.event}
+        if self.data.treatment is not None:
+            needed |= {"data.treatment": self.data.treatment}
         return needed | label_columns(self.data.label)
 
     def _needed(self, slot: str) -> dict[str, str]:
@@ -121,15 +126,16 @@ class MultimodalDiagnosis(Task):
         )
 
     def learned(self) -> dict[str, Any]:
-        """The columns that the first table settled, numbers and categories apart."""
-        return self._schema.to_json() if self._schema else {}
+        """The columns that the first table settled, numbers and categories apart, and what its outcomes are."""
+        return {**self._schema.to_json(), "outcome": self._outcome} if self._schema else {}
 
     def recall(self, learned: Mapping[str, Any]) -> None:
         """Read tables by the columns that another table settled."""
         self._schema = Schema.from_json(learned) if learned else None
+        self._outcome = learned.get("outcome")
 
     def target(self, labels: Sequence[Any]) -> Target:
-        """Classes in order, a number, or the time to an event.
+        """Classes in order, a number, the time to an event, or treatments and their outcome.
 
         Raises `DataError` where the labels cannot be learned from and
         `ConfigError` where ``task.target`` or ``task.positive`` do not fit them.
@@ -138,6 +144,11 @@ class MultimodalDiagnosis(Task):
             return Target.survival(self.data.event, labels)
         if self._kind == "regression":
             return Target.numeric(self._number, labels)
+        if self._kind == "treatment":
+            higher = self.options.better == "higher"
+            return treatment_target(
+                labels, self.data.labelled_by[1], positive=self.options.positive, higher_is_better=higher
+            )
         columns = None if isinstance(self.data.label, str) else self.data.label
         return target_of(labels, self._asked, self.options.positive, columns)
 
@@ -148,8 +159,11 @@ class MultimodalDiagnosis(Task):
     def metrics(self, target: Target) -> tuple[str, ...]:
         """AUROC first of two classes, F1 of more (its mean over rare classes is steadier than AUROC's).
 
-        Of numbers the mean error, of times to an event the concordance index.
+        Of numbers the mean error, of times to an event the concordance index, of treatments the factual loss.
         """
+        if target.kind == "treatment":
+            other = "factual_mae" if target.binary_outcome else "factual_auroc"
+            return tuple(name for name in reported(target.kind) if name != other)
         return reported(target.kind, first={"binary": "auroc", "multilabel": "auroc"}.get(target.kind))
 
     def plain_features(self) -> PlainFeatures:
@@ -163,10 +177,14 @@ class MultimodalDiagnosis(Task):
         return (TreeJoint(parts) if len(self.slots) > 1 else TreeTable()) if parts else None
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
-        """Drop training rows that repeat every input and the label, and count inputs with more than one label."""
+        """Drop training rows that repeat every input and the label, and count inputs with more than one label.
+
+        Not where treatments are compared: how often rows alike were given an arm is what propensities are learned from.
+        """
         contents = [tuple(map(_content, values)) for values in zip(*train.inputs.values(), strict=True)]
         what = self.data.in_use[0] if len(train.inputs) == 1 else "set of inputs"
-        return without_repeats(train, contents, what, drop=self.options.deduplicate)
+        drop = self.options.deduplicate and self._kind != "treatment"
+        return without_repeats(train, contents, what, drop=drop)
 
     def sample(self) -> pl.DataFrame:
         """569 rows of real values beside a generated signal, under this task's label column."""
@@ -178,13 +196,15 @@ class MultimodalDiagnosis(Task):
 
     @property
     def _kind(self) -> str:
-        """``task.target``, where a column of times says more than ``auto``."""
-        return "survival" if self.options.target == "auto" and self.data.time is not None else self.options.target
+        """``task.target``, where a column of times or of treatments says more than ``auto``."""
+        if self.options.target != "auto":
+            return self.options.target
+        return "survival" if self.data.time is not None else "treatment" if self.data.treatment is not None else "auto"
 
     @property
     def _asked(self) -> Asked:
         asked = self.options.target
-        assert asked != "regression" and asked != "survival", "these have no classes"
+        assert asked != "regression" and asked != "survival" and asked != "treatment", "these have no classes"
         return asked
 
     @property
@@ -199,6 +219,10 @@ class MultimodalDiagnosis(Task):
             return list(survival_column(table, self.data.time, self.data.event, problems))
         if self._kind == "regression":
             return list(number_column(table[self._number], problems))
+        if self.data.treatment is not None:
+            treatment, label = self.data.labelled_by
+            self._outcome = self._outcome or outcome_of(table[label])
+            return list(treatment_column(table, treatment, label, self._outcome, problems))
         return read_labels(table, self.data.label, self._asked, self.options.separator, problems)
 
 

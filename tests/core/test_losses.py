@@ -87,3 +87,31 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
 def test_a_time_to_an_event_has_a_loss_of_its_own() -> None:
     assert isinstance(make_loss(Target("survival", ("death",))), CoxLoss)
     assert isinstance(make_loss(Target("binary", ("no", "yes"))), Loss)
+
+
+# ---- treatments
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_treatments_loss_is_that_of_the_outcome_seen_and_of_the_arm(binary: bool) -> None:
+    rng = np.random.default_rng(0)
+    outcomes = ("dead", "alive") if binary else ("score",)
+    target = Target("treatment", ("0", "a", "b"), *((0.0, 1.0) if binary else (50.0, 8.0)), outcomes=outcomes)
+    logits, arms = rng.normal(size=(9, 6)), rng.integers(0, 3, 9)
+    seen = rng.integers(0, 2, 9).astype(float) if binary else rng.normal(50, 8, 9)
+    own = logits[np.arange(9), arms]
+    cost = np.logaddexp(0, own) - seen * own if binary else np.square(own - (seen - 50.0) / 8.0)
+    chances = np.exp(logits[:, 3:]) / np.exp(logits[:, 3:]).sum(axis=1, keepdims=True)
+    labels = torch.from_numpy(np.column_stack([arms, seen]))
+    found = make_loss(target)(torch.from_numpy(logits).float(), labels)
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), cost - np.log(chances[np.arange(9), arms]), rtol=1e-5)
+
+
+def test_the_outcomes_of_arms_that_were_not_given_have_no_gradient() -> None:
+    target = Target("treatment", ("0", "1"), outcomes=("y",))
+    logits = torch.zeros(2, 4, requires_grad=True)
+    make_loss(target)(logits, torch.tensor([[0.0, 1.0], [1.0, 1.0]])).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad[:, :2] != 0).tolist() == [[True, False], [False, True]]
+    assert (logits.grad[:, 2:] != 0).all()

@@ -203,7 +203,8 @@ def test_names_are_listed_by_kind():
     assert metric_names("binary") == of_classes == metric_names("multiclass")
     assert set(of_classes) - set(metric_names("multilabel")) == {"balanced_accuracy"}
     assert set(metric_names("survival")) == {"c_index", "cox_loss"}
-    assert set(metric_names("regression")) == set(METRICS) - set(of_classes) - {"cox_loss"}
+    of_arms = set(metric_names("treatment"))
+    assert set(metric_names("regression")) == set(METRICS) - set(of_classes) - of_arms - {"cox_loss"}
     assert metric_names("span") == ()
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from medplug.core.data.arms import Treated
 from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
-from medplug.core.report.evidence import Evidence, FollowUp, SplitFacts, Spread
+from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
+from medplug.core.treatment_judge import treatment_scores
 
 CLASSES = {
     "binary": ("no sepsis", "sepsis"),
@@ -21,8 +23,10 @@ CLASSES = {
     "multilabel": ("cough", "fever", "rash"),
     "regression": ("length of stay",),
     "survival": ("death",),
+    "treatment": ("placebo", "drug"),
 }
 MAIN = {"binary": "f1", "multiclass": "macro_f1", "multilabel": "macro_f1", "regression": "mae", "survival": "c_index"}
+MAIN["treatment"] = "factual_loss"
 MANIFEST: dict[str, Any] = {
     "made": "2026-01-02T03:04:05+00:00",
     "seed": 7,
@@ -63,7 +67,8 @@ def _make(
     classes: tuple[str, ...] = (),
     **fields: Any,
 ) -> Evidence:
-    scale = {"centre": 12.0, "scale": 4.0} if kind == "regression" else {}
+    scale: dict[str, Any] = {"centre": 12.0, "scale": 4.0} if kind == "regression" else {}
+    scale |= {"outcomes": ("stayed", "recovered")} if kind == "treatment" else {}
     target = Target(kind, classes or CLASSES[kind], **scale)  # type: ignore[arg-type]
     draw = np.random.default_rng(3)
     labels = _labels(draw, target, rows)
@@ -71,7 +76,7 @@ def _make(
     names = metric_names(target.kind)
     how: dict[str, Any] = {"resamples": 100, "seed": 1}
     sites = draw.choice(["north", "south"], rows).tolist()
-    scores = {
+    scores: dict[str, Any] = {
         "task": "text_diagnosis",
         "split": "test",
         "n": rows,
@@ -85,13 +90,17 @@ def _make(
         "difference": _json(paired_difference(target, labels, probabilities, baseline, names, **how)),
         "selection": {"metric": metric or MAIN[kind], "split": "validation"},
     }
+    if kind == "treatment":
+        scores["treatment"] = treatment_scores(target, labels, probabilities, **how)
     given: dict[str, Any] = {
         "title": "A title",
         "task": "text_diagnosis",
         "keys": KEYS,
         "target": target,
         "splits": {
-            name: SplitFacts(size, size // 3, _counted(target, labels), "", *_spread(target, labels))
+            name: SplitFacts(
+                size, size // 3, _counted(target, labels), "", *_spread(target, labels), _arms(target, labels)
+            )
             for name, size in (("train", 700), ("validation", 100), ("test", rows))
         },
         "facts": Facts(
@@ -114,6 +123,8 @@ def _make(
 def _labels(draw: np.random.Generator, target: Target, rows: int) -> NDArray[Any]:
     if target.kind == "regression":
         return target.centre + target.scale * draw.normal(size=rows)
+    if target.kind == "treatment":
+        return draw.integers(0, 2, (rows, 2)).astype(float)
     if target.kind == "survival":
         return np.column_stack([draw.exponential(10, rows), draw.integers(0, 2, rows)])
     if target.kind == "multilabel":
@@ -129,6 +140,8 @@ def _probabilities(
         return target.probabilities(logits[:, None] / (1 + skill))
     if target.kind == "survival":
         return draw.normal(size=(len(labels), 1)) - skill * np.log(labels[:, :1])
+    if target.kind == "treatment":
+        return target.probabilities(draw.normal(size=(len(labels), 4)) * [skill, skill, 0.3, 0.3])
     if target.kind == "multiclass":
         truth = np.eye(len(target.classes))[labels]
         return target.probabilities(skill * truth + draw.normal(size=truth.shape))
@@ -141,6 +154,8 @@ def _constant(target: Target, labels: NDArray[Any]) -> NDArray[np.float64]:
         return np.array([labels.mean()])
     if target.kind == "survival":
         return np.zeros(1)
+    if target.kind == "treatment":
+        return np.full(4, 0.5)
     members = labels if target.kind == "multilabel" else np.eye(len(target.classes))[labels]
     return np.asarray(members.mean(axis=0), dtype=np.float64)
 
@@ -148,6 +163,12 @@ def _constant(target: Target, labels: NDArray[Any]) -> NDArray[np.float64]:
 def _spread(target: Target, labels: NDArray[Any]) -> tuple[Spread | None, FollowUp | None]:
     spread = Spread.of(labels.tolist()) if target.kind == "regression" else None
     return spread, FollowUp.of(labels) if target.kind == "survival" else None
+
+
+def _arms(target: Target, labels: NDArray[Any]) -> ArmFacts | None:
+    if target.kind != "treatment":
+        return None
+    return ArmFacts.of(target, [Treated(target.classes[int(a)], target.outcomes[int(y)]) for a, y in labels])
 
 
 def _counted(target: Target, labels: NDArray[Any]) -> dict[str, int]:
