@@ -125,12 +125,22 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         augment=built.get("augment."),
         run=built[""],  # type: ignore[arg-type]
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
-        origins={key: origin for key, (_, origin) in keys.items()},
+        origins=_origins(names),
     )
     check_composition(names.adapters, plan.data, plan.selection, backbone=plan.backbones, pretrained=plan.meaningful)
     if names.fusion is not None:
         check_joint(names.adapters, names.fusion, names.choices)
     return plan
+
+
+def _origins(names: Names) -> dict[str, str]:
+    """Where each key's value came from; an adapter of one backbone may be the one of all."""
+    found = {key: origin for key, (_, origin) in names.keys.items()}
+    for slot in names.choices if names.fusion is not None else ():
+        key, acting = f"adapter.{slot}", names.own.get(slot)
+        if names.keys.get(key, (None, ""))[0] != (None if acting is None else acting.name):
+            found[key] = found["adapter"]
+    return found
 
 
 def _encoder(slot: str, names: Names, built: Mapping[str, BaseModel]) -> Encoder:

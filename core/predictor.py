@@ -110,7 +110,9 @@ class Predictor:
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
         key = "DATA" if labelled else "INPUT"
-        table, folder = open_table(self.task, source, key=key, columns=columns, optional=extra)
+        table, folder = open_table(
+            self.task, source, key=key, columns=columns, optional=extra, any_of=self.task.columns_of_slots()
+        )
         examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
         if on_error == "stop":
             problems.stop("" if labelled else 'on_error="skip" (on the command line: --on-error skip)')
