@@ -211,8 +211,8 @@ def test_a_plugin_may_bring_a_registry_of_its_own(install: Install, tmp_path: Pa
     )
     plugins = Plugins(found=[point])
     plan = make_plan([("", parse_arguments(["task=text_diagnosis", "recipe=ward"]))], plugins)
-    assert plan.backbone.source is not None
-    assert plan.backbone.source.path == tmp_path / "site-packages" / "weights"
+    assert plan.encoder.choice.source is not None
+    assert plan.encoder.choice.source.path == tmp_path / "site-packages" / "weights"
     assert plan.origins["backbone"] == "recipe ward"
 
 
