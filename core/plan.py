@@ -111,9 +111,12 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
     """Resolve layers of keys (origin, keys; weakest first) into a plan; `UsageError` on any that is wrong."""
     names = names_of(list(layers), plugins)
     models, keys = models_of(names), names.keys
+    joining = [key for key, (value, _) in keys.items() if key.partition(".")[0] == "fusion" and value is not None]
+    if names.fusion is None and joining:
+        raise ConfigError(
+            f"fusion joins several modalities; this run of {names.task.name} has one, leave {joining[0]} out"
+        )
     refuse_unknown(keys, models, names.selectors)
-    if names.fusion is None and keys.get("fusion", (None,))[0] is not None:
-        raise ConfigError(f"fusion joins several modalities; this run of {names.task.name} has one, leave fusion out")
     built = {prefix: validated(prefix, model, keys) for prefix, model in models.items()}
     whole = tuple((spec, built[f"adapter.{spec.name}."]) for spec in names.adapters)
     plan = Plan(
