@@ -195,6 +195,8 @@ def _trained(plan: Plan) -> str:
     backbone, rate = plan.backbones, f"by gradient for at most {plan.train.epochs} epochs"
     first = f"weigh the source rows ({_names(named['weigh'])}), then " if named["weigh"] else ""
     penalties = f", with {_names(named['penalty'])} in the loss" if named["penalty"] else ""
+    if plan.fusion is not None and not named["fit"]:
+        return f"{first}train {_parts(plan)}, joined by {plan.fusion[0].name}, {rate}{penalties}"
     if named["fit"]:
         return f"{first}encode each distinct input once with {backbone}, then fit a head ({_names(named['fit'])})"
     if not named["prepare"]:
@@ -203,6 +205,15 @@ def _trained(plan: Plan) -> str:
     if "pretrained_backbone" in prepares.needs:
         return f"{first}keep the weights of {backbone} and train what {prepares.name} adds to them {rate}{penalties}"
     return f"{first}train {backbone} {rate} ({prepares.name}){penalties}"
+
+
+def _parts(plan: Plan) -> str:
+    """Each modality's backbone, and what of it is trained."""
+    told = []
+    for slot, each in plan.encoders.items():
+        acting = each.adapter[0].name if each.adapter else "no weights" if each.choice.spec.fixed else "all weights"
+        told.append(f"{slot}: {each.choice.short} ({acting})")
+    return ", ".join(told)
 
 
 def _names(specs: list[AdapterSpec]) -> str:

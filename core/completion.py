@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from medplug.core.choice import scratch
 from medplug.core.errors import MedplugError
+from medplug.core.grammar import SELECTORS, parse_value
 from medplug.core.plan import task_keys
 from medplug.core.plugins import Plugins
+from medplug.core.specs import Modality
 
 
 def complete(incomplete: str, given: Iterable[str]) -> list[str]:
@@ -41,17 +44,26 @@ def _joined(words: list[str]) -> list[str]:
 def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     key, equals, begun = incomplete.partition("=")
     if equals:
-        names = [name for name in _values(key, plugins) if name.startswith(begun)]
+        names = [name for name in _values(key, words, plugins) if name.startswith(begun)]
         if not names:
             plugins.ask_third_parties()
-            names = [name for name in _values(key, plugins) if name.startswith(begun)]
+            names = [name for name in _values(key, words, plugins) if name.startswith(begun)]
         return [f"{key}={name}" for name in names]
-    chosen = {name: words[name] for name in ("task", "backbone", "adapter", "recipe") if words.get(name)}
-    names = ["task", "backbone", "adapter", "recipe", *_keys(chosen, plugins)]
+    slots = _slots(words, plugins)
+    own = [f"{head}.{slot}" for slot in slots for head in ("data", "backbone", "adapter")]
+    chosen = {name: parse_value(words[name], name) for name in (*SELECTORS, "recipe", *own) if words.get(name)}
+    names = _keys(chosen, plugins) or SELECTORS
+    names = [*names, "recipe"]
     return [f"{name}=" for name in dict.fromkeys(names) if name.startswith(incomplete) and name not in words]
 
 
-def _keys(chosen: dict[str, str], plugins: Plugins) -> list[str]:
+def _slots(words: dict[str, str], plugins: Plugins) -> Mapping[str, Modality]:
+    """The slots that the task may have."""
+    task = plugins.task(words["task"]) if words.get("task") else None
+    return {} if task is None else task.slots
+
+
+def _keys(chosen: dict[str, Any], plugins: Plugins) -> list[str]:
     first = next(iter(plugins.known("task")), "")
     try:
         return [name for name, _ in task_keys({"task": first, **chosen}, plugins)]
@@ -59,12 +71,19 @@ def _keys(chosen: dict[str, str], plugins: Plugins) -> list[str]:
         return []
 
 
-def _values(key: str, plugins: Plugins) -> list[str]:
+def _values(key: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     registry = plugins.registry
+    head, _, slot = key.partition(".")
+    if modality := _slots(words, plugins).get(slot):
+        if head == "backbone":
+            named = [name for name, entry in registry.backbones.items() if entry.modality == modality]
+            return [*named, *(spec.name for spec in scratch(plugins) if spec.modality == modality)]
+        key = head if head == "adapter" else key
     names = {
         "task": list(plugins.known("task")),
         "backbone": [*registry.backbones, *(spec.name for spec in scratch(plugins))],
         "adapter": list(plugins.known("adapter")),
+        "fusion": list(plugins.known("fusion")),
         "recipe": list(registry.recipes),
         "device": ["auto", "cpu", "cuda", "mps"],
         "precision": ["auto", "float32", "bfloat16", "float16"],

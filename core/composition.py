@@ -60,8 +60,9 @@ def check_joint(adapters: Sequence[AdapterSpec], fusion: FusionSpec, backbones: 
             continue
         new = [f"backbone.{slot}={choice.name}" for slot, choice in backbones.items() if not choice.meaningful]
         if new:
+            start = "start" if len(new) > 1 else "starts"
             raise ConfigError(
-                f"adapter={spec.name} fits a head on features as they are, and {' and '.join(new)} start from random "
+                f"adapter={spec.name} fits a head on features as they are, and {' and '.join(new)} {start} from random "
                 "weights; name pretrained ones (of table columns: columns), or use adapter=finetune"
             )
         if fusion.learns:

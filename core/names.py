@@ -48,14 +48,7 @@ class Names:
 
 def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
     """Resolve every name in layers of keys (origin, keys; weakest first); `UsageError` on any that is wrong."""
-    asked = _merge(given)
-    if "task" not in asked:
-        names = ", ".join(spec.name for spec in plugins.all("task"))
-        raise ConfigError(f"no task is given; write task=NAME (known: {names})")
-    task = plugins.task(_text("task", asked))
-    if "recipe" in asked:
-        given.insert(0, _recipe(plugins, _text("recipe", asked)))
-    basis = [_recipe(plugins, task.recipe)] if task.recipe else []
+    task, basis, given = _layers(given, plugins)
     slots = slots_in_use(task, _merge([*basis, *given]))
     basis, given = ([keys_for(layer, task, slots) for layer in layers] for layers in (basis, given))
     modalities = dict(slots) if len(slots) > 1 else {"": next(iter(slots.values()), task.modalities[0])}
@@ -77,26 +70,73 @@ def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
     return Names(task, choices, adapters, own, plugins.fusion(_text("fusion", keys)), keys)
 
 
+def several_slots(given: list[tuple[str, Flat]], plugins: Plugins) -> list[str]:
+    """The slots of a run of these keys, where it has more than one."""
+    task, basis, given = _layers(given, plugins)
+    slots = list(slots_in_use(task, _merge([*basis, *given])))
+    return slots if len(slots) > 1 else []
+
+
+def _layers(
+    given: list[tuple[str, Flat]], plugins: Plugins
+) -> tuple[TaskSpec, list[tuple[str, Flat]], list[tuple[str, Flat]]]:
+    """The task that is named, its recipe, and the keys given over the recipe that they name."""
+    asked = _merge(given)
+    if "task" not in asked:
+        names = ", ".join(spec.name for spec in plugins.all("task"))
+        raise ConfigError(f"no task is given; write task=NAME (known: {names})")
+    task = plugins.task(_text("task", asked))
+    named = [_recipe(plugins, _text("recipe", asked))] if "recipe" in asked else []
+    return task, [_recipe(plugins, task.recipe)] if task.recipe else [], [*named, *given]
+
+
 def _own_adapters(
     slots: Slots, choices: Mapping[str, BackboneChoice], adapters: list[AdapterSpec], keys: Keys, plugins: Plugins
 ) -> dict[str, AdapterSpec]:
     """The adapter that acts on each slot's backbone: its own, else what prepares all; none where it needs none.
 
-    What needs pretrained weights leaves a backbone from scratch to be trained whole.
+    A recipe's own one yields to an ``adapter=`` that was asked for. What needs
+    pretrained weights leaves a backbone from scratch to be trained whole.
     """
     found: dict[str, AdapterSpec] = {}
-    fitted = any("fit" in spec.answers for spec in adapters)
+    fitted = [spec.name for spec in adapters if "fit" in spec.answers]
     shared = next((spec for spec in adapters if "prepare" in spec.answers and not fitted), None)
     for slot in slots:
         key, choice = f"adapter.{slot}", choices[slot]
-        value, origin = keys.get(key, (None, ""))
-        asked = value is not None and not origin.startswith("recipe ")
-        spec = shared if value is None or (fitted and not asked) else plugins.adapter(_text(key, keys))
-        if asked and spec is not None:
-            _check_own(key, spec, choice, fitted=[each.name for each in adapters if fitted])
-        if spec is not None and not choice.spec.fixed and (choice.meaningful or not _needs_weights(spec)):
-            found[slot] = spec
+        own = plugins.adapter(_text(key, keys)) if _asked(key, keys) else None
+        if own is not None:
+            _check_own(key, own, choice, fitted=fitted)
+        elif keys.get(key, (None, ""))[0] is not None and not fitted and not (shared and _asked("adapter", keys)):
+            own = plugins.adapter(_text(key, keys))
+        acting = [spec for spec in (own, shared) if spec is not None and _acts_on(spec, choice)]
+        if acting:
+            found[slot] = acting[0]
+    if shared is not None and _asked("adapter", keys) and shared not in found.values() and _needs_weights(shared):
+        raise ConfigError(_idle(shared, slots, choices, found))
     return found
+
+
+def _asked(key: str, keys: Keys) -> bool:
+    """Whether somebody gave this key a value, and not a recipe."""
+    value, origin = keys.get(key, (None, "recipe "))
+    return value is not None and not origin.startswith("recipe ")
+
+
+def _acts_on(spec: AdapterSpec, choice: BackboneChoice) -> bool:
+    """Whether a backbone has what an adapter acts on: weights and, where it keeps these, ones that mean something."""
+    return not choice.spec.fixed and (choice.meaningful or not _needs_weights(spec))
+
+
+def _idle(
+    spec: AdapterSpec, slots: Slots, choices: Mapping[str, BackboneChoice], found: Mapping[str, AdapterSpec]
+) -> str:
+    """What to say of an adapter that no backbone is left to."""
+    why = {slot: f"adapter.{slot}={found[slot].name}" for slot in slots if slot in found}
+    why |= {slot: f"backbone.{slot}={choices[slot].name}" for slot in slots if slot not in found}
+    return (
+        f"adapter={spec.name} acts on pretrained backbones, and none is left to it ({', '.join(why.values())}); name a "
+        "pretrained one, or leave it out"
+    )
 
 
 def _needs_weights(spec: AdapterSpec) -> bool:
@@ -112,6 +152,8 @@ def _check_own(key: str, spec: AdapterSpec, choice: BackboneChoice, *, fitted: l
             f"{key}={spec.name}: an adapter of one backbone says what of it is trained (frozen, finetune, gradual, "
             f"lora ...); this one acts on the whole model: write adapter={spec.name}"
         )
+    if choice.spec.fixed:
+        raise ConfigError(f"{key}={spec.name}: {choice.name} has no weights to train or to keep; leave {key} out")
     if _needs_weights(spec) and not choice.meaningful:
         raise ConfigError(
             f"{key}={spec.name}: {choice.name} starts from random weights, which it would leave as they are; name a "

@@ -36,7 +36,10 @@ def _unknown_key(key: str, valid: list[str], prefixes: list[str]) -> str:
     prefix = next((p for p in prefixes if p and f"{key}.".startswith(p)), None)
     if prefix is None and key.startswith("adapter."):
         chosen = ", ".join(p.split(".")[1] for p in prefixes if p.startswith("adapter."))
-        return f"{key}: options are written adapter.NAME.option=VALUE, and the adapters chosen are {chosen}"
+        own = [name for name in valid if name.startswith("adapter.") and name.count(".") == 1]
+        one = f", and the adapter of one backbone {' or '.join(f'{name}=NAME' for name in own)}" if own else ""
+        hint = did_you_mean(key, own)
+        return f"{key}: options are written adapter.NAME.option=VALUE, and the adapters chosen are {chosen}{one}{hint}"
     listed = ", ".join(name.removeprefix(prefix or "") for name in valid if prefix and name.startswith(prefix))
     if key == (prefix or "")[:-1]:
         return f"{key} is a group of options; write {key}.OPTION=VALUE (valid: {listed or 'it has none'})"

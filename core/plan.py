@@ -111,9 +111,12 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
     """Resolve layers of keys (origin, keys; weakest first) into a plan; `UsageError` on any that is wrong."""
     names = names_of(list(layers), plugins)
     models, keys = models_of(names), names.keys
+    joining = [key for key, (value, _) in keys.items() if key.partition(".")[0] == "fusion" and value is not None]
+    if names.fusion is None and joining:
+        raise ConfigError(
+            f"fusion joins several modalities; this run of {names.task.name} has one, leave {joining[0]} out"
+        )
     refuse_unknown(keys, models, names.selectors)
-    if names.fusion is None and keys.get("fusion", (None,))[0] is not None:
-        raise ConfigError(f"fusion joins several modalities; this run of {names.task.name} has one, leave fusion out")
     built = {prefix: validated(prefix, model, keys) for prefix, model in models.items()}
     whole = tuple((spec, built[f"adapter.{spec.name}."]) for spec in names.adapters)
     plan = Plan(
@@ -125,12 +128,22 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         augment=built.get("augment."),
         run=built[""],  # type: ignore[arg-type]
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
-        origins={key: origin for key, (_, origin) in keys.items()},
+        origins=_origins(names),
     )
     check_composition(names.adapters, plan.data, plan.selection, backbone=plan.backbones, pretrained=plan.meaningful)
     if names.fusion is not None:
         check_joint(names.adapters, names.fusion, names.choices)
     return plan
+
+
+def _origins(names: Names) -> dict[str, str]:
+    """Where each key's value came from; an adapter of one backbone may be the one of all."""
+    found = {key: origin for key, (_, origin) in names.keys.items()}
+    for slot in names.choices if names.fusion is not None else ():
+        key, acting = f"adapter.{slot}", names.own.get(slot)
+        if names.keys.get(key, (None, ""))[0] != (None if acting is None else acting.name):
+            found[key] = found["adapter"]
+    return found
 
 
 def _encoder(slot: str, names: Names, built: Mapping[str, BaseModel]) -> Encoder:

@@ -145,7 +145,9 @@ class Predictor:
         also = {also_key(name) for name in self.also}
         extra += [columns.pop(key) for key in also & columns.keys()]  # rows to evaluate on need not have them
         key = "DATA" if labelled else "INPUT"
-        table, folder = open_table(self.task, source, key=key, columns=columns, optional=extra)
+        table, folder = open_table(
+            self.task, source, key=key, columns=columns, optional=extra, any_of=self.task.columns_of_slots()
+        )
         examples, problems = read_examples(self.task, data, table, table_name(source), labelled=labelled, folder=folder)
         if on_error == "stop":
             problems.stop("" if labelled else 'on_error="skip" (on the command line: --on-error skip)')

@@ -25,6 +25,7 @@ from medplug.core.manifest import make_manifest
 from medplug.core.mask_frames import overlap_frame
 from medplug.core.mask_judge import judge_masks
 from medplug.core.mask_model import make_model
+from medplug.core.modality_judge import weight_columns
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -174,8 +175,8 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
 def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
     backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
-    model, adapters = make_model(backbone, dataset.target, _also(dataset)).to(compute.device), build_adapters(plan)
-    return model, adapters
+    model = make_model(backbone, dataset.target, _also(dataset))
+    return model.to(compute.device), build_adapters(plan)
 
 
 def _also(dataset: Dataset) -> dict[str, Target]:
@@ -237,7 +238,8 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
         probabilities = dataset.target.probabilities(trained.logits[split])
         columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
         frame = prediction_frame(dataset.target, columns, probabilities)
-        frames.append(frame.with_columns(also_columns(_also(dataset), [each[split] for each in trained.also.values()])))
+        along = also_columns(_also(dataset), [each[split] for each in trained.also.values()])
+        frames.append(frame.with_columns(*along, *weight_columns(trained, split)))
     return pl.concat(frames)
 
 

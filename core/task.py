@@ -176,6 +176,15 @@ class Task(ABC):
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns it needs: configuration key (``data.text``) -> column name."""
 
+    def columns_of_slots(self) -> list[tuple[str, ...]]:
+        """The keys of `columns` slot by slot (``data.text``, ``data.tabular[0]``) where there are several slots.
+
+        A table to predict on may lack all columns of some of them.
+        """
+        keys = [(key, key.partition("[")[0].partition("{")[0]) for key in self.columns(labelled=False)]
+        found = [tuple(key for key, head in keys if head == f"data.{slot}") for slot in self.slots]
+        return found if len(found) > 1 else []
+
     def tabulate(self, source: Any, key: str) -> Tabular:
         """What a user gave for `key` (``data.train``), as a table; a task may take more than tables (a folder, say)."""
         table: Tabular = source

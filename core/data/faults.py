@@ -34,12 +34,16 @@ _FIELD_LIMIT = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of one table: configuration `key`, its `table` name, needed `columns` by key, `optional` names."""
+    """What is asked of one table: configuration `key`, its `table` name, needed `columns` by key, `optional` names.
+
+    Of the groups of keys in `any_of` the table needs the columns of one at least.
+    """
 
     key: str
     table: str
     columns: Mapping[str, str] | None = None
     optional: tuple[str, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
 
     def error(self, what: str, step: str) -> DataError:
         """A `DataError` of two parts: what is wrong and where, and the next step."""
@@ -55,7 +59,9 @@ class Wanted:
             return list(names)
         known = frozenset(names)
         found = {key: meant(name, names, known) for key, name in self.columns.items()}
-        missing = [(key, name) for key, name in self.columns.items() if not found[key]]
+        absent = [group for group in self.any_of if not any(found[key] for key in group)]
+        spared = {key for group in absent for key in group} if len(absent) < len(self.any_of) else ()
+        missing = [(key, name) for key, name in self.columns.items() if not found[key] and key not in spared]
         if missing:
             raise self._missing(missing, names)
         needed = [name for each in found.values() for name in each]

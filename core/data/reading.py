@@ -113,12 +113,18 @@ def read(
 
 
 def open_table(
-    task: Task, source: Any, *, key: str, columns: Mapping[str, str] | None, optional: Iterable[str] = ()
+    task: Task,
+    source: Any,
+    *,
+    key: str,
+    columns: Mapping[str, str] | None,
+    optional: Iterable[str] = (),
+    any_of: Iterable[tuple[str, ...]] = (),
 ) -> tuple[pl.DataFrame, Path | None]:
     """The table that a task makes of `source`, as `read_table` reads it, and the folder of its file."""
     table = task.tabulate(source, key)
     folder = Path(table).expanduser().parent if isinstance(table, str | Path) else None
-    return read_table(table, key=key, columns=columns, optional=optional), folder
+    return read_table(table, key=key, columns=columns, optional=optional, any_of=any_of), folder
 
 
 def read_examples(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from itertools import combinations
 from typing import Any, NoReturn, Self
 
@@ -45,9 +46,9 @@ class JointBackbone(Backbone):
         raise TypeError(f"{cls.__name__} is made of backbones that are restored first")
 
     def again(self) -> Self:
-        """The same parts with random weights, and this very fusion."""
+        """The same parts with random weights, and a copy of this fusion."""
         parts = {slot: part.again() for slot, part in self.each()}
-        return type(self)(parts, self.fusion, self.modality_dropout)
+        return type(self)(parts, deepcopy(self.fusion), self.modality_dropout)
 
     def each(self) -> list[tuple[str, Backbone]]:
         """The slots and their backbones."""

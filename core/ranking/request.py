@@ -12,6 +12,7 @@ from medplug.core import grammar
 from medplug.core.config import DataConfig
 from medplug.core.errors import ConfigError, UsageError
 from medplug.core.grammar import Flat
+from medplug.core.names import several_slots
 from medplug.core.plan import Plan, make_plan
 from medplug.core.plugins import Plugins
 
@@ -58,6 +59,11 @@ def make_request(
     if any("output" in keys for _, keys in given):
         raise ConfigError(
             "output is the folder of a run, and a ranking leaves none; leave output (-o FILE writes JSON)"
+        )
+    if several := several_slots(given, plugins):
+        raise ConfigError(
+            f"a ranking looks at one modality, and these keys have {' and '.join(several)}; name the columns of one "
+            f"alone, as in data.{several[0]}"
         )
     if sources is not None:
         plan = make_plan(given, plugins)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, share
-from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 from medplug.core.report.tables import LOWER, Table
+
+_WEIGHT = "mean weight where present"
 
 
 def subsets(evidence: Evidence) -> Table:
@@ -19,7 +21,8 @@ def subsets(evidence: Evidence) -> Table:
     arrow = "" if greater_is_better(metric) else f" {LOWER}"
     header = ["given", "rows that have any of it", metric_name(metric, evidence.target.kind) + arrow]
     caption = f"The same model, given some of the modalities ({count(evidence.scores['n'], 'test row')})"
-    notes = ["A row that has nothing of what is given counts with the prediction of the majority."] if rows else []
+    constant = constant_name(evidence.target.kind)
+    notes = [f"A row that has nothing of what is given counts with the {constant}."] if rows else []
     return Table(caption, header, rows, notes=notes)
 
 
@@ -34,6 +37,7 @@ def shapley(evidence: Evidence) -> Table:
             told.append("" if weights[slot] is None else share(round(1000 * weights[slot]), 1000))
         rows.append([slot, *told])
     name = metric_name(metric, evidence.target.kind)
-    header = ["modality", f"adds to {name}", *(["mean weight where present"] if weights else [])]
-    caption = f"What each modality adds to {name} (Shapley values; they sum to what all add to none)"
+    up = greater_is_better(metric)
+    header = ["modality", f"adds to {name}" if up else f"takes off {name}", *([_WEIGHT] if weights else [])]
+    caption = f"How much each modality improves {name} (Shapley values; they sum to what all do over none)"
     return Table(caption, header, rows)

@@ -37,13 +37,22 @@ class PatientReader:
     names: list[str] | None = None
 
     def read(self, table: pl.DataFrame) -> dict[str, list[Any]]:
-        """Each slot in use with one raw value a row, None where the row lacks it.
+        """Each slot in use with one raw value a row, None where the row lacks it, or the table its columns.
 
         A row that lacks all of them is a problem.
         """
-        inputs = {slot: self._slot(slot, table) for slot in self.data.in_use}
+        inputs = {
+            slot: self._slot(slot, table) if self._in(table, slot) else [None] * table.height
+            for slot in self.data.in_use
+        }
         self._refuse_empty(inputs)
         return inputs
+
+    def _in(self, table: pl.DataFrame, slot: str) -> bool:
+        """Whether a table has the columns of a slot: all are in it, or none."""
+        settled = slot in self.schema.tables or (slot == "signal" and self.schema.samples)
+        first, *_ = self.schema.names(slot) if settled else named(self.data, slot)
+        return first in table.columns
 
     def _slot(self, slot: str, table: pl.DataFrame) -> list[Any]:
         if slot in self.schema.tables:
