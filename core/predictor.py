@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from medplug.core.also_judge import also_columns, evaluate_also
 from medplug.core.config import DataConfig
 from medplug.core.data.also import also_key
 from medplug.core.data.content import content_key
@@ -23,16 +22,17 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, UsageError
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.evaluation.scores import estimate
-from medplug.core.evaluation.survival import median_times, outliving
-from medplug.core.mask_frames import regions_frame
+from medplug.core.frames.columns import also_columns
+from medplug.core.frames.masks import regions_frame
+from medplug.core.frames.predictions import prediction_frame
+from medplug.core.judging.along import evaluate_also
+from medplug.core.judging.treatments import treatment_scores
 from medplug.core.model import Model
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
 from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
-from medplug.core.treatment_frames import advice_frame
-from medplug.core.treatment_judge import treatment_scores
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -79,7 +79,7 @@ class Predictor:
         there are no probabilities. Beside a log hazard stand `median_time` (null where it is
         beyond the times of training) and the chance of outliving three times (``s_TIME``).
         What was learned along has a column each (``also_NAME``).
-        Of treatments the prediction is the advised arm, see `medplug.core.treatment_frames`.
+        Of treatments the prediction is the advised arm, see `medplug.core.frames.treatments`.
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
         """
@@ -182,30 +182,3 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         raise DataError("give rows as mappings, as in predict([{'text': '...'}])")
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Series]:
-    """What a baseline hazard says of rows with these log hazards ``[rows]``; nothing where the target has none."""
-    if not target.hazard:
-        return []
-    quarters = np.quantile([time for time, _ in target.hazard], [0.25, 0.5, 0.75])
-    named = {f"s_{time:.3g}": float(f"{time:.3g}") for time in quarters}
-    chances = outliving(target.hazard, risks, np.array([*named.values()]))
-    medians = pl.Series("median_time", median_times(target.hazard, risks), dtype=pl.Float64).fill_nan(None)
-    return [medians, *(pl.Series(name, chances[:, i], dtype=pl.Float64) for i, name in enumerate(named))]
-
-
-def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
-    """`columns`, then decisions (multilabel: lists of names; without classes: floats) and probabilities, as a frame."""
-    if target.kind == "treatment":
-        return advice_frame(target, columns, probabilities)
-    decided = target.decode(target.decide(probabilities))
-    if not target.has_classes:
-        frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
-        return frame.with_columns(outliving_columns(target, probabilities[:, 0]))
-    kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
-    frame = pl.DataFrame(columns).with_columns(
-        pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
-    )
-    shares = [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
-    return frame.with_columns(shares)

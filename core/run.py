@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core.adapter import Adapter
-from medplug.core.also_judge import also_columns
 from medplug.core.composition import check_rows, check_target, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
@@ -19,30 +18,28 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.frames.predictions import predictions, rejected
 from medplug.core.joint.build import build_adapters, build_backbone
-from medplug.core.judge import Judged, judge
+from medplug.core.judging.judge import Judged, judge
+from medplug.core.judging.masks import judge_masks
 from medplug.core.manifest import make_manifest
-from medplug.core.mask_frames import overlap_frame
-from medplug.core.mask_judge import judge_masks
 from medplug.core.mask_model import make_model
-from medplug.core.modality_judge import weight_columns
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
-from medplug.core.predictor import Predictor, prediction_frame
+from medplug.core.predictor import Predictor
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.page import write_report
 from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
-from medplug.core.task import Examples, Task
+from medplug.core.task import Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
 from medplug.core.training.memory import keep_freed_memory
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
 from medplug.core.training.train import train
-from medplug.core.treatment_frames import truth_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -205,8 +202,9 @@ def _write(
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, _also(dataset))
-    _predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
-    _rejected(dataset, folder)
+    predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
+    if (set_aside := rejected(dataset)) is not None:
+        set_aside.write_parquet(folder.work / "rejected.parquet")
     folder.write_text("config.yaml", config_yaml(plan))
     clock.stop()
     manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model.backbone.provenance(), clock.seconds)
@@ -223,40 +221,3 @@ def _write(
     clock.events.write("finished")
     folder.finish(keep_checkpoints=plan.train.keep_checkpoints)
     return judged
-
-
-def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
-    """Validation and test rows by number, with truth, decision and probabilities; no content."""
-    import polars as pl
-
-    frames = []
-    for split in ("validation", "test"):
-        examples = dataset.splits[split]
-        if dataset.target.kind == "mask":
-            frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
-            continue
-        probabilities = dataset.target.probabilities(trained.logits[split])
-        columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
-        frame = prediction_frame(dataset.target, columns, probabilities)
-        along = also_columns(_also(dataset), [each[split] for each in trained.also.values()])
-        frames.append(frame.with_columns(*along, *weight_columns(trained, split)))
-    return pl.concat(frames)
-
-
-def _truth(target: Target, examples: Examples) -> dict[str, Any]:
-    """The labels as columns: one of them or, of times to an event, the time and whether the event came then."""
-    labels = examples.labels or []
-    if target.kind == "survival":
-        return {"truth": [time for time, _ in labels], "event": [event for _, event in labels]}
-    if target.kind == "treatment":
-        return dict(truth_columns(labels))
-    return {"truth": [list(label) if isinstance(label, tuple) else label for label in labels]}
-
-
-def _rejected(dataset: Dataset, folder: RunFolder) -> None:
-    import polars as pl
-
-    if dataset.facts.rejected:
-        rows = [(split, p.row, p.column, p.reason) for split, p in dataset.facts.rejected]
-        frame = pl.DataFrame(rows, schema=["split", "row", "column", "reason"], orient="row")
-        frame.write_parquet(folder.work / "rejected.parquet")

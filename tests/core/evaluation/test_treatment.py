@@ -15,7 +15,7 @@ from medplug.core.evaluation.metrics import GREATER_IS_BETTER, fallback, measure
 from medplug.core.evaluation.scores import estimate, point
 from medplug.core.evaluation.t_learner import fit_t_learner
 from medplug.core.evaluation.treatment import LEAST_PROPENSITY, doubly_robust, effective_rows
-from medplug.core.treatment_judge import treatment_scores
+from medplug.core.judging.treatments import treatment_scores
 
 NUMBER = Target("treatment", ("placebo", "drug"), 1.0, 2.0, outcomes=("score",))
 CLASS = Target("treatment", ("0", "a", "b"), outcomes=("dead", "alive"))

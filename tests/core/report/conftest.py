@@ -14,8 +14,8 @@ from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.metrics import metric_names
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
+from medplug.core.judging.treatments import treatment_scores
 from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
-from medplug.core.treatment_judge import treatment_scores
 
 CLASSES = {
     "binary": ("no sepsis", "sepsis"),

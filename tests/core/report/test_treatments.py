@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from medplug.core.judging.treatments import ASSUMPTIONS, WARNING, treatment_scores
 from medplug.core.report.cautions import cautions
 from medplug.core.report.label_tables import labels
 from medplug.core.report.page import write_report
@@ -12,7 +13,6 @@ from medplug.core.report.plots import pictures
 from medplug.core.report.tables import results
 from medplug.core.report.treatments import assumptions, treatment_tables
 from medplug.core.report.words import summary
-from medplug.core.treatment_judge import ASSUMPTIONS, WARNING, treatment_scores
 
 
 def judged(make: Any, predicted: Any) -> Any:

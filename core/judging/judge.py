@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.also_judge import judge_also
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.evaluation.trees import TREES_SERVE, boosted_trees
-from medplug.core.modality_judge import by_modality
+from medplug.core.judging.along import judge_also
+from medplug.core.judging.modalities import by_modality
+from medplug.core.judging.treatments import treatment_scores
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
-from medplug.core.treatment_judge import treatment_scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from medplug.core.data.also import Also, encode
@@ -82,16 +81,6 @@ def evaluate_also(
             how: dict[str, Any] = {"groups": _some(groups, known), "resamples": resamples, "seed": seed}
             scores = estimate(target, labels[known], target.probabilities(own[known]), task.metrics(target), **how)
             found[name] = {"kind": target.kind, "n": int(known.sum()), "metrics": _json(scores)}
-    return found
-
-
-def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.float32]]) -> list[pl.Series]:
-    """A column ``also_NAME`` of decisions for each further target: texts, lists of texts, or numbers."""
-    found = []
-    for (name, target), own in zip(targets.items(), logits, strict=True):
-        decided = target.decode(target.decide(target.probabilities(own)))
-        kind = pl.Float64 if not target.has_classes else pl.List(pl.String) if target.several else pl.String
-        found.append(pl.Series(f"also_{name}", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind))
     return found
 
 

@@ -15,7 +15,7 @@ from medplug.core.evaluation.masks import (
     overlaps_by_subgroup,
     overlaps_per_class,
 )
-from medplug.core.judge import Judged, as_json, chosen, parts_json, subgroups_of
+from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.pixel_baseline import all_background, fit_pixel_baseline

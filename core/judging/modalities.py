@@ -13,7 +13,7 @@ from medplug.core.evaluation.statistic import Probabilities
 from medplug.core.training.job import Trained
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 
 def by_modality(
@@ -47,15 +47,3 @@ def _any(has: dict[str, NDArray[np.bool_]], chosen: tuple[str, ...]) -> NDArray[
 def _mean(shares: NDArray[np.float32], present: NDArray[np.bool_]) -> float | None:
     """The mean over the rows that have the modality."""
     return float(shares[present].mean()) if present.any() else None
-
-
-def weight_columns(trained: Trained, split: str) -> list[pl.Expr]:
-    """``weight_<slot>``, how much each modality counted for each row of a split, null where that was not asked.
-
-    None where the fusion has no such weights.
-    """
-    import polars as pl
-
-    known = split == "test"
-    found = {slot: pl.Series(shares, dtype=pl.Float64) if known else None for slot, shares in trained.shares.items()}
-    return [pl.lit(shares, dtype=pl.Float64).alias(f"weight_{slot}") for slot, shares in found.items()]

@@ -11,7 +11,7 @@ import pytest
 
 from medplug.core.data.output import write_table
 from medplug.core.data.targets import Target
-from medplug.core.mask_frames import overlap_frame, regions_frame
+from medplug.core.frames.masks import overlap_frame, regions_frame
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples

@@ -1,0 +1,44 @@
+"""Columns that stand beside predictions: times that rows outlive, further targets, the weights of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from medplug.core.data.targets import Target
+from medplug.core.evaluation.survival import median_times, outliving
+from medplug.core.training.job import Trained
+
+
+def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Series]:
+    """What a baseline hazard says of rows with these log hazards ``[rows]``; nothing where the target has none."""
+    if not target.hazard:
+        return []
+    quarters = np.quantile([time for time, _ in target.hazard], [0.25, 0.5, 0.75])
+    named = {f"s_{time:.3g}": float(f"{time:.3g}") for time in quarters}
+    chances = outliving(target.hazard, risks, np.array([*named.values()]))
+    medians = pl.Series("median_time", median_times(target.hazard, risks), dtype=pl.Float64).fill_nan(None)
+    return [medians, *(pl.Series(name, chances[:, i], dtype=pl.Float64) for i, name in enumerate(named))]
+
+
+def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.float32]]) -> list[pl.Series]:
+    """A column ``also_NAME`` of decisions for each further target: texts, lists of texts, or numbers."""
+    found = []
+    for (name, target), own in zip(targets.items(), logits, strict=True):
+        decided = target.decode(target.decide(target.probabilities(own)))
+        kind = pl.Float64 if not target.has_classes else pl.List(pl.String) if target.several else pl.String
+        found.append(pl.Series(f"also_{name}", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind))
+    return found
+
+
+def weight_columns(trained: Trained, split: str) -> list[pl.Expr]:
+    """``weight_<slot>``, how much each modality counted for each row of a split, null where that was not asked.
+
+    None where the fusion has no such weights.
+    """
+    known = split == "test"
+    found = {slot: pl.Series(shares, dtype=pl.Float64) if known else None for slot, shares in trained.shares.items()}
+    return [pl.lit(shares, dtype=pl.Float64).alias(f"weight_{slot}") for slot, shares in found.items()]

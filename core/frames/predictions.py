@@ -1,0 +1,69 @@
+"""What a model says of rows as a table, and the tables that a run leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from medplug.core.data.dataset import Dataset
+from medplug.core.data.targets import Target
+from medplug.core.frames.columns import also_columns, outliving_columns, weight_columns
+from medplug.core.frames.masks import overlap_frame
+from medplug.core.frames.treatments import advice_frame, truth_columns
+from medplug.core.task import Examples
+from medplug.core.training.job import Trained
+
+
+def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
+    """`columns`, then decisions (multilabel: lists of names; without classes: floats) and probabilities, as a frame."""
+    if target.kind == "treatment":
+        return advice_frame(target, columns, probabilities)
+    decided = target.decode(target.decide(probabilities))
+    if not target.has_classes:
+        frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
+        return frame.with_columns(outliving_columns(target, probabilities[:, 0]))
+    kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
+    frame = pl.DataFrame(columns).with_columns(
+        pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
+    )
+    shares = [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
+    return frame.with_columns(shares)
+
+
+def predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
+    """Validation and test rows by number, with truth, decision and probabilities; no content."""
+    frames = []
+    for split in ("validation", "test"):
+        examples = dataset.splits[split]
+        if dataset.target.kind == "mask":
+            frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
+            continue
+        probabilities = dataset.target.probabilities(trained.logits[split])
+        columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
+        frame = prediction_frame(dataset.target, columns, probabilities)
+        targets = {name: each.target for name, each in dataset.also.items()}
+        along = also_columns(targets, [each[split] for each in trained.also.values()])
+        frames.append(frame.with_columns(*along, *weight_columns(trained, split)))
+    return pl.concat(frames)
+
+
+def _truth(target: Target, examples: Examples) -> dict[str, Any]:
+    """The labels as columns: one of them or, of times to an event, the time and whether the event came then."""
+    labels = examples.labels or []
+    if target.kind == "survival":
+        return {"truth": [time for time, _ in labels], "event": [event for _, event in labels]}
+    if target.kind == "treatment":
+        return dict(truth_columns(labels))
+    return {"truth": [list(label) if isinstance(label, tuple) else label for label in labels]}
+
+
+def rejected(dataset: Dataset) -> pl.DataFrame | None:
+    """The rows that were set aside: split, number, column and reason; None where there are none."""
+    if not dataset.facts.rejected:
+        return None
+    rows = [(split, p.row, p.column, p.reason) for split, p in dataset.facts.rejected]
+    return pl.DataFrame(rows, schema=["split", "row", "column", "reason"], orient="row")
