@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
 
+import medplug
+from medplug.core import run as running
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.features import Features
+from medplug.core.model import Model
 from medplug.core.training.compute import Compute
+from medplug.core.training.job import Adapters, Job
 from medplug.core.training.processes import Processes
 
 
@@ -89,3 +96,72 @@ def texts() -> list[str]:
     """Forty-eight texts of one to thirty letters."""
     draw = np.random.default_rng(0)
     return ["".join(map(chr, draw.integers(97, 123, size))) for size in draw.integers(1, 31, 48)]
+
+
+class Begun(NamedTuple):
+    """What a run hands to its training."""
+
+    model: Model
+    adapters: Adapters
+    job: Job
+
+
+@pytest.fixture(scope="session")
+def patients() -> pl.DataFrame:
+    """Sixty patients, some of whom have a note, some values, some a recording; notes repeat."""
+    draw = np.random.default_rng(0)
+    rows = []
+    for number in range(60):
+        ill = number % 2
+        row: dict[str, Any] = {
+            "note": f"patient has {'fever' if ill else 'pain'} {draw.integers(1, 5)}",
+            "age": float(draw.normal(50 + 10 * ill, 8)),
+            "sex": str(draw.choice(["f", "m"])),
+            "ecg": [float(x) for x in draw.normal(ill, 1, 24)],
+        }
+        lost = (("note",), ("age", "sex"), ("ecg",), ())[number // 2 % 4]
+        rows.append({**row, **dict.fromkeys(lost), "label": "ill" if ill else "well"})
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture
+def joint_keys(tiny_bert: Path, patients: pl.DataFrame) -> Callable[..., dict[str, Any]]:
+    """The keys of a small run of notes and values, and of recordings with `signal`."""
+
+    def make(signal: bool = False, **keys: Any) -> dict[str, Any]:
+        own = {"text": str(tiny_bert), "tabular": {"hidden": 8, "blocks": 1}}
+        backbone = {**own, **({"signal": {"width": 16}} if signal else {}), **keys.pop("backbone", {})}
+        kept = patients if signal else patients.filter(pl.col("note").is_not_null() | pl.col("age").is_not_null())
+        columns: dict[str, Any] = {"text": "note", "tabular": ["age", "sex"], **({"signal": "ecg"} if signal else {})}
+        data = {"train": kept, **columns, **keys.pop("data", {})}
+        train = {"epochs": 2, "batch_size": 16, **keys.pop("train", {})}
+        shared: dict[str, Any] = {"task": "multimodal_diagnosis", "device": "cpu", "report": {"resamples": 100}}
+        return {**shared, "data": data, "backbone": backbone, "train": train, **keys}
+
+    return make
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Begun]:
+    """Begin a run of these keys and stop before it trains; gives what would be trained."""
+
+    class Stop(Exception):
+        """Far enough."""
+
+    def make(keys: dict[str, Any]) -> Begun:
+        found: list[Begun] = []
+
+        def stop(*handed: Any) -> None:
+            found.append(Begun(*handed))
+            raise Stop
+
+        with monkeypatch.context() as patch, pytest.raises(Stop):
+            patch.setattr(running, "train", stop)
+            medplug.run(output=tmp_path / "begun", **keys)
+        model, adapters, job = found[0]
+        for _, adapter in adapters:
+            adapter.prepare(model)
+        quiet = replace(job, stage=lambda name: lambda done, total: None, checkpoints=tmp_path / "features")
+        return Begun(model, adapters, quiet)
+
+    return make
