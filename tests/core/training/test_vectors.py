@@ -65,7 +65,7 @@ def test_a_frozen_backbone_run_once_trains_as_one_run_at_each_step(
     items = split.backbone.prepare(texts)
     features = infer(lambda inputs: split.backbone(inputs).pooled, split.backbone, items, on_cpu())
     slow = trained(whole, whole, items, "slow")
-    fast = trained(split, behind(split, TARGET), list(features), "fast")
+    fast = trained(split, behind(split, TARGET, Vectors(split.backbone.width)), list(features), "fast")
     for name, weight in slow.items():
         torch.testing.assert_close(fast[name], weight, atol=1e-4, rtol=0)
         moved = float((fast[name] - before[name]).abs().max())
@@ -75,7 +75,7 @@ def test_a_frozen_backbone_run_once_trains_as_one_run_at_each_step(
 @pytest.mark.parametrize("neck", [False, True])
 def test_what_stands_behind_is_the_models_own(neck: bool, letters: Callable[..., Any], texts: list[str]) -> None:
     model = frozen_model(letters, neck=neck)
-    tail = behind(model, TARGET)
+    tail = behind(model, TARGET, Vectors(model.backbone.width))
     assert tail.neck is model.neck and tail.head is model.head
     assert {id(p) for p in tail.parameters()} == {id(p) for p in model.parameters() if p.requires_grad}
     inputs = model.backbone.collate(model.backbone.prepare(texts))

@@ -138,6 +138,8 @@ def anchored(alpha: float = 0.3, beta: float = 0.7) -> tuple[L2sp, Model, nn.Mod
 class Small(nn.Module):
     """What an anchor needs of a backbone."""
 
+    decides = False
+
     def __init__(self) -> None:
         super().__init__()
         self.width = 3
