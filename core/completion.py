@@ -52,8 +52,7 @@ def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[
     slots = _slots(words, plugins)
     own = [f"{head}.{slot}" for slot in slots for head in ("data", "backbone", "adapter")]
     chosen = {name: parse_value(words[name], name) for name in (*SELECTORS, "recipe", *own) if words.get(name)}
-    names = _keys(chosen, plugins) or SELECTORS
-    names = [*names, "recipe"]
+    names = [*(_keys(chosen, plugins) or SELECTORS), "recipe"]
     return [f"{name}=" for name in dict.fromkeys(names) if name.startswith(incomplete) and name not in words]
 
 
