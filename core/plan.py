@@ -130,9 +130,9 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
         origins=_origins(names),
     )
-    check_composition(names.adapters, plan.data, plan.selection, backbone=plan.backbones, pretrained=plan.meaningful)
     if names.fusion is not None:
         check_joint(names.adapters, names.fusion, names.choices)
+    check_composition(names.adapters, plan.data, plan.selection, backbone=plan.backbones, pretrained=plan.meaningful)
     return plan
 
 

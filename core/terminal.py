@@ -61,6 +61,10 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     console = _console()
     if "input" in scores:
         console.print(f"the network is given: {scores['input']}", highlight=False)
+    if "by_modality" in scores:
+        told = scores["by_modality"]
+        parts = (f"{slot} {interval(each, told['metric'])}" for slot, each in told["shapley"].items())
+        console.print(f"what each modality adds to {told['metric']}: {', '.join(parts)}", highlight=False)
     console.print(scores["verdict"], highlight=False)
     for name in ("transfer_verdict", "pretraining_verdict"):
         if name in scores:

@@ -68,7 +68,7 @@ def shares(frame: pl.DataFrame) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture
-def medplug_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Medplug:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Medplug:
     """Run the command in an empty folder, as a user would."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -229,3 +229,98 @@ def test_a_fitted_head_reads_at_prediction_what_it_was_fitted_on(tiny_bert: Path
     assert lacks.any() and not lacks.all()
     width = 32
     assert np.ptp(test[lacks][:, :width], axis=0).max() == 0 and np.abs(test[lacks][:, :width]).max() > 0
+
+
+# ---- on the command line
+
+
+QUICK = (
+    *("backbone.text=text_cnn", "backbone.tabular.hidden=8", "backbone.tabular.blocks=1", "backbone.signal.width=16"),
+    *("train.epochs=1", "report.resamples=100", "device=cpu"),
+)
+MODALITIES = ("data.text=note", 'data.tabular=["age","sex"]', 'data.signal=["t_*"]')
+
+
+def written(file: Path, frame: pl.DataFrame) -> Path:
+    """A table with the samples of the signal side by side."""
+    cells = frame["ecg"].to_list()
+    samples = [pl.Series(f"t_{i}", [None if each is None else each[i] for each in cells]) for i in range(40)]
+    frame.drop("ecg").with_columns(samples).write_csv(file)
+    return file
+
+
+def assert_told(result: Result, *words: str) -> None:
+    """One screen that names the thing and the next step, exit code 2, no traceback, no patient."""
+    assert result.exit_code == 2, result.output
+    for word in words:
+        assert word in result.output, result.output
+    assert len(result.output.splitlines()) <= 24
+    assert "Traceback" not in result.output and PATIENT not in result.output
+
+
+def test_a_table_on_the_command_line_is_run_predicted_without_a_modality_and_evaluated(
+    command: Medplug, tmp_path: Path
+) -> None:
+    table = written(tmp_path / "cases.csv", cases())
+    result = command("run", "task=multimodal_diagnosis", f"data.train={table}", *MODALITIES, *QUICK, "output=run")
+    assert result.exit_code == 0, result.output
+    assert "what each modality adds to auroc: text " in result.output and "medplug predict run" in result.output
+    pl.read_csv(table).select("note", "label").write_csv("notes.csv")
+    pl.read_csv(table).select("label").write_csv("labels.csv")
+    found = command("predict", "run", "notes.csv", "--on-error", "skip", "-o", "found.csv", "--device", "cpu")
+    assert found.exit_code == 0, found.output
+    assert pl.read_csv("found.csv").height == cases()["note"].drop_nulls().len()
+    told = command("predict", "run", "notes.csv", "--device", "cpu")
+    assert_told(told, "bad row(s)", "every modality is missing; a row needs one of them", "--on-error skip")
+    told = command("predict", "run", "labels.csv", "--device", "cpu")
+    assert_told(
+        told, "no column of any modality", "data.text: note; data.tabular: age and 1 more", "give it the columns"
+    )
+    assert_told(command("evaluate", "run", "notes.csv", "--device", "cpu"), "every modality is missing")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("data.text=nte",), ("data.text=nte: there is no column 'nte'; did you mean note?", "data.text=COLUMN")),
+        (('data.tabular=["age","sx"]',), ("did you mean sex?", 'data.tabular=["COLUMN","COLUMN"]')),
+        (("data.text=note", 'data.tabular=["label"]'), ("data.tabular names 'label', which is what is predicted",)),
+        (("data.text=note", 'data.tabular=["zz_*"]'), ("there is no column 'zz_*'",)),
+        (("data.categorical=[\"sex\"]", "data.text=note"), ("data.categorical", "data.tabular, which is not given")),
+        ((*MODALITIES[:2], "fusion=film", "fusion.base=txt"), ("fusion.base=txt is no modality", "did you mean text?")),
+        ((*MODALITIES[:2], "task.target=regression"), ("column label: the cell is not a number",)),
+        ((*MODALITIES[:2], "task.positive=sick"), ("task.positive=sick is not among the classes",)),
+        ((*MODALITIES[:2], "data.image=note"), ("is this the column of the images' paths?",)),
+        ((*MODALITIES[:2], "data.signal=note"), ("is this the column of the signals' paths?",)),
+        ((*MODALITIES[:2], "fusion.modality_dropout=2"), ("fusion.modality_dropout=2",)),
+        ((*MODALITIES[:2], "adapter=prototypes"), ("text_cnn and backbone.tabular=tabular_resnet start from random",)),
+        ((*MODALITIES[:2], "augment.flip=both"), ("augment.flip is not a key",)),
+    ],
+)  # fmt: skip
+def test_a_wrong_input_is_told_with_what_would_be_right(
+    command: Medplug, tmp_path: Path, words: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    table = written(tmp_path / "cases.csv", cases())
+    small = ("backbone.text=text_cnn",) if len(words) > 2 else ()
+    result = command("run", "task=multimodal_diagnosis", f"data.train={table}", *words, *small)
+    assert_told(result, *told)
+    assert {path.name for path in tmp_path.iterdir()} == {"cases.csv"}
+
+
+def test_a_dry_run_tells_each_modalitys_backbone_what_is_trained_and_how_they_are_joined(command: Medplug) -> None:
+    words = ("task=multimodal_diagnosis", "data.train=cases.csv", *MODALITIES, "backbone.tabular=columns", "--dry-run")
+    result = command("run", *words)
+    assert result.exit_code == 0, result.output
+    assert (
+        "would train: train text: minilm (frozen), tabular: columns (no weights), signal: signal_cnn (finetune), "
+        "joined by gated, by gradient for at most 40 epochs\n"
+    ) in result.output
+    fitted = command("run", *words[:2], *MODALITIES[:2], *words[-2:], "adapter=linear_probe", "fusion=concat")
+    assert "encode each distinct input once with minilm + columns, then fit a head (linear_probe)" in fitted.output
+
+
+def test_what_is_shown_of_the_task_has_the_keys_of_every_modality(command: Medplug) -> None:
+    shown = command("show", "multimodal_diagnosis").output
+    for slot in ("text", "image", "tabular", "signal", "genes"):
+        assert f"  data.{slot} (default " in shown
+    assert "  task.target (default auto)" in shown

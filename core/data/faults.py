@@ -60,7 +60,9 @@ class Wanted:
         known = frozenset(names)
         found = {key: meant(name, names, known) for key, name in self.columns.items()}
         absent = [group for group in self.any_of if not any(found[key] for key in group)]
-        spared = {key for group in absent for key in group} if len(absent) < len(self.any_of) else ()
+        if absent and len(absent) == len(self.any_of):
+            raise self._nothing(names)
+        spared = {key for group in absent for key in group}
         missing = [(key, name) for key, name in self.columns.items() if not found[key] and key not in spared]
         if missing:
             raise self._missing(missing, names)
@@ -74,6 +76,16 @@ class Wanted:
             what = f"more than one column is called {_listed([repr(short(name)) for name in twice])}"
             raise self.error(what, "give every column a name of its own")
 
+    def _nothing(self, names: Sequence[str]) -> DataError:
+        columns = self.columns or {}
+        needed = [
+            (group[0].partition("[")[0].partition("{")[0], [columns[key] for key in group]) for group in self.any_of
+        ]
+        told = [f"{key}: {named[0]}" + (f" and {len(named) - 1} more" if named[1:] else "") for key, named in needed]
+        held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
+        what = f"it has no column of any modality\n{held}\nthey are read from {'; '.join(told)}"
+        return self.error(what, "give it the columns of one modality at least, under these names")
+
     def _missing(self, missing: Sequence[tuple[str, str]], names: Sequence[str]) -> DataError:
         what = "; ".join(
             f"{key}={name}: there is no column {name!r}{did_you_mean(name, [n for n in names if len(n) <= NAME_SHOWN])}"
@@ -83,7 +95,15 @@ class Wanted:
         held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
         if any(len(name) > NAME_SHOWN for name in names):  # a note: do not quote what may be a patient's
             return self.error(f"{what}\nits first line does not look like names of columns", "give it a header line")
-        return self.error(f"{what}\n{held}", _separator_hint(names) or f"name the column with {missing[0][0]}=COLUMN")
+        return self.error(f"{what}\n{held}", _separator_hint(names) or _named_by(missing[0][0]))
+
+
+def _named_by(key: str) -> str:
+    """How a column is named: by its key or, of one among several (``data.tabular[1]``), by that of all."""
+    whole, among, _ = key.partition("[")
+    if among:
+        return f'name the columns with {whole}=["COLUMN","COLUMN"]'
+    return f"name the column with {key.partition('{')[0]}=COLUMN"
 
 
 def short(name: str) -> str:
