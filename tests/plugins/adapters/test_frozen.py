@@ -10,7 +10,7 @@ import torch
 
 from medplug.core.data.targets import Target
 from medplug.core.model import Model
-from medplug.core.training.vectors import behind
+from medplug.core.training.vectors import Vectors, behind
 from medplug.plugins.adapters import options
 from medplug.plugins.adapters.frozen import Frozen
 
@@ -49,7 +49,7 @@ def test_dropout_acts_in_training_alone(dropout: float, model_of: Any) -> None:
 def test_what_is_trained_on_features_is_the_models_own(model_of: Any) -> None:
     target = Target("binary", ("no", "yes"))
     model = prepared(model_of, target)
-    tail = behind(model, target)
+    tail = behind(model, target, Vectors(model.backbone.width))
     assert tail.neck is model.neck and tail.head is model.head
 
 

@@ -42,12 +42,12 @@ def test_the_columns_that_are_needed_are_told_with_their_keys(task: Made) -> Non
 # ---- targets
 
 
-def test_two_classes_are_binary_and_judged_by_auroc(task: Made) -> None:
+def test_two_classes_are_judged_by_auroc_and_more_by_f1(task: Made) -> None:
     asked = task(VALUES)
     target = asked.target(["benign", "malignant"])
     assert target == Target("binary", ("benign", "malignant"))
     assert asked.metrics(target)[0] == "auroc"
-    assert asked.metrics(asked.target(["a", "b", "c"]))[0] == "auroc"
+    assert asked.metrics(asked.target(["a", "b", "c"]))[0] == "macro_f1"
 
 
 def test_several_columns_of_labels_are_multilabel(task: Made, read: Read) -> None:
