@@ -205,8 +205,7 @@ def _write(
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline
-    between = transfer_verdict(evidence)
-    if between is not None:
+    if (between := transfer_verdict(evidence)) is not None:
         judged.scores["transfer_verdict"] = between.headline
     if (worth := pretraining_verdict(evidence)) is not None:
         judged.scores["pretraining_verdict"] = worth.headline
@@ -229,8 +228,8 @@ def _predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
             continue
         probabilities = dataset.target.probabilities(trained.logits[split])
         columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
-        frame = prediction_frame(dataset.target, columns, probabilities)
-        frames.append(frame.with_columns(weight_columns(trained, split)))
+        found = prediction_frame(dataset.target, columns, probabilities)
+        frames.append(found.with_columns(weight_columns(trained, split)))
     return pl.concat(frames)
 
 
