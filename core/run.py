@@ -211,8 +211,7 @@ def _write(
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline
-    between = transfer_verdict(evidence)
-    if between is not None:
+    if (between := transfer_verdict(evidence)) is not None:
         judged.scores["transfer_verdict"] = between.headline
     if (worth := pretraining_verdict(evidence)) is not None:
         judged.scores["pretraining_verdict"] = worth.headline

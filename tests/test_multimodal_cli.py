@@ -170,7 +170,7 @@ def test_a_table_with_a_part_of_a_modalitys_columns_or_none_at_all_is_refused(fi
     frame = cases(12)
     with pytest.raises(MedplugError, match="there is no column 'sex'"):
         finished.predictor.predict(frame.select("age", "note"))
-    with pytest.raises(MedplugError, match="no column 'note'") as caught:
+    with pytest.raises(MedplugError, match="no column of any modality") as caught:
         finished.predictor.predict(frame.select("site"))
     assert PATIENT not in str(caught.value)
 
@@ -273,9 +273,7 @@ def test_a_table_on_the_command_line_is_run_predicted_without_a_modality_and_eva
     told = command("predict", "run", "notes.csv", "--device", "cpu")
     assert_told(told, "bad row(s)", "every modality is missing; a row needs one of them", "--on-error skip")
     told = command("predict", "run", "labels.csv", "--device", "cpu")
-    assert_told(
-        told, "no column of any modality", "data.text: note; data.tabular: age and 1 more", "give it the columns"
-    )
+    assert_told(told, "no column of any modality (data.text, data.tabular, data.signal)", "begin with 'note', 'age'")
     assert_told(command("evaluate", "run", "notes.csv", "--device", "cpu"), "every modality is missing")
 
 

@@ -77,14 +77,11 @@ class Wanted:
             raise self.error(what, "give every column a name of its own")
 
     def _nothing(self, names: Sequence[str]) -> DataError:
-        columns = self.columns or {}
-        needed = [
-            (group[0].partition("[")[0].partition("{")[0], [columns[key] for key in group]) for group in self.any_of
-        ]
-        told = [f"{key}: {named[0]}" + (f" and {len(named) - 1} more" if named[1:] else "") for key, named in needed]
+        keys = [group[0].partition("[")[0].partition("{")[0] for group in self.any_of]
         held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
-        what = f"it has no column of any modality\n{held}\nthey are read from {'; '.join(told)}"
-        return self.error(what, "give it the columns of one modality at least, under these names")
+        what = f"it has no column of any modality ({', '.join(keys)})\n{held}"
+        first = [f"{self.columns[group[0]]!r}" for group in self.any_of] if self.columns else []
+        return self.error(what, f"give it the columns of one modality at least; they begin with {', '.join(first)}")
 
     def _missing(self, missing: Sequence[tuple[str, str]], names: Sequence[str]) -> DataError:
         what = "; ".join(

@@ -88,7 +88,7 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
     a category that is not among the columns.
     """
     chosen = expand_columns(table.columns, names, key)
-    categories = set(expand_columns(table.columns, categorical, "data.categorical"))
+    categories = set(expand_columns(table.columns, categorical, f"data.categorical, among the columns of {key}"))
     stray = sorted(categories.difference(chosen))
     if stray:
         raise DataError(f"data.categorical names {stray[0]!r}, which is not among the columns of {key}; add it there")
