@@ -52,6 +52,10 @@ class TableRow:
         return hashlib.blake2b(told + alike.tobytes(), digest_size=16).digest()
 
 
+_FAR_MORE = 20
+"""Numbers for each word in a column whose words are slips."""
+
+
 class _Block(NamedTuple):
     """Columns of text read as numbers: `values` ``[columns, rows]``, NaN where missing or at fault, and the faults."""
 
@@ -83,7 +87,8 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
 
     A column is numeric where its type is, or where it is text and each cell
     that is not missing writes a number (with a comma, too, so that `read_rows`
-    refuses it); one without any value is numeric. All else is a category, and so is
+    refuses it), or nearly each, so that it refuses a slip of the pen and does not
+    take all numbers for names; one without any value is numeric. All else is a category, and so is
     what `categorical` names. `DataError` for a column of lists or bytes, and for
     a category that is not among the columns.
     """
@@ -97,8 +102,10 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
     judged = table.select(name for name in chosen if name not in categories)
     numeric = {each.name for each in judged if each.dtype.is_numeric() or each.null_count() == len(each)}
     for block in _blocks(table, [name for name, dtype in judged.schema.items() if dtype == pl.String]):
-        wordless: list[bool] = np.logical_not(block.no_number.any(axis=1)).tolist()
-        numeric.update(name for name, each in zip(block.names, wordless, strict=True) if each)
+        words = block.no_number.sum(axis=1)
+        numbers = (~np.isnan(block.values) | block.comma | block.not_finite).sum(axis=1)
+        nearly: list[bool] = (numbers >= _FAR_MORE * words).tolist()
+        numeric.update(name for name, each in zip(block.names, nearly, strict=True) if each)
     return TableColumns(
         tuple(name for name in chosen if name in numeric), tuple(name for name in chosen if name not in numeric)
     )
@@ -144,7 +151,11 @@ def _numbers(table: pl.DataFrame, names: Sequence[str], problems: Problems) -> N
         values[endless] = np.nan
         matrix[:, [place[name] for name in typed]] = values
     for block in _blocks(table, _without(names, typed)):
-        faults = {NO_NUMBER: block.no_number, COMMA: block.comma, NOT_FINITE: block.not_finite}
+        faults = {
+            f"{NO_NUMBER} (a column of codes is named in data.categorical)": block.no_number,
+            COMMA: block.comma,
+            NOT_FINITE: block.not_finite,
+        }
         for reason, cells in faults.items():
             _refuse(problems, block.names, cells, reason)
         matrix[:, [place[name] for name in block.names]] = block.values.T

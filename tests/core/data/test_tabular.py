@@ -107,7 +107,11 @@ def test_bad_cells_are_told_by_row_column_and_reason_and_never_quoted():
     rows, problems = read(pl.DataFrame(cells), columns)
     assert [(row, column) for row, column, _ in problems] == [(1, "b"), (2, "a"), (2, "f"), (3, "a"), (3, "b")]
     reasons = [reason for *_, reason in problems]
-    assert reasons[:3] == ["the number is not finite", "the cell is not a number", "the number is not finite"]
+    assert reasons[:3] == [
+        "the number is not finite",
+        "the cell is not a number (a column of codes is named in data.categorical)",
+        "the number is not finite",
+    ]
     assert reasons[3].startswith("the number has a comma")
     assert not any("high" in reason for reason in reasons)
     assert all(math.isnan(row.numbers[0]) for row in rows[1:])
@@ -176,3 +180,13 @@ def test_the_heart_tables_of_four_sites_are_read_whole():
     assert {row.names[0] for row in rows} == {"1", "2", "3", "4"}
     ages = table["age"].cast(pl.Float64).to_list()
     assert [row.numbers[0] for row in rows] == ages
+
+
+def test_one_word_among_numbers_is_a_bad_row_and_no_category():
+    table = pl.DataFrame({"age": ["40"] * 39 + ["forty"], "code": ["250"] * 30 + ["V12"] * 10})
+    columns = choose_columns(table, ["age", "code"], [], "data.tabular")
+    assert (columns.numeric, columns.categorical) == (("age",), ("code",))
+    problems = Problems("table")
+    read_rows(table, columns, problems)
+    assert [(each.row, each.column) for each in problems.found] == [(40, "age")]
+    assert "data.categorical" in problems.found[0].reason and "forty" not in problems.found[0].reason
