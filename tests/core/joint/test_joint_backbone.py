@@ -220,7 +220,7 @@ def test_what_is_told_of_the_parts_is_told_slot_by_slot() -> None:
     backbone, values = made(), rows()
     told = backbone.census(backbone.prepare(values))
     for slot in SLOTS:
-        assert told[f"{slot}: long"] == sum(len(row[slot] or []) > 3 for row in values)
+        assert told[f"long ({slot})"] == sum(len(row[slot] or []) > 3 for row in values)
         assert told[f"rows without {slot}"] == sum(row[slot] is None for row in values)
     whole = backbone.census(backbone.prepare([JointRow({slot: [1.0] for slot in SLOTS})]))
     assert not any(name.startswith("rows without") for name in whole)
