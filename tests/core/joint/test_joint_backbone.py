@@ -225,7 +225,7 @@ def test_what_is_told_of_the_parts_is_told_slot_by_slot() -> None:
     whole = backbone.census(backbone.prepare([JointRow({slot: [1.0] for slot in SLOTS})]))
     assert not any(name.startswith("rows without") for name in whole)
     assert backbone.provenance() == {f"{slot}.source": f"width {width}" for slot, width in WIDTHS.items()}
-    assert backbone.reading() == "numbers (text)"
+    assert backbone.reading() == "text: numbers"
     assert backbone.assets() == {slot: {"width": width, "scale": 1.0} for slot, width in WIDTHS.items()}
 
 
