@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.data.content import JointRow
+from medplug.core.data.content import JointRow, content_key
 from medplug.core.features import Features
 from medplug.core.fusion.layer import Fused, Fusion
 from medplug.core.fusion.presence import withhold
@@ -81,7 +81,7 @@ class JointBackbone(Backbone):
         items: list[Item] = [{} for _ in values]
         for slot, part in self.each():
             rows = [i for i, row in enumerate(values) if row[slot] is not None]
-            for i, item in zip(rows, part.prepare([values[i][slot] for i in rows]), strict=True):
+            for i, item in zip(rows, prepare_once(part, [values[i][slot] for i in rows]), strict=True):
                 items[i][slot] = item
         return items
 
@@ -90,17 +90,19 @@ class JointBackbone(Backbone):
         return sum(self.part(slot).size(each) for slot, each in item.items())
 
     def collate(self, items: Sequence[Item]) -> Inputs:
-        """Each slot's batch of the rows that have it, under ``<slot>.<name>``, and their places ``<slot>.rows``.
+        """Each slot's batch of its different items, under ``<slot>.<name>``, and which is each row's, ``<slot>.of``.
 
+        An item that several rows share (a drug, a patient's only image) is encoded once.
         `present` ``[batch, slots]`` says who has what; a slot that no row has is left out.
         """
         inputs: Inputs = {_PRESENT: torch.tensor([[slot in item for slot in self.parts] for item in items])}
         for slot, part in self.each():
-            rows = [i for i, item in enumerate(items) if slot in item]
-            if rows:
-                batch = part.collate([items[i][slot] for i in rows])
+            distinct = {id(item[slot]): item[slot] for item in items if slot in item}
+            if distinct:
+                batch = part.collate(list(distinct.values()))
                 inputs |= {f"{slot}.{name}": tensor for name, tensor in batch.items()}
-                inputs[f"{slot}.rows"] = torch.tensor(rows)
+                place = {key: i for i, key in enumerate(distinct)}
+                inputs[f"{slot}.of"] = torch.tensor([place[id(item[slot])] if slot in item else 0 for item in items])
         return inputs
 
     def forward(self, inputs: Inputs) -> Features:
@@ -111,7 +113,8 @@ class JointBackbone(Backbone):
 
     def encoded(self, inputs: Inputs) -> dict[str, Features]:
         """The features of each slot for all rows of a batch."""
-        return {slot: self._of_all(slot, part, inputs) for slot, part in self.each()}
+        present = inputs[_PRESENT]
+        return {slot: self._of_all(slot, part, inputs, present[:, i]) for i, (slot, part) in enumerate(self.each())}
 
     def joined(self, features: Mapping[str, Features]) -> Fused:
         """The features of all slots joined; in training some are withheld first."""
@@ -120,21 +123,20 @@ class JointBackbone(Backbone):
         fused: Fused = self.fusion(features)
         return fused
 
-    def _of_all(self, slot: str, part: Backbone, inputs: Inputs) -> Features:
-        present = inputs[_PRESENT]
-        rows = inputs.get(f"{slot}.rows")
-        if rows is None:
+    def _of_all(self, slot: str, part: Backbone, inputs: Inputs, present: Tensor) -> Features:
+        of = inputs.get(f"{slot}.of")
+        if of is None:
             pooled = torch.zeros(len(present), part.width, device=present.device)
             return Features(pooled, pooled.unsqueeze(1), present.new_zeros(len(present), 1))
         own = {
             name.removeprefix(f"{slot}."): tensor
             for name, tensor in inputs.items()
-            if name.startswith(f"{slot}.") and name != f"{slot}.rows"
+            if name.startswith(f"{slot}.") and name != f"{slot}.of"
         }
         found: Features = part(own)
-        if len(rows) == len(present):
+        if len(found.pooled) == len(present):  # as many different items as rows: each row has its own, in order
             return found
-        return Features(*(_spread(each, rows, len(present)) for each in (found.pooled, found.tokens, found.mask)))
+        return Features(found.pooled[of], found.tokens[of], found.mask[of] & present[:, None])
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every part, which settles its own batch norms."""
@@ -160,9 +162,12 @@ class JointBackbone(Backbone):
         return "; ".join(f"{slot}: {line}" for slot, line in told.items() if line)
 
 
-def _spread(rows: Tensor, places: Tensor, batch: int) -> Tensor:
-    """`rows` at their `places` among `batch` rows of zeros (False)."""
-    return rows.new_zeros(batch, *rows.shape[1:]).index_copy(0, places, rows)
+def prepare_once(part: Backbone, values: Sequence[Any]) -> list[Any]:
+    """The prepared item of each value; equal values share one, so that a batch can tell that they are equal."""
+    keys = [content_key(value) for value in values]
+    distinct = dict(zip(keys, values, strict=True))
+    items = dict(zip(distinct, part.prepare(list(distinct.values())), strict=True))
+    return [items[key] for key in keys]
 
 
 def only(features: Mapping[str, Features], slots: Sequence[str]) -> dict[str, Features]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.joint.backbone import Item, JointBackbone, only
+from medplug.core.joint.backbone import Item, JointBackbone, only, prepare_once
 from medplug.core.model import Model
 from medplug.core.training.compute import infer
 from medplug.core.training.encodings import encode_tokens
@@ -54,7 +54,7 @@ def joint_learner(model: Model, job: Job, frozen: JointFeatures) -> JointLearner
 def _prepared(slot: str, part: Backbone, frozen: JointFeatures) -> dict[str, list[Any]]:
     """The prepared items by split of a backbone that is trained."""
     frozen.job.stage(f"preparing {slot}")
-    found = {split: part.prepare(values) for split, values in frozen.rows[slot].values.items()}
+    found = {split: prepare_once(part, values) for split, values in frozen.rows[slot].values.items()}
     frozen.note(slot, {split: part.census(each) for split, each in found.items()})
     return found
 

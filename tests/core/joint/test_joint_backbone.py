@@ -173,8 +173,22 @@ def test_each_part_runs_once_a_batch_and_only_for_the_rows_that_have_it() -> Non
     for slot, part in backbone.each():
         assert isinstance(part, Sums) and part.forwards == 1
         has = [i for i, row in enumerate(values) if row[slot] is not None]
-        assert inputs[f"{slot}.rows"].tolist() == has and len(inputs[f"{slot}.numbers"]) == len(has)
+        distinct = list(dict.fromkeys(repr(values[i][slot]) for i in has))
+        assert len(inputs[f"{slot}.numbers"]) == len(distinct)
+        assert [inputs[f"{slot}.of"].tolist()[i] for i in has] == [distinct.index(repr(values[i][slot])) for i in has]
     assert inputs["present"].tolist() == [[row[slot] is not None for slot in SLOTS] for row in values]
+
+
+def test_what_rows_share_is_encoded_once_and_is_the_same_for_each() -> None:
+    backbone = made().eval()
+    shared = [
+        JointRow({"text": [1.0, 2.0], "signal": [float(i)], "genes": None if i == 2 else [3.0]}) for i in range(4)
+    ]
+    inputs = backbone.collate(backbone.prepare(shared))
+    assert [len(inputs[f"{slot}.numbers"]) for slot in SLOTS] == [1, 4, 1]
+    together = backbone(inputs).pooled
+    alone = [backbone(backbone.collate(backbone.prepare([row]))).pooled for row in shared]
+    torch.testing.assert_close(together, torch.cat(alone))
 
 
 def test_a_rows_size_is_the_sum_over_what_it_has() -> None:
