@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from medplug.core.data import cells
+from medplug.core.data.paths import file_inside, start_of
 from medplug.core.images.formats import ImageError
 from medplug.core.images.store import Pixels
 
-_STEP = "set data.root (of a finished run: --root)"
 ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm"),
     *(".dcm", ".dicom", ".ima", ".nii", ".nii.gz"),
@@ -133,7 +133,7 @@ def resolver(
     else from the current one, and may not lead out of there, by links neither:
     then, and where there is no such file, `ImageError` is raised.
     """
-    start = (root or folder or Path()).expanduser().resolve()
+    start = start_of(root, folder)
 
     def resolve(cell: Cell) -> Reference:
         if isinstance(cell, FileIn):
@@ -146,15 +146,5 @@ def resolver(
 
 
 def _inside(start: Path, path: Path, root: Path | None) -> Path:
-    try:
-        found = path.resolve()
-        if not found.is_relative_to(start):
-            where = "data.root" if root else "the folder that its table starts from"
-            raise ImageError(f"it lies outside {where} ({start}); {_STEP} to a folder above it")
-        if found.exists():
-            return found
-    except (OSError, ValueError, RuntimeError):  # too long for a path, a null byte, links in a circle
-        pass
-    if is_image_name(path.name):
-        raise ImageError(f"there is no such file in {start}; check the path, or {_STEP}")
-    raise ImageError(f"there is no such file in {start}; is this the column of the images' paths?")
+    likely = is_image_name(path.name)
+    return file_inside(start, path, ImageError, rooted=root is not None, likely=likely, what="images'")

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medplug.core.data.paths import file_inside, start_of
 from medplug.core.signals.formats import is_signal_name
 from medplug.core.signals.reading import SignalError
-
-_STEP = "set data.root (of a finished run: --root)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -38,34 +37,21 @@ class RecordingPart:
 
 
 def resolver(root: Path | None, folder: Path | None) -> Callable[[str], Path]:
-    """What finds the files that cells name.
-
-    Paths start from `root` (``data.root``), else from `folder`, the table's own,
-    else from the current one, and may not lead out of there, by links neither:
-    then, and where there is no such file, `SignalError` is raised.
-    """
+    """What finds the files that cells name, below the folder that their table starts from; `SignalError` else."""
     start = start_of(root, folder)
 
     def resolve(cell: str) -> Path:
-        try:
-            path = start / cell.replace("\\", "/")
-            found = path.resolve()
-            if not found.is_relative_to(start):
-                where = "data.root" if root else "the folder that its table starts from"
-                raise SignalError(f"it lies outside {where} ({start}); {_STEP} to a folder above it")
-            if found.exists() or path.with_name(f"{path.name}.hea").is_file():
-                return found
-        except (OSError, ValueError, RuntimeError):  # too long for a path, a null byte, links in a circle
-            pass
-        step = f"check the path, or {_STEP}" if is_signal_name(cell) else "is this the column of the signals' paths?"
-        raise SignalError(f"there is no such file in {start}; {step}")
+        path, likely = start / cell.replace("\\", "/"), is_signal_name(cell)
+        return file_inside(
+            start, path, SignalError, rooted=root is not None, likely=likely, what="signals'", exists=_exists
+        )
 
     return resolve
 
 
-def start_of(root: Path | None, folder: Path | None) -> Path:
-    """The folder that a table's paths start from."""
-    return (root or folder or Path()).expanduser().resolve()
+def _exists(path: Path) -> bool:
+    """Whether there is such a file, or a record of several that goes by this name."""
+    return path.exists() or path.with_name(f"{path.name}.hea").is_file()
 
 
 def told(cell: str) -> str:

@@ -12,12 +12,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from medplug.core.data.paths import start_of
 from medplug.core.data.problems import Problems
 from medplug.core.errors import DataError
 from medplug.core.signals.arrays import MAX_ARCHIVE, Archive
 from medplug.core.signals.formats import read_raw
 from medplug.core.signals.reading import Raw, SignalError, check_rate, signal_of
-from medplug.core.signals.references import ArchiveRow, RecordingPart, resolver, start_of, told
+from medplug.core.signals.references import ArchiveRow, RecordingPart, resolver, told
 from medplug.core.signals.resampling import resample
 from medplug.core.signals.signal import Signal
 from medplug.core.signals.sources import Cutting, read_labelled, table_of_archive, table_of_recording, tabulate
