@@ -67,7 +67,8 @@ def _backbones(plugins: Plugins) -> tuple[Row, list[Row]]:
         (name, b.modality, str(b.width or "?"), _source(b), _revision(b), b.licence, b.use)
         for name, b in plugins.registry.backbones.items()
     ]
-    rows += [(s.name, s.modality, "set", "from scratch", "-", "-", s.summary) for s in scratch(plugins)]
+    made = {True: "no weights", False: "from scratch"}
+    rows += [(s.name, s.modality, "set", made[s.fixed], "-", "-", s.summary) for s in scratch(plugins)]
     return ("backbone", "modality", "width", "source", "revision", "licence", "use"), rows
 
 
