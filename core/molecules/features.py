@@ -41,9 +41,9 @@ DESCRIPTORS = (
 def scaffold(smiles: str) -> str:
     """The Bemis-Murcko scaffold as SMILES: ring systems and what links them; empty where there is no ring.
 
-    Without stereochemistry, so that enantiomers have one scaffold. Bemis and
-    Murcko, The Properties of Known Drugs. 1. Molecular Frameworks, J Med Chem
-    1996. Raises `MoleculeError` where the SMILES cannot be read.
+    Atoms doubly bound to these stay, as RDKit does it; stereochemistry does
+    not, so that mirror images have one scaffold. Bemis and Murcko, The
+    Properties of Known Drugs. 1. Molecular Frameworks, J Med Chem 1996. Raises `MoleculeError` where the SMILES cannot be read.
     """
     molecule = parsed(smiles)
     from rdkit.Chem.Scaffolds import MurckoScaffold

@@ -18,6 +18,7 @@ def test_side_chains_do_not_change_a_scaffold_and_rings_do() -> None:
     assert scaffold("CCc1ccccc1") == scaffold(ASPIRIN) == standardise("c1ccccc1")
     assert scaffold("c1ccc(CCc2ccncc2)cc1") == standardise("c1ccc(CCc2ccncc2)cc1"), "what links rings stays"
     assert scaffold("c1ccncc1") != scaffold("c1ccccc1")
+    assert scaffold("CC1CCC(=O)CC1") == standardise("O=C1CCCCC1"), "what is doubly bound to a ring stays"
     assert scaffold("CCCCO") == ""
 
 

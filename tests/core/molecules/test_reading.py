@@ -64,6 +64,7 @@ def test_stereochemistry_isotopes_and_tautomers_tell_molecules_apart(one: str, o
 
 def test_a_metal_complex_keeps_its_metal() -> None:
     assert "Pt" in standardise("[NH3][Pt]([NH3])(Cl)Cl") and "Pt" in standardise("N[Pt](N)(Cl)Cl")
+    assert "Mg" in standardise("CN(C)[Mg]N(C)C"), "nitrogen holds magnesium in chlorophyll"
 
 
 def test_an_organic_drug_outlives_a_larger_inorganic_ion() -> None:

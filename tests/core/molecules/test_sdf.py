@@ -32,14 +32,14 @@ def sdf(folder: Path, *records: str, end: str = "$$$$\n") -> Path:
 def test_each_record_is_a_row_with_its_title_and_fields(tmp_path: Path) -> None:
     path = sdf(
         tmp_path,
-        block("CCO", "ethanol") + "> <pKd>\n7.5\n\n>  <note>  (2)\ntwo\nlines\n\n",
+        block("CCO", "ethanol") + "> <pKd>\n7.5\n\n>  <note>  (2)\ntwo\n> <lines>\n\n",
         block(ALANINE) + "> 25 <pKd>\n\n\n",
     )
     assert table_of_sdf(path).to_dict(as_series=False) == {
         "smiles": ["CCO", ALANINE],
         "title": ["ethanol", None],
         "pKd": ["7.5", None],
-        "note": ["two\nlines", None],
+        "note": ["two\n> <lines>", None],
     }
 
 

@@ -39,6 +39,7 @@ def test_physical_means_are_what_their_names_say() -> None:
 def test_a_stretch_through_a_membrane_shows_in_the_highest_mean_and_hardly_in_the_mean() -> None:
     spread, together = "IK" * 19, "I" * 19 + "K" * 19
     assert of(spread)["hydropathy"] == pytest.approx(of(together)["hydropathy"])
+    assert of("IIKII")["highest"] == pytest.approx((4 * 4.5 - 3.9) / 5), "all of it where it is shorter"
     assert of(together)["highest"] == pytest.approx(4.5) and of(spread)["highest"] < 1
 
 
