@@ -43,7 +43,8 @@ def scaffold(smiles: str) -> str:
 
     Atoms doubly bound to these stay, as RDKit does it; stereochemistry does
     not, so that mirror images have one scaffold. Bemis and Murcko, The
-    Properties of Known Drugs. 1. Molecular Frameworks, J Med Chem 1996. Raises `MoleculeError` where the SMILES cannot be read.
+    Properties of Known Drugs. 1. Molecular Frameworks, J Med Chem 1996. Raises
+    `MoleculeError` where the SMILES cannot be read.
     """
     molecule = parsed(smiles)
     from rdkit.Chem.Scaffolds import MurckoScaffold
