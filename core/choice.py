@@ -46,7 +46,7 @@ def choose_backbone(
 
     named = known_as()
     if named is None and (name.startswith((".", "/", "~")) or name.endswith(".safetensors") or Path(name).is_dir()):
-        return BackboneChoice(name, _loader(modality, plugins), Source(path=Path(name).expanduser()), {})
+        return _local(name, modality, plugins)
     if named is None:
         plugins.ask_third_parties()
         named = known_as()
@@ -74,8 +74,13 @@ def scratch(plugins: Plugins) -> list[BackboneSpec]:
     return [s for s in plugins.known("backbone").values() if isinstance(s, BackboneSpec) and not s.pretrained]
 
 
-def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:
-    """The backbone that loads pretrained weights of a modality."""
+def _local(name: str, modality: Modality, plugins: Plugins) -> BackboneChoice:
+    loader = _loader(modality, plugins, lone_file=name.endswith(".safetensors"))
+    return BackboneChoice(name, loader, Source(path=Path(name).expanduser()), {})
+
+
+def _loader(modality: Modality, plugins: Plugins, *, lone_file: bool = False) -> BackboneSpec:
+    """The backbone that loads pretrained weights of a modality: a folder or a hub's, or a lone file."""
 
     def loaders(specs: Iterable[Spec]) -> list[BackboneSpec]:
         return [s for s in specs if isinstance(s, BackboneSpec) and s.pretrained and s.modality == modality]
@@ -83,4 +88,4 @@ def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:
     found = loaders(plugins.known("backbone").values()) or loaders(plugins.all("backbone"))
     if not found:
         raise ConfigError(f"no installed backbone loads pretrained weights for {modality} (medplug list backbones)")
-    return found[0]
+    return next((spec for spec in found if spec.lone_file == lone_file), found[0])

@@ -46,6 +46,10 @@ _SCRATCH: dict[Modality, tuple[Row, ...]] = {
     "molecule": (
         ("smiles_cnn", "character_cnn:SmilesCNN", "entity_options:SmilesCNNOptions", "dti_scratch",
          "DeepDTA's convolutions over the characters of a SMILES"),
+        ("ecfp", "vector_networks:Fingerprints", "entity_options:EcfpOptions", "dti_scratch",
+         "a feed-forward network on Morgan fingerprints"),
+        ("molecule_graph", "molecule_graph:MoleculeGraph", "entity_options:MoleculeGraphOptions", "dti_scratch",
+         "messages between atoms along bonds"),
     ),
     "protein": (
         ("sequence_cnn", "character_cnn:SequenceCNN", "entity_options:SequenceCNNOptions", "dti_scratch",
@@ -67,6 +71,8 @@ _PRETRAINED: dict[Modality, tuple[Row, ...]] = {
     "molecule": (
         ("pretrained_smiles", "pretrained_entities:PretrainedSmiles", "entity_options:PretrainedSmilesOptions", None,
          "any encoder or decoder of SMILES that transformers reads (ChemBERTa): a named one, a folder, a hub name"),
+        ("pretrained_molecule", "molecule_graph:PretrainedMolecule", "entity_options:PretrainedMoleculeOptions", None,
+         "a pretrained graph network of Hu et al. (2020): a file of weights"),
     ),
     "protein": (
         ("pretrained_protein", "pretrained_entities:PretrainedProtein", "entity_options:PretrainedProteinOptions", None,
@@ -98,6 +104,7 @@ def _spec(modality: Modality, row: Row, *, pretrained: bool = False) -> Backbone
         summary=summary if pretrained else f"{summary}, from scratch",
         modality=modality,
         pretrained=pretrained,
+        lone_file=name == "pretrained_molecule",
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

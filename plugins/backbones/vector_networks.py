@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from medplug.core.backbone import Inputs
 from medplug.core.features import Features
+from medplug.core.molecules.features import morgan
 from medplug.plugins.backbones.entity_backbone import EntityBackbone
 from medplug.plugins.backbones.entity_options import EcfpOptions, KmerOptions
 from medplug.plugins.backbones.table_backbone import alone
@@ -47,6 +48,34 @@ class VectorNetwork(EntityBackbone):
         vector = inputs["vector"]
         seen = functional.dropout(vector.to(self.norm.weight.dtype), self.options.input_dropout, self.training)
         return alone(self.norm(self.blocks(self.projection(seen))).relu())
+
+
+class Fingerprints(VectorNetwork):
+    """Which neighbourhoods of atoms a molecule has, up to a radius, folded to so many bits.
+
+    Source: Rogers and Hahn (2010), "Extended-Connectivity Fingerprints". An item is
+    one fingerprint ``[bits]`` of bytes.
+    """
+
+    options_model = EcfpOptions
+    options: EcfpOptions
+
+    @property
+    def inputs(self) -> int:
+        """The bits."""
+        return self.options.bits
+
+    def prepare(self, values: Sequence[str]) -> list[NDArray[np.uint8]]:
+        """The fingerprint of every SMILES; `MoleculeError` where one cannot be read."""
+        return list(morgan(values, self.options.radius, self.options.bits))
+
+    def size(self, item: NDArray[np.uint8]) -> int:
+        """One token."""
+        return 1
+
+    def collate(self, items: Sequence[NDArray[np.uint8]]) -> Inputs:
+        """`vector` ``[batch, bits]`` of bytes."""
+        return {"vector": torch.from_numpy(np.stack(items))}
 
 
 class Composition(NamedTuple):
