@@ -53,7 +53,8 @@ def graph_of(drawn: Drawn, shape: Shape) -> Graph:
 
 def _counted_on(values: NDArray[np.int16], sizes: tuple[int, ...]) -> NDArray[np.int16]:
     starts = np.cumsum([0, *sizes[:-1]])
-    return (values.clip(0, np.array(sizes) - 1) + starts).astype(np.int16)
+    counted: NDArray[np.int16] = (values.clip(0, np.array(sizes) - 1) + starts).astype(np.int16)
+    return counted
 
 
 class GraphBackbone(Backbone):
@@ -160,8 +161,8 @@ class PretrainedMolecule(GraphBackbone):
         """Shape and options."""
         shape = self.network.shape
         told = {"kind": shape.kind, "atoms": list(shape.atoms), "bonds": list(shape.bonds)}
-        told |= {"width": shape.width, "layers": shape.layers}
-        return {"shape": told, "options": self.options.model_dump(mode="json")}
+        sizes = {"width": shape.width, "layers": shape.layers}
+        return {"shape": {**told, **sizes}, "options": self.options.model_dump(mode="json")}
 
     def provenance(self) -> dict[str, str]:
         """Where the weights came from."""

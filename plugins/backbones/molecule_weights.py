@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from medplug.core.errors import BackboneError
 from medplug.plugins.backbones.molecule_network import Kind, Shape
 
 _ATOM, _BOND = "x_embedding{}.weight", "gnns.0.edge_embedding{}.weight"
+_ALIKE: tuple[Kind, ...] = ("gcn", "graphsage")
 _FEATURES = 2  # of atoms and of bonds: element and chirality, type and direction
 
 
@@ -33,9 +33,9 @@ def read_molecule_weights(file: Path, kind: str) -> tuple[Shape, dict[str, Tenso
 
 def _kind(asked: str, weights: dict[str, Tensor], told: str, file: Path) -> Kind:
     """The network's kind; GCN and GraphSAGE have weights of the same names and sizes."""
-    found: list[Kind] = [each for each in get_args(Kind) if each in (asked if asked != "auto" else told.lower())]
     if "gnns.0.mlp.0.weight" in weights:
-        found = ["gin"]
+        return "gin"
+    found = [kind for kind in _ALIKE if kind in (asked if asked != "auto" else told.lower())]
     if len(found) != 1:
         raise BackboneError(
             f"backbone file {file} does not say of which network its weights are; say backbone.kind=gcn or graphsage"

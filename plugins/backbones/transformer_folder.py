@@ -101,7 +101,8 @@ def _fast(tokenizer: Any) -> Any:
 
     if not isinstance(tokenizer, EsmTokenizer):
         return tokenizer.backend_tokenizer
-    fast = Tokenizer(models.WordLevel(tokenizer.get_vocab(), tokenizer.unk_token))
+    vocabulary = tokenizer.get_vocab()  # type: ignore[no-untyped-call]
+    fast = Tokenizer(models.WordLevel(vocabulary, tokenizer.unk_token))
     fast.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     first, last = tokenizer.cls_token, tokenizer.eos_token
     fast.post_processor = processors.TemplateProcessing(

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from medplug.core.features import Features
-from medplug.plugins.backbones.entity_options import KmerOptions
-from medplug.plugins.backbones.vector_networks import Kmers, VectorNetwork
+from medplug.plugins.backbones.entity_options import EcfpOptions, KmerOptions
+from medplug.plugins.backbones.vector_networks import Fingerprints, Kmers, VectorNetwork
 
 SEQUENCES = ["MKVLAAGIVGLCAKMKV", "MKVMKVMKV", "GLCAKAAGIV", "AAGIVMKV"]
 
@@ -91,3 +91,20 @@ def test_every_weight_gets_a_finite_gradient() -> None:
     backbone(backbone.collate(backbone.prepare(SEQUENCES))).pooled.square().sum().backward()
     for parameter in backbone.parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all()
+
+
+def test_a_fingerprint_is_read_bit_by_bit_and_saved_with_its_options() -> None:
+    pytest.importorskip("rdkit")
+    from medplug.core.molecules.features import morgan
+
+    smiles = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "c1ccccc1"]
+    torch.manual_seed(0)
+    backbone = Fingerprints.create(EcfpOptions(hidden=8, bits=64, radius=1), None).eval()
+    vector = backbone.collate(backbone.prepare(smiles))["vector"]
+    assert np.array_equal(vector.numpy(), morgan(smiles, 1, 64)) and vector.dtype == torch.uint8
+    together = encode(backbone, smiles)
+    for row, each in enumerate(smiles):
+        torch.testing.assert_close(encode(backbone, [each]).pooled[0], together.pooled[row], rtol=1e-5, atol=1e-6)
+    again = Fingerprints.restore(json.loads(json.dumps(backbone.assets()))).eval()
+    again.load_state_dict(backbone.state_dict())
+    assert torch.equal(encode(again, smiles).pooled, together.pooled)
