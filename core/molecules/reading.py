@@ -22,7 +22,7 @@ BROKEN = {
     "broken record: cut off": "this record of the SDF file is cut off: it has no line 'M  END'; export it again",
     "broken record: malformed": "the structure of this record of the SDF file is malformed; export it again",
     "broken record: no atoms": "this record of the SDF file holds no atoms; take it out or draw it",
-    "broken record: impossible": "the structure of this record of the SDF file is impossible as chemistry; mend its bonds",
+    "broken record: impossible": "this record of the SDF file is chemically impossible; mend its bonds and charges",
 }
 """What stands in place of a SMILES where a record of an SDF file is broken, and the reason that is told."""
 
@@ -162,7 +162,10 @@ def _why(text: str) -> str:
 
 def _standard(molecule: Any) -> Any:
     disconnector, normaliser, chooser, uncharger = _steps()
-    return uncharger.uncharge(chooser.choose(normaliser.normalize(disconnector.Disconnect(molecule))))
+    molecule = normaliser.normalize(disconnector.Disconnect(molecule))
+    if len(rdkit().GetMolFrags(molecule)) > 1:
+        molecule = chooser.choose(molecule)
+    return uncharger.uncharge(molecule)
 
 
 @cache

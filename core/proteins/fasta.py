@@ -67,8 +67,8 @@ def _records(lines: Iterable[str]) -> tuple[list[_Record], int | None]:
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text.startswith(">"):
-            name, _, description = text[1:].strip().partition(" ")
-            records.append(_Record(number, name, description.strip() or None))
+            name, description, *_ = [*text[1:].split(maxsplit=1), "", ""]
+            records.append(_Record(number, name, description or None))
         elif text and not text.startswith(";"):
             if not records:
                 return records, number
