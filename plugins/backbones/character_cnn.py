@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
+from medplug.core.data.entities import distinct
 from medplug.core.features import Features
 from medplug.plugins.backbones.entity_backbone import EntityBackbone
 from medplug.plugins.backbones.entity_options import SequenceCNNOptions, SmilesCNNOptions
@@ -48,10 +49,14 @@ class CharacterCNN(EntityBackbone):
             nn.Conv1d(before, after, kernel)
             for before, after, kernel in zip(widths, widths[1:], options.kernels, strict=False)
         )
+        for convolution in self.convolutions:
+            assert isinstance(convolution, nn.Conv1d) and convolution.bias is not None
+            nn.init.xavier_uniform_(convolution.weight)  # torch's own start would shrink what three layers give
+            nn.init.zeros_(convolution.bias)
 
     def learn(self, values: Sequence[str], groups: Sequence[str] | None = None) -> None:
         """Learn which characters there are and make a new network for them."""
-        found = set().union(*map(set, values)) if values else set()
+        found = {character for value in distinct(values)[0] for character in set(value)}
         self._set_entries(tuple(sorted(each for each in found if each.isascii() and each != _NOT_ASCII)))
 
     def prepare(self, values: Sequence[str]) -> list[Ids]:

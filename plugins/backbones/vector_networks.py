@@ -14,8 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
+from medplug.core.data.entities import distinct
 from medplug.core.features import Features
 from medplug.core.molecules.features import morgan
+from medplug.core.proteins.kmers import words
+from medplug.core.proteins.reading import AMINO_ACIDS
 from medplug.plugins.backbones.entity_backbone import EntityBackbone
 from medplug.plugins.backbones.entity_options import EcfpOptions, KmerOptions
 from medplug.plugins.backbones.table_backbone import alone
@@ -86,19 +89,19 @@ class Composition(NamedTuple):
 
 
 class Kmers(VectorNetwork):
-    """The composition of a sequence: how often each k-mer stands in it, of those that are known.
+    """The composition of a sequence: how often each k-mer of the 20 amino acids stands in it, of those that are known.
 
     The square root of the share, so that the rare ones count (Hellinger's), times
     the square root of how many are known, which makes the mean square of a vector 1.
     An item is a `Composition`.
-    An item is `Composition`.
     """
 
     options_model = KmerOptions
     options: KmerOptions
 
     def _build(self) -> None:
-        self._known = np.array(sorted(map(_code, self.entries)), dtype=np.int64)
+        numbers = [words(entry, self.options.k) for entry in self.entries]
+        self._known = np.concatenate([np.zeros(0, dtype=np.int64), *numbers])  # in their order
         super()._build()
 
     @property
@@ -107,22 +110,22 @@ class Kmers(VectorNetwork):
         return max(1, len(self.entries))
 
     def learn(self, values: Sequence[str], groups: Sequence[str] | None = None) -> None:
-        """Learn the k-mers that most training sequences hold, and make a new network for them."""
+        """Learn the k-mers that most training sequences hold, each counted once, and make a new network for them."""
         counts: Counter[int] = Counter()
-        for value in values:
-            counts.update(np.unique(_codes(value, self.options.k)).tolist())
-        kept = [code for code in counts if counts[code] >= self.options.min_count]
-        kept.sort(key=lambda code: (-counts[code], code))
-        self._set_entries(tuple(_spelled(code, self.options.k) for code in sorted(kept[: self.options.max_size])))
+        for value in distinct(values)[0]:
+            counts.update(np.unique(words(value, self.options.k)).tolist())
+        kept = [word for word in counts if counts[word] >= self.options.min_count]
+        kept.sort(key=lambda word: (-counts[word], word))
+        self._set_entries(tuple(_spelled(word, self.options.k) for word in sorted(kept[: self.options.max_size])))
 
     def prepare(self, values: Sequence[str]) -> list[Composition]:
         """Count the k-mers of every sequence."""
         return [self._composition(value) for value in values]
 
     def _composition(self, value: str) -> Composition:
-        codes, counts = np.unique(_codes(value, self.options.k), return_counts=True)
-        at = np.searchsorted(self._known, codes)
-        known = np.isin(codes, self._known)
+        found, counts = np.unique(words(value, self.options.k), return_counts=True)
+        at = np.searchsorted(self._known, found)
+        known = np.isin(found, self._known)
         values = np.sqrt(counts[known] * (self.inputs / max(1, counts.sum())))
         return Composition(at[known], values.astype(np.float32))
 
@@ -143,19 +146,7 @@ class Kmers(VectorNetwork):
         return {"vector": torch.from_numpy(vector)}
 
 
-def _codes(sequence: str, k: int) -> NDArray[np.int64]:
-    """Each k-mer of a sequence as a number: its bytes, seven bits each."""
-    letters = np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8).astype(np.int64)
-    count = max(0, len(letters) - k + 1)
-    codes = np.zeros(count, dtype=np.int64)
-    for i in range(k):
-        codes = (codes << 7) | letters[i : i + count]
-    return codes
-
-
-def _code(kmer: str) -> int:
-    return int(_codes(kmer, len(kmer))[0])
-
-
-def _spelled(code: int, k: int) -> str:
-    return "".join(chr(code >> 7 * (k - 1 - i) & 127) for i in range(k))
+def _spelled(word: int, k: int) -> str:
+    """The letters of the word of that number."""
+    places = np.unravel_index(word, (len(AMINO_ACIDS),) * k)
+    return "".join(AMINO_ACIDS[int(place)] for place in places)

@@ -62,6 +62,11 @@ def test_the_most_widespread_kmers_are_kept() -> None:
     assert len(backbone.entries) == 3
 
 
+def test_a_sequence_of_many_pairs_counts_once_and_words_of_unknown_residues_never() -> None:
+    assert learned(["MKVX"] * 5 + ["GLXCA"] * 5, min_count=2).entries == ()
+    assert learned(["MKVX", "MKVA", "XXXX", "XXX"], min_count=2).entries == ("MKV",)
+
+
 def test_the_other_rows_change_nothing_and_a_row_is_its_own_token() -> None:
     backbone = learned()
     together = encode(backbone, SEQUENCES)
