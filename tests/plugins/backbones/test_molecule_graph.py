@@ -23,6 +23,7 @@ from medplug.plugins.backbones.molecule_network import AtomNorm, Layer, Molecule
 pytest.importorskip("rdkit")
 
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+]", "C[C@H](N)C(=O)O", "F/C=C/F", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"]
+PUBLISHED = ("gcn_contextpred", "gcn_supervised_contextpred", "graphsage_contextpred")
 KINDS = ("gin", "gcn", "graphsage")
 WEIGHTS = Path(os.environ.get("MEDPLUG_SHARED") or Path(__file__).parents[4] / "shared") / "weights"
 
@@ -188,7 +189,7 @@ def test_what_is_no_such_file_is_refused_with_the_next_step(tmp_path: Path) -> N
 
 @pytest.mark.shared
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no shared weights: set MEDPLUG_SHARED to the folder with weights/")
-@pytest.mark.parametrize("name", ["gcn_contextpred", "gcn_supervised_contextpred", "graphsage_contextpred"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_published_weights_load_whole(name: str) -> None:
     file = WEIGHTS / f"molecule_{name}.safetensors"
     backbone = pretrained(file)
@@ -202,13 +203,14 @@ def test_published_weights_load_whole(name: str) -> None:
 
 @pytest.mark.shared
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no shared weights: set MEDPLUG_SHARED to the folder with weights/")
-def test_stored_statistics_are_those_of_molecules() -> None:
-    """The wiring is right if what each norm is given lies where it lay in pretraining."""
-    backbone = pretrained(WEIGHTS / "molecule_gcn_contextpred.safetensors")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_norms_are_given_lies_where_it_lay_in_pretraining(name: str) -> None:
+    """So the wiring is right: weights read as the other kind's give correlations of 0.2 to 0.5."""
+    backbone = pretrained(WEIGHTS / f"molecule_{name}.safetensors")
     given: list[torch.Tensor] = []
     for norm in backbone.network.batch_norms:
         norm.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0].mean(0)))
     encode(backbone, [*SMILES[:1], *SMILES[2:], "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "CN1CCC[C@H]1c1cccnc1"])
     for norm, mean in zip(backbone.network.batch_norms, given, strict=True):
         assert isinstance(norm.running_mean, torch.Tensor)
-        assert torch.corrcoef(torch.stack([norm.running_mean, mean]))[0, 1] > 0.7
+        assert torch.corrcoef(torch.stack([norm.running_mean, mean]))[0, 1] > 0.8
