@@ -46,14 +46,16 @@ def choose_backbone(
 
     named = known_as()
     if named is None and (name.startswith((".", "/", "~")) or name.endswith(".safetensors") or Path(name).is_dir()):
-        return BackboneChoice(name, _loader(modality, plugins), Source(path=Path(name).expanduser()), {})
+        local = Source(path=Path(name).expanduser())
+        return BackboneChoice(name, _loader(modality, plugins, local), local, {})
     if named is None:
         plugins.ask_third_parties()
         named = known_as()
     if named is not None:
         return named
     if name.count("/") == 1 and not name.endswith("/"):
-        return BackboneChoice(name, _loader(modality, plugins), Source(hub=name), {})
+        hub = Source(hub=name)
+        return BackboneChoice(name, _loader(modality, plugins, hub), hub, {})
     known = {*plugins.registry.backbones, *(spec.name for spec in scratch(plugins))}
     raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
 
@@ -62,7 +64,7 @@ def _named_backbone(name: str, plugins: Plugins) -> BackboneChoice | None:
     """The backbone of that name, as far as plugins were asked."""
     entry = plugins.registry.backbones.get(name)
     if entry is not None:
-        spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins)
+        spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins, entry)
         return BackboneChoice(name, spec, entry, entry.options)
     if name not in {spec.name for spec in scratch(plugins)}:
         return None
@@ -74,8 +76,9 @@ def scratch(plugins: Plugins) -> list[BackboneSpec]:
     return [s for s in plugins.known("backbone").values() if isinstance(s, BackboneSpec) and not s.pretrained]
 
 
-def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:
-    """The backbone that loads pretrained weights of a modality."""
+def _loader(modality: Modality, plugins: Plugins, source: Source) -> BackboneSpec:
+    """The backbone that loads pretrained weights of a modality: a folder's, a hub's, or a lone file's."""
+    lone = source.path is not None and source.path.suffix == ".safetensors"
 
     def loaders(specs: Iterable[Spec]) -> list[BackboneSpec]:
         return [s for s in specs if isinstance(s, BackboneSpec) and s.pretrained and s.modality == modality]
@@ -83,4 +86,4 @@ def _loader(modality: Modality, plugins: Plugins) -> BackboneSpec:
     found = loaders(plugins.known("backbone").values()) or loaders(plugins.all("backbone"))
     if not found:
         raise ConfigError(f"no installed backbone loads pretrained weights for {modality} (medplug list backbones)")
-    return found[0]
+    return next((spec for spec in found if spec.lone_file == lone), found[0])

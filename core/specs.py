@@ -64,11 +64,14 @@ class BackboneSpec(Spec):
 
     With `pretrained` it needs a source of weights (a registry name, a local
     folder, a hub id); without, its name alone selects it and it learns from scratch.
+    Where a modality has several that need a source, the one with `lone_file` is given
+    a file of weights that comes alone, and the first of the others all else.
     One that is `fixed` has no weights: its features mean something before any training.
     """
 
     modality: Modality
     pretrained: bool = False
+    lone_file: bool = False
     fixed: bool = False
 
 

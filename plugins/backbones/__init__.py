@@ -3,51 +3,88 @@
 from __future__ import annotations
 
 from medplug.core.hooks import hookimpl
-from medplug.core.specs import BackboneSpec
+from medplug.core.specs import BackboneSpec, Modality
 
 medplug_api = 1
 
 _HERE = "medplug.plugins.backbones"
 
+Row = tuple[str, str, str, str | None, str]
+"""Name, ``module:class``, ``module:Options``, recipe, summary."""
+
+# two lines a backbone, to be read at a glance
+# fmt: off
+_SCRATCH: dict[Modality, tuple[Row, ...]] = {
+    "text": (
+        ("text_cnn", "scratch_text:TextCNN", "scratch_options:TextCNNOptions", "text_scratch",
+         "convolutions of several widths over words or characters"),
+        ("text_lstm", "scratch_text:TextLSTM", "scratch_options:TextLSTMOptions", "text_scratch",
+         "a bidirectional LSTM over words or characters"),
+        ("text_gru", "scratch_text:TextGRU", "scratch_options:TextGRUOptions", "text_scratch",
+         "a bidirectional GRU over words or characters"),
+    ),
+    "image": (
+        ("cnn", "scratch_image:CNN", "image_options:CNNOptions", "image_scratch",
+         "a small residual network for images of 28 to 64 pixels"),
+    ),
+    "signal": (
+        ("signal_cnn", "signal_cnn:SignalCNN", "signal_options:SignalCNNOptions", "signal_scratch",
+         "a residual network of convolutions over ECG, EEG and the like"),
+        ("signal_transformer", "signal_transformer:SignalTransformer", "signal_options:SignalTransformerOptions",
+         "signal_scratch", "attention over patches of a signal"),
+        ("signal_gru", "signal_gru:SignalGRU", "signal_options:SignalGRUOptions", "signal_scratch",
+         "a bidirectional GRU over patches of a signal"),
+    ),
+    "tabular": (
+        ("tabular_resnet", "table_networks:TabularResNet", "table_options:TabularResNetOptions", "tabular_scratch",
+         "a residual network on a row's numbers and categories"),
+        ("tabular_transformer", "table_networks:TabularTransformer", "table_options:TabularTransformerOptions",
+         "tabular_scratch", "a transformer whose tokens are the columns"),
+        ("genes", "table_backbone:Genes", "table_options:GenesOptions", "tabular_scratch",
+         "one projection of thousands of columns"),
+    ),
+    "molecule": (
+        ("smiles_cnn", "character_cnn:SmilesCNN", "entity_options:SmilesCNNOptions", "dti_scratch",
+         "DeepDTA's convolutions over the characters of a SMILES"),
+        ("ecfp", "vector_networks:Fingerprints", "entity_options:EcfpOptions", "dti_scratch",
+         "a feed-forward network on Morgan fingerprints"),
+        ("molecule_graph", "molecule_graph:MoleculeGraph", "entity_options:MoleculeGraphOptions", "dti_scratch",
+         "messages between atoms along bonds"),
+    ),
+    "protein": (
+        ("sequence_cnn", "character_cnn:SequenceCNN", "entity_options:SequenceCNNOptions", "dti_scratch",
+         "DeepDTA's convolutions over the residues of a sequence"),
+        ("kmer", "vector_networks:Kmers", "entity_options:KmerOptions", "dti_scratch",
+         "a feed-forward network on the k-mers of a sequence"),
+    ),
+}
+
+_PRETRAINED: dict[Modality, tuple[Row, ...]] = {
+    "text": (
+        ("pretrained_text", "pretrained_text:PretrainedText", "pretrained_options:PretrainedTextOptions", None,
+         "any text encoder or decoder that transformers reads: a named one, a folder, a hub name"),
+    ),
+    "image": (
+        ("pretrained_image", "pretrained_image:PretrainedImage", "image_options:PretrainedImageOptions",
+         "image_finetune", "any network of timm: a named one, a folder, a file of weights, a hub name"),
+    ),
+    "molecule": (
+        ("pretrained_smiles", "pretrained_entities:PretrainedSmiles", "entity_options:PretrainedSmilesOptions", None,
+         "any encoder or decoder of SMILES that transformers reads (ChemBERTa): a named one, a folder, a hub name"),
+        ("pretrained_molecule", "molecule_graph:PretrainedMolecule", "entity_options:PretrainedMoleculeOptions", None,
+         "a pretrained graph network of Hu et al. (2020): a file of weights"),
+    ),
+    "protein": (
+        ("pretrained_protein", "pretrained_entities:PretrainedProtein", "entity_options:PretrainedProteinOptions", None,
+         "any encoder or decoder of sequences that transformers reads (ESM-2): a named one, a folder, a hub name"),
+    ),
+}
+# fmt: on
+
 
 @hookimpl
 def medplug_backbones() -> list[BackboneSpec]:
-    """Give the loaders of pretrained weights and the encoders that learn from scratch."""
-    text = BackboneSpec(
-        name="pretrained_text",
-        summary="any text encoder or decoder that transformers reads: a named one, a folder, a hub name",
-        modality="text",
-        pretrained=True,
-        factory=f"{_HERE}.pretrained_text:PretrainedText",
-        config=f"{_HERE}.pretrained_options:PretrainedTextOptions",
-    )
-    image = BackboneSpec(
-        name="pretrained_image",
-        summary="any network of timm: a named one, a folder, a file of weights, a hub name",
-        modality="image",
-        pretrained=True,
-        recipe="image_finetune",
-        factory=f"{_HERE}.pretrained_image:PretrainedImage",
-        config=f"{_HERE}.image_options:PretrainedImageOptions",
-    )
-    cnn = BackboneSpec(
-        name="cnn",
-        summary="a small residual network for images of 28 to 64 pixels, from scratch",
-        modality="image",
-        recipe="image_scratch",
-        factory=f"{_HERE}.scratch_image:CNN",
-        config=f"{_HERE}.image_options:CNNOptions",
-    )
-    scratch = {
-        "text_cnn": ("TextCNN", "convolutions of several widths over words or characters, from scratch"),
-        "text_lstm": ("TextLSTM", "a bidirectional LSTM over words or characters, from scratch"),
-        "text_gru": ("TextGRU", "a bidirectional GRU over words or characters, from scratch"),
-    }
-    signals = {
-        "signal_cnn": ("SignalCNN", "a residual network of convolutions over ECG, EEG and the like, from scratch"),
-        "signal_transformer": ("SignalTransformer", "attention over patches of a signal, from scratch"),
-        "signal_gru": ("SignalGRU", "a bidirectional GRU over patches of a signal, from scratch"),
-    }
+    """Give the loaders of pretrained weights, the fixed backbones, and the encoders that learn from scratch."""
     columns = BackboneSpec(
         name="columns",
         summary="the columns of a table as they are: scaled numbers, 0 or 1 for categories and gaps",
@@ -56,47 +93,19 @@ def medplug_backbones() -> list[BackboneSpec]:
         factory=f"{_HERE}.table_backbone:Columns",
         config=f"{_HERE}.table_options:ColumnsOptions",
     )
-    tables = {
-        "tabular_resnet": ("table_networks:TabularResNet", "a residual network on a row's numbers and categories"),
-        "tabular_transformer": ("table_networks:TabularTransformer", "a transformer whose tokens are the columns"),
-        "genes": ("table_backbone:Genes", "one projection of thousands of columns"),
-    }
-    return [
-        text,
-        image,
-        cnn,
-        columns,
-        *(
-            BackboneSpec(
-                name=name,
-                summary=summary,
-                modality="text",
-                recipe="text_scratch",
-                factory=f"{_HERE}.scratch_text:{kind}",
-                config=f"{_HERE}.scratch_options:{kind}Options",
-            )
-            for name, (kind, summary) in scratch.items()
-        ),
-        *(
-            BackboneSpec(
-                name=name,
-                summary=summary,
-                modality="signal",
-                recipe="signal_scratch",
-                factory=f"{_HERE}.{name}:{kind}",
-                config=f"{_HERE}.signal_options:{kind}Options",
-            )
-            for name, (kind, summary) in signals.items()
-        ),
-        *(
-            BackboneSpec(
-                name=name,
-                summary=f"{summary}, from scratch",
-                modality="tabular",
-                recipe="tabular_scratch",
-                factory=f"{_HERE}.{place}",
-                config=f"{_HERE}.table_options:{place.partition(':')[2]}Options",
-            )
-            for name, (place, summary) in tables.items()
-        ),
-    ]
+    loaders = [_spec(modality, row, pretrained=True) for modality, rows in _PRETRAINED.items() for row in rows]
+    return [*loaders, columns, *(_spec(modality, row) for modality, rows in _SCRATCH.items() for row in rows)]
+
+
+def _spec(modality: Modality, row: Row, *, pretrained: bool = False) -> BackboneSpec:
+    name, factory, options, recipe, summary = row
+    return BackboneSpec(
+        name=name,
+        summary=summary if pretrained else f"{summary}, from scratch",
+        modality=modality,
+        pretrained=pretrained,
+        lone_file=name == "pretrained_molecule",
+        recipe=recipe,
+        factory=f"{_HERE}.{factory}",
+        config=f"{_HERE}.{options}",
+    )

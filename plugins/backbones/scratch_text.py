@@ -17,6 +17,7 @@ from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.registry import Source
+from medplug.plugins.backbones.lines import convolved, laid_out
 from medplug.plugins.backbones.scratch_options import (
     RecurrentTextOptions,
     ScratchTextOptions,
@@ -136,30 +137,19 @@ class TextCNN(ScratchText):
         every token in it (0, a padding, for none) and `mask` ``[batch, tokens]``.
         """
         lengths = [self.size(item) for item in items]
-        starts = np.cumsum([self._gap + n for n in lengths]) - lengths
-        ids = np.full((int(starts[-1]) + lengths[-1] + self._gap, items[0].shape[1]), PAD, dtype=np.int64)
-        for item, start, n in zip(items, starts, lengths, strict=True):
+        line = laid_out(lengths, self._gap)
+        ids = np.full((line.places, items[0].shape[1]), PAD, dtype=np.int64)
+        for item, start, n in zip(items, line.starts, lengths, strict=True):
             ids[start : start + n] = item[:n]
-        step = np.arange(max(lengths))
-        mask = step < np.array(lengths)[:, None]
-        at = np.where(mask, starts[:, None] + step, 0)
-        return {"ids": torch.from_numpy(ids), "at": torch.from_numpy(at), "mask": torch.from_numpy(mask)}
+        return {"ids": torch.from_numpy(ids), "at": line.at, "mask": line.mask}
 
     def forward(self, inputs: Inputs) -> Features:
         """Convolve the real tokens and take each filter's maximum over a text."""
         at, mask = inputs["at"], inputs["mask"]
         line = self.embed(inputs["ids"]).T  # [embedding, places]
-        found = [_same(convolution, line) for convolution in self.convolutions]
+        found = [convolved(convolution, line) for convolution in self.convolutions]
         tokens = torch.cat(found).T.relu().index_select(0, at.flatten()).view(*at.shape, self.width)
         return self.pool(tokens * mask.unsqueeze(-1), mask)
-
-
-def _same(convolution: nn.Module, line: Tensor) -> Tensor:
-    """Convolve ``[channels, places]`` to ``[filters, places]``, each place in the middle of its window."""
-    assert isinstance(convolution, nn.Conv1d)
-    beyond = convolution.kernel_size[0] - 1
-    filtered: Tensor = convolution(functional.pad(line, (beyond // 2, beyond - beyond // 2)))
-    return filtered
 
 
 class RecurrentText(ScratchText):

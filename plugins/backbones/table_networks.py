@@ -89,7 +89,7 @@ class TabularResNet(TableNetwork):
         self.categories = CategoryEmbedding(known, options.embedding) if known else None
         self.first = nn.Linear(max(1, 2 * numeric + options.embedding * len(known)), self.width)
         inside = options.expansion * self.width
-        self.blocks = nn.Sequential(*(_Residual(self.width, inside, options.dropout) for _ in range(options.blocks)))
+        self.blocks = nn.Sequential(*(Residual(self.width, inside, options.dropout) for _ in range(options.blocks)))
         self.norm = nn.LayerNorm(self.width)
 
     def forward(self, inputs: Inputs) -> Features:
@@ -101,7 +101,7 @@ class TabularResNet(TableNetwork):
         return alone(self.norm(self.blocks(self.first(torch.cat(parts, 1)))).relu())
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two layers beside a way around them."""
 
     def __init__(self, width: int, inside: int, dropout: float) -> None:

@@ -57,16 +57,24 @@ def find_image_weights(source: Source) -> tuple[Path, Path | None, dict[str, str
 
     Raises `BackboneError` as `find_weights` does.
     """
-    lone = source.path
-    if lone is not None and lone.suffix == ".safetensors" and lone.is_file():
-        with lone.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        return lone, None, {"source": "file", "path": str(lone), "sha256": content}
+    if source.path is not None and source.path.suffix == ".safetensors" and source.path.is_file():
+        file, origin = lone_file(source)
+        return file, None, origin
     folder, origin = find_weights(source, TIMM)
     files = sorted(file.name for file in folder.glob("*.safetensors"))
     if len(files) > 1 and "model.safetensors" not in files:
         raise BackboneError(f"backbone folder {folder} has {len(files)} files of weights; give one: {', '.join(files)}")
     return folder / ("model.safetensors" if len(files) > 1 else files[0]), folder / "config.json", origin
+
+
+def lone_file(source: Source) -> tuple[Path, dict[str, str]]:
+    """The file of weights that `source` is, and where it came from; `BackboneError` where it is none."""
+    path = source.path
+    if path is None or path.suffix != ".safetensors" or not path.is_file():
+        raise BackboneError(f"{path or source.hub or source.package} is no file of weights; give a *.safetensors file")
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return path, {"source": "file", "path": str(path), "sha256": content}
 
 
 def _folder(path: Path, library: Library) -> Path:
