@@ -408,3 +408,8 @@ def test_reading_two_columns_costs_far_less_memory_than_the_file(tmp_path):
     rows, grown = map(int, run.stdout.split())
     assert rows == 200_000
     assert grown < path.stat().st_size
+
+
+def test_a_column_that_a_finished_model_lacks_is_not_to_be_named_by_keys_that_are_settled() -> None:
+    with pytest.raises(DataError, match=r"no column 'sex'\n.*\ngive its columns the names that the model learned from"):
+        read_table(pl.DataFrame({"age": [50]}), key="INPUT", columns={"data.tabular[0]": "sex"})
