@@ -98,7 +98,7 @@ class Wanted:
         """How a column is named: by its key, one among several (``data.tabular[1]``) by that of all."""
         if self.key in ("INPUT", "DATA"):  # tables for a finished model, whose keys are settled
             return "give its columns the names that the model learned from"
-        whole, among, _ = key.partition("[")
+        whole, among, _ = key.replace(" (", "[").partition("[")  # data.also (NAME) is one of several, too
         if among:
             return f'name the columns with {whole}=["COLUMN","COLUMN"]'
         return f"name the column with {key.partition('{')[0]}=COLUMN"
