@@ -95,7 +95,8 @@ def show_scores(scores: dict[str, Any]) -> None:
 def _show_policies(found: dict[str, Any]) -> None:
     """What policies are worth, and the warning that goes with it."""
     rows = [(policy, interval(each)) for policy, each in found["policies"].items()]
-    show_table(("policy", "mean outcome"), rows, title=f"{found['outcome']} by policy ({found['better']} is better)")
+    title = f"outcome {found['outcome']} by policy ({found['better']} is better)"
+    show_table(("policy", "mean outcome"), rows, title=title)
     _console().print(found["warning"], highlight=False)
 
 

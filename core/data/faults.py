@@ -92,15 +92,16 @@ class Wanted:
         held = f"its {len(names)} column(s): {_listed([short(name) for name in names])}"
         if any(len(name) > NAME_SHOWN for name in names):  # a note: do not quote what may be a patient's
             return self.error(f"{what}\nits first line does not look like names of columns", "give it a header line")
-        return self.error(f"{what}\n{held}", _separator_hint(names) or _named_by(missing[0][0]))
+        return self.error(f"{what}\n{held}", _separator_hint(names) or self._named_by(missing[0][0]))
 
-
-def _named_by(key: str) -> str:
-    """How a column is named: by its key or, of one among several (``data.tabular[1]``), by that of all."""
-    whole, among, _ = key.partition("[")
-    if among:
-        return f'name the columns with {whole}=["COLUMN","COLUMN"]'
-    return f"name the column with {key.partition('{')[0]}=COLUMN"
+    def _named_by(self, key: str) -> str:
+        """How a column is named: by its key, one among several (``data.tabular[1]``) by that of all."""
+        if self.key in ("INPUT", "DATA"):  # tables for a finished model, whose keys are settled
+            return "give its columns the names that the model learned from"
+        whole, among, _ = key.replace(" (", "[").partition("[")  # data.also (NAME) is one of several, too
+        if among:
+            return f'name the columns with {whole}=["COLUMN","COLUMN"]'
+        return f"name the column with {key.partition('{')[0]}=COLUMN"
 
 
 def short(name: str) -> str:

@@ -20,6 +20,8 @@ from medplug.core.errors import DataError, did_you_mean
 MISSING_MARKS = ("?", "na", "n/a", "nan", "null", "none", "-")
 """What stands in place of a value that is not there, in any case of letters, beside an empty cell."""
 
+_MARKS = frozenset("*?[")
+"""What makes a name a pattern."""
 _CELLS = 2**20  # cells parsed at once: one call for many short columns, and no second copy of a wide table
 
 
@@ -75,7 +77,7 @@ def expand_columns(table_columns: Sequence[str], names: Sequence[str], key: str 
     known = set(table_columns)
     found: dict[str, None] = {}
     for name in names:
-        meant = [name] if name in known else matching(table_columns, name) if set(name) & set("*?[") else []
+        meant = [name] if name in known else matching(table_columns, name) if set(name) & _MARKS else []
         if not meant:
             raise DataError(f"{key}: no column is named or matches {name!r}{did_you_mean(name, table_columns)}")
         found.update(dict.fromkeys(meant))
@@ -93,10 +95,15 @@ def choose_columns(table: pl.DataFrame, names: Sequence[str], categorical: Seque
     a category that is not among the columns.
     """
     chosen = expand_columns(table.columns, names, key)
-    categories = set(expand_columns(table.columns, categorical, f"data.categorical, among the columns of {key}"))
+    plain = [name for name in categorical if not set(name) & _MARKS]  # a table is read without what no key needs
+    meant = expand_columns([*table.columns, *plain], categorical, f"data.categorical, among the columns of {key}")
+    categories = set(meant)
     stray = sorted(categories.difference(chosen))
     if stray:
-        raise DataError(f"data.categorical names {stray[0]!r}, which is not among the columns of {key}; add it there")
+        near = did_you_mean(stray[0], chosen)
+        raise DataError(
+            f"data.categorical names {stray[0]!r}, which is not among the columns of {key}{near}; add it there"
+        )
     for name in chosen:
         check_plain(table[name], key)
     judged = table.select(name for name in chosen if name not in categories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,18 @@ from medplug.core.evaluation.modalities import what_each_adds
 from medplug.core.evaluation.statistic import Probabilities
 from medplug.core.training.job import Trained
 
-if TYPE_CHECKING:
-    pass
-
 
 def by_modality(
     dataset: Dataset, trained: Trained, nothing: Probabilities, metric: str, how: dict[str, Any]
 ) -> dict[str, Any]:
     """The scores of every choice of modalities, each one's Shapley value, and its mean weight, as JSON data.
 
-    `nothing` ``[rows, classes]`` is predicted where a row has none of a choice.
+    `nothing` ``[rows, classes]`` is predicted where a row has none of a choice; of times to an
+    event the model's mean log hazard of the training rows, as its log hazards have no zero of their own.
     """
     target, labels = dataset.target, dataset.labels["test"]
+    if target.kind == "survival":
+        nothing = np.full_like(nothing, trained.logits["train"].mean())
     predicted = {chosen: target.probabilities(logits) for chosen, logits in trained.subsets.items()}
     added = what_each_adds(target, labels, predicted, nothing, metric, **how)
     test = dataset.splits["test"]

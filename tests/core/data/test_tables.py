@@ -408,3 +408,22 @@ def test_reading_two_columns_costs_far_less_memory_than_the_file(tmp_path):
     rows, grown = map(int, run.stdout.split())
     assert rows == 200_000
     assert grown < path.stat().st_size
+
+
+def test_a_column_that_a_finished_model_lacks_is_not_to_be_named_by_keys_that_are_settled() -> None:
+    with pytest.raises(DataError, match=r"no column 'sex'\n.*\ngive its columns the names that the model learned from"):
+        read_table(pl.DataFrame({"age": [50]}), key="INPUT", columns={"data.tabular[0]": "sex"})
+
+
+@pytest.mark.parametrize(
+    ("key", "step"),
+    [
+        ("data.text", "name the column with data.text=COLUMN"),
+        ("data.tabular[1]", 'name the columns with data.tabular=["COLUMN","COLUMN"]'),
+        ("data.also (sex)", 'name the columns with data.also=["COLUMN","COLUMN"]'),
+    ],
+)
+def test_a_missing_column_is_told_with_the_key_that_names_it(key: str, step: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_table(pl.DataFrame({"age": [50]}), key="data.train", columns={key: "sex"})
+    assert str(caught.value).endswith(f"\n{step}")

@@ -62,6 +62,8 @@ def test_lists_and_bytes_are_refused(column):
 def test_a_category_must_be_among_the_columns():
     with pytest.raises(DataError, match="data.categorical names 'b', which is not among the columns of data.tabular"):
         chosen(pl.DataFrame({"a": [1], "b": [2]}), ["b"], ["a"])
+    with pytest.raises(DataError, match=r"names 'sx', which .* of data.tabular; did you mean sex\?; add it there"):
+        chosen(pl.DataFrame({"sex": [1]}), ["sx"], ["sex"])
 
 
 def test_patterns_mean_columns_in_the_tables_order_each_once():

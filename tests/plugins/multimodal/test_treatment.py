@@ -111,7 +111,7 @@ def test_the_report_the_card_and_the_command_line_say_what_the_numbers_are_not(
     assert 'id="figure-policies"' in report and 'id="figure-overlap"' in report
     show_scores(metrics(finished))
     shown = capsys.readouterr().out
-    assert "Decision support from observational data" in shown and "score by policy (higher is better)" in shown
+    assert "Decision support from observational data" in shown and "outcome score by policy (higher is better)" in shown
 
 
 def test_a_loaded_model_judges_its_advice_on_other_rows(finished: Any) -> None:
