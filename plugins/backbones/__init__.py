@@ -44,17 +44,17 @@ _SCRATCH: dict[Modality, tuple[Row, ...]] = {
          "one projection of thousands of columns"),
     ),
     "molecule": (
-        ("smiles_cnn", "character_cnn:SmilesCNN", "entity_options:SmilesCNNOptions", "dti_scratch",
+        ("smiles_cnn", "character_cnn:SmilesCNN", "entity_options:SmilesCNNOptions", None,
          "DeepDTA's convolutions over the characters of a SMILES"),
-        ("ecfp", "vector_networks:Fingerprints", "entity_options:EcfpOptions", "dti_scratch",
+        ("ecfp", "vector_networks:Fingerprints", "entity_options:EcfpOptions", None,
          "a feed-forward network on Morgan fingerprints"),
-        ("molecule_graph", "molecule_graph:MoleculeGraph", "entity_options:MoleculeGraphOptions", "dti_scratch",
+        ("molecule_graph", "molecule_graph:MoleculeGraph", "entity_options:MoleculeGraphOptions", None,
          "messages between atoms along bonds"),
     ),
     "protein": (
-        ("sequence_cnn", "character_cnn:SequenceCNN", "entity_options:SequenceCNNOptions", "dti_scratch",
+        ("sequence_cnn", "character_cnn:SequenceCNN", "entity_options:SequenceCNNOptions", None,
          "DeepDTA's convolutions over the residues of a sequence"),
-        ("kmer", "vector_networks:Kmers", "entity_options:KmerOptions", "dti_scratch",
+        ("kmer", "vector_networks:Kmers", "entity_options:KmerOptions", None,
          "a feed-forward network on the k-mers of a sequence"),
     ),
 }

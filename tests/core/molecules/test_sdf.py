@@ -57,7 +57,7 @@ def test_molecules_go_there_and_back(tmp_path: Path, smiles: str) -> None:
 def test_a_file_of_one_molecule_need_not_be_closed_and_may_be_packed(tmp_path: Path) -> None:
     plain = sdf(tmp_path, block("CCO", "one"), end="")
     packed = tmp_path / "drugs.sdf.gz"
-    packed.write_bytes(gzip.compress(plain.read_bytes(, mtime=0).replace(b"\n", b"\r\n")))
+    packed.write_bytes(gzip.compress(plain.read_bytes().replace(b"\n", b"\r\n"), mtime=0))
     assert table_of_sdf(plain).equals(table_of_sdf(packed)) and table_of_sdf(plain).rows() == [("CCO", "one")]
 
 

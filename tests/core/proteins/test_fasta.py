@@ -60,7 +60,7 @@ def test_packed_files_and_other_line_ends_give_the_same_table(tmp_path: Path) ->
         ("", "it has no records"),
         ("; nothing\n", "it has no records"),
         (b">one\nMK\xff\n", "UTF-8"),
-        (gzip.compress(TEXT.encode(, mtime=0))[:-9], "gzip file is corrupt"),
+        (gzip.compress(TEXT.encode(), mtime=0)[:-9], "gzip file is corrupt"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_line(tmp_path: Path, text: str | bytes, reason: str) -> None:
