@@ -56,7 +56,11 @@ class Target:
             raise DataError(
                 f"the training rows have {min(len(values), 1)} different value(s) of {name}; a model needs two or more"
             )
-        return cls("regression", (name,), float(values.mean()), float(values.std()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            centre, scale = float(values.mean()), float(values.std())
+        if not np.isfinite(scale):
+            raise DataError(f"the training values of {name} are too large to be squared; give them in another unit")
+        return cls("regression", (name,), centre, scale)
 
     @classmethod
     def survival(cls, name: str, labels: Sequence[tuple[float, bool]]) -> Self:

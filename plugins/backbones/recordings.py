@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.errors import BackboneError
+from medplug.core.errors import DataError
 from medplug.core.signals.resampling import resample
 from medplug.core.signals.signal import Signal
 from medplug.plugins.backbones.signal_options import SignalOptions
@@ -47,11 +47,11 @@ class Format:
 
     @classmethod
     def learn(cls, values: Sequence[Signal], options: SignalOptions) -> Format:
-        """That of the training signals; `BackboneError` where they differ in their channels."""
+        """That of the training signals; `DataError` where they differ in their channels."""
         counts = Counter(value.samples.shape[0] for value in values)
         if len(counts) > 1:
             told = ", ".join(f"{count} with {channels}" for channels, count in sorted(counts.items()))
-            raise BackboneError(f"training signals differ in their channels ({told}); keep the channels that all have")
+            raise DataError(f"training signals differ in their channels ({told}); keep the channels that all have")
         rates = Counter(value.rate for value in values if value.rate is not None)
         rate = options.rate or max(rates, key=lambda each: (rates[each], each), default=None)
         channels = next(iter(counts), 1)
@@ -74,11 +74,11 @@ class Format:
     def prepared(self, value: Signal, *, own_scale: bool) -> Recording:
         """One signal as the network reads it; `own_scale`: by its own mean and deviation.
 
-        Raises `BackboneError` where it has other channels.
+        Raises `DataError` where it has other channels.
         """
         if value.samples.shape[0] != self.channels:
             got = f"{value.samples.shape[0]} channel(s), and the model reads {self.channels}"
-            raise BackboneError(f"a signal has {got}; give every recording the channels of the training signals")
+            raise DataError(f"a signal has {got}; give every recording the channels of the training signals")
         samples, resampled = self._cut(value)
         if own_scale:
             wide = samples.astype(np.float64)

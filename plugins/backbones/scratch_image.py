@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medplug.core.backbone import Inputs
 from medplug.core.errors import BackboneError
@@ -119,7 +120,20 @@ def residual_network(channels: int, width: int, dropout: float) -> nn.Sequential
 def _convolution(channels: int, width: int, stride: int, side: int = 3) -> list[nn.Module]:
     layer = nn.Conv2d(channels, width, side, stride, side // 2, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return [layer, nn.BatchNorm2d(width)]
+    return [layer, Norm(width)]
+
+
+class Norm(nn.BatchNorm2d):
+    """Batch normalisation (Ioffe and Szegedy, 2015) by what it has seen where a batch has one value a map.
+
+    So has the only image of a batch, where it is tiny; a single value has no deviation.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``[batch, channels, height, width]`` to the same shape."""
+        if maps.numel() > maps.shape[1]:
+            return super().forward(maps)
+        return functional.batch_norm(maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 def _scale(values: Sequence[StoredImage], view: View) -> tuple[tuple[float, ...], tuple[float, ...]]:

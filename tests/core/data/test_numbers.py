@@ -99,6 +99,11 @@ def test_labels_that_do_not_vary_cannot_be_learned_from():
             Target.numeric("los", labels)
 
 
+def test_numbers_whose_deviation_is_none_are_refused() -> None:
+    with pytest.raises(DataError, match="the training values of los are too large to be squared"):
+        Target.numeric("los", [1e300, -1e308, 3.0])
+
+
 # ---- splits
 
 

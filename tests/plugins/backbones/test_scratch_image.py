@@ -137,3 +137,11 @@ def test_it_learns_on_which_side_the_light_is() -> None:
         optimiser.step()
     predicted = model[1](pooled(backbone.eval(), values[32:])).argmax(1)
     assert predicted.tolist() == labels[32:].tolist()
+
+
+def test_the_only_image_of_a_batch_may_be_tiny_in_training() -> None:
+    made = learned(stored(*(noise(1, 4, 4, seed=i) for i in range(4))), dropout=0.0).train()
+    for rows in (1, 2):
+        batch = made.collate(made.prepare(stored(*(noise(1, 4, 4, seed=i) for i in range(rows)))))
+        made(batch).pooled.sum().backward()
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in made.parameters())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medplug.core.errors import BackboneError
+from medplug.core.errors import BackboneError, DataError
 from medplug.core.plugins import Plugins
 from medplug.core.registry import Source
 from medplug.core.signals.signal import Signal
@@ -163,12 +163,12 @@ def test_the_format_is_that_of_the_training_signals() -> None:
     assert Format.learn(values, SignalOptions(rate=200, length=70)) == Format(3, 200.0, 70)
     assert Format.learn([noise(1, 9_000)], SignalOptions()).length == 5_000
     assert Format.learn([noise(1, 50, rate=None)], SignalOptions()).rate is None
-    with pytest.raises(BackboneError, match="1 with 2, 2 with 3"):
+    with pytest.raises(DataError, match="1 with 2, 2 with 3"):
         Format.learn([noise(2, 9), noise(3, 9), noise(3, 9)], SignalOptions())
 
 
 def test_other_channels_than_in_training_are_refused() -> None:
-    with pytest.raises(BackboneError, match=r"3 channel\(s\), and the model reads 2"):
+    with pytest.raises(DataError, match=r"3 channel\(s\), and the model reads 2"):
         learned(SignalCNN).prepare([noise(3, 50)])
 
 
