@@ -104,6 +104,10 @@ def test_a_loaded_model_predicts_what_its_run_predicted_with_every_fusion(name: 
     if weighed:
         assert weighed == ["weight_text", "weight_tabular", "weight_signal"]
         np.testing.assert_allclose(told.select(weighed).to_numpy().sum(1), 1, atol=1e-4)
+        for slot, weight in by["weights"].items():
+            own = told[f"weight_{slot}"].filter(told[f"weight_{slot}"] > 0).to_numpy()
+            expected = {"mean": own.mean(), "p5": np.quantile(own, 0.05), "p95": np.quantile(own, 0.95)}
+            assert weight == pytest.approx(expected, abs=1e-6)
 
 
 def test_metrics_tell_what_each_choice_of_modalities_scores_and_what_each_adds(finished: Any) -> None:

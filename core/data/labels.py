@@ -19,6 +19,13 @@ def label_columns(label: str | tuple[str, ...]) -> dict[str, str]:
     return {f"data.label[{i}]": name for i, name in enumerate(label)}
 
 
+def number_label(label: str | tuple[str, ...]) -> str:
+    """The column of the number that is predicted; `ConfigError` where ``data.label`` names several."""
+    if not isinstance(label, str):
+        raise ConfigError("data.label names several columns, and task.target=regression predicts one number")
+    return label
+
+
 def read_labels(
     table: pl.DataFrame, label: str | tuple[str, ...], asked: Asked, separator: str, problems: Problems
 ) -> list[Any]:

@@ -19,7 +19,6 @@ from medplug.core.evaluation.linear import best_of, majority, undisturbed
 from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.evaluation.statistic import Labels, Probabilities, membership
-from medplug.core.specs import TargetKind
 
 RATES = (0.05, 0.15)
 LEAVES = (4, 16)
@@ -27,9 +26,6 @@ ROUNDS = (25, 50, 100)
 MOST_NUMBERS = 256
 """Of more numeric columns trees read those that go with the training labels most: all of them would take hours."""
 _LEAST = 20  # rows a leaf, as scikit-learn has it; of few training rows a twentieth of them
-
-TREES_SERVE: tuple[TargetKind, ...] = ("binary", "multiclass", "multilabel", "regression")
-"""The kinds of target that there are trees for."""
 
 Matrix = NDArray[np.float64]
 

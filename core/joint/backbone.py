@@ -24,7 +24,8 @@ _PRESENT = "present"
 class JointBackbone(Backbone):
     """The backbones of a run's slots, each fed with the rows that have it, and the fusion of what they give.
 
-    Its raw values are `JointRow`s. In training a modality of a row is withheld at
+    Its raw values are `JointRow`s. Its parts have learned from their own rows before they
+    are joined. In training a modality of a row is withheld at
     random (`modality_dropout`), so that a model trained on whole rows serves any
     of them alone.
     """
@@ -69,12 +70,6 @@ class JointBackbone(Backbone):
     def assets(self) -> dict[str, Any]:
         """Those of each slot's backbone."""
         return {slot: part.assets() for slot, part in self.each()}
-
-    def learn(self, values: Sequence[JointRow], groups: Sequence[str] | None = None) -> None:
-        """Let each backbone learn from the rows that have it."""
-        for slot, part in self.each():
-            rows = [i for i, row in enumerate(values) if row[slot] is not None]
-            part.learn([values[i][slot] for i in rows], None if groups is None else [groups[i] for i in rows])
 
     def prepare(self, values: Sequence[JointRow]) -> list[Item]:
         """The prepared items of each row, by slot."""
@@ -141,16 +136,6 @@ class JointBackbone(Backbone):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every part, which settles its own batch norms."""
         return nn.Module.train(self, mode)
-
-    def census(self, items: Sequence[Item]) -> dict[str, int]:
-        """What each backbone noticed, and how many rows lack it."""
-        found: dict[str, int] = {}
-        for slot, part in self.each():
-            own = [item[slot] for item in items if slot in item]
-            found |= {f"{what} ({slot})": count for what, count in part.census(own).items()}
-            if len(own) < len(items):
-                found[f"rows without {slot}"] = len(items) - len(own)
-        return found
 
     def provenance(self) -> dict[str, str]:
         """Where each backbone's weights came from."""

@@ -12,7 +12,7 @@ from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
-from medplug.core.evaluation.trees import TREES_SERVE, boosted_trees
+from medplug.core.evaluation.tree_baseline import Split, tree_baseline
 from medplug.core.judging.along import judge_also
 from medplug.core.judging.modalities import by_modality
 from medplug.core.judging.treatments import treatment_scores
@@ -113,16 +113,14 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
 
 
 def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]] | None:
-    """What boosted trees predict of the test rows, where rows have values and trees serve the target."""
+    """What boosted trees predict of the test rows, where rows have values."""
     features = task.tree_features()
-    if features is None or dataset.target.kind not in TREES_SERVE:
+    if features is None:
         return None
     train, validation, test = (dataset.splits[name].values for name in ("train", "validation", "test"))
-    return boosted_trees(
-        features.fit_transform(train),
-        dataset.labels["train"],
-        features.transform(validation),
-        dataset.labels["validation"],
+    return tree_baseline(
+        Split(features.fit_transform(train), dataset.labels["train"]),
+        Split(features.transform(validation), dataset.labels["validation"]),
         features.transform(test),
         dataset.target,
         metric,

@@ -16,7 +16,7 @@ from medplug.core.training.job import Trained
 def by_modality(
     dataset: Dataset, trained: Trained, nothing: Probabilities, metric: str, how: dict[str, Any]
 ) -> dict[str, Any]:
-    """The scores of every choice of modalities, each one's Shapley value, and its mean weight, as JSON data.
+    """The scores of every choice of modalities, each one's Shapley value, and how its weights lie, as JSON data.
 
     `nothing` ``[rows, classes]`` is predicted where a row has none of a choice; of times to an
     event the model's mean log hazard of the training rows, as its log hazards have no zero of their own.
@@ -35,7 +35,7 @@ def by_modality(
             for chosen, each in added.subsets.items()
         ],
         "shapley": {slot: each.as_json() for slot, each in added.shapley.items()},
-        "weights": {slot: _mean(shares, has[slot]) for slot, shares in trained.shares.items()},
+        "weights": {slot: _spread(shares, has[slot]) for slot, shares in trained.shares.items()},
     }
 
 
@@ -44,6 +44,10 @@ def _any(has: dict[str, NDArray[np.bool_]], chosen: tuple[str, ...]) -> NDArray[
     return found
 
 
-def _mean(shares: NDArray[np.float32], present: NDArray[np.bool_]) -> float | None:
-    """The mean over the rows that have the modality."""
-    return float(shares[present].mean()) if present.any() else None
+def _spread(shares: NDArray[np.float32], present: NDArray[np.bool_]) -> dict[str, float] | None:
+    """Mean, 5th and 95th percentile over the rows that have the modality."""
+    if not present.any():
+        return None
+    own = shares[present].astype(np.float64)
+    low, high = np.quantile(own, [0.05, 0.95])
+    return {"mean": float(own.mean()), "p5": float(low), "p95": float(high)}

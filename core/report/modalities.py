@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, share
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 from medplug.core.report.tables import LOWER, Table
 
-_WEIGHT = "mean weight where present"
+_WEIGHT = "weight where present: mean (5 % and 95 % of rows)"
 
 
 def subsets(evidence: Evidence) -> Table:
@@ -34,10 +36,16 @@ def shapley(evidence: Evidence) -> Table:
     for slot, each in found["shapley"].items():
         told = [estimate(gain(each, metric), metric, signed=True)]
         if weights:
-            told.append("" if weights[slot] is None else share(round(1000 * weights[slot]), 1000))
+            told.append("" if weights[slot] is None else _spread(weights[slot]))
         rows.append([slot, *told])
     name = metric_name(metric, evidence.target.kind)
     up = greater_is_better(metric)
     header = ["modality", f"adds to {name}" if up else f"takes off {name}", *([_WEIGHT] if weights else [])]
     caption = f"How much each modality improves {name} (Shapley values; they sum to what all do over none)"
-    return Table(caption, header, rows)
+    notes = ["Each test row's own weights stand in predictions.parquet."] if weights else []
+    return Table(caption, header, rows, notes=notes)
+
+
+def _spread(weight: Mapping[str, float]) -> str:
+    mean, low, high = (share(round(1000 * weight[name]), 1000) for name in ("mean", "p5", "p95"))
+    return f"{mean} ({low.removesuffix(' %')} to {high})"

@@ -135,7 +135,13 @@ def statements(evidence: Evidence) -> list[tuple[str, str]]:
 
 def baselines(evidence: Evidence) -> str:
     """What the plain baselines are."""
-    trees = " Boosted trees read the columns of values alone." if "trees" in evidence.scores["baseline"] else ""
+    if "trees" not in evidence.scores["baseline"]:
+        return _linear_and_constant(evidence)
+    how = {
+        "survival": " and predict the martingale residuals of a model without features",
+        "treatment": ", each arm's outcome by its own rows",
+    }
+    trees = f" Boosted trees read the columns of values alone{how.get(evidence.target.kind, '')}."
     return _linear_and_constant(evidence) + trees
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from medplug.core.backbone import Backbone
 from medplug.core.config import Section
-from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
+from medplug.plugins.backbones.weights import refuse_weights
 
 
 class EntityBackbone(Backbone):
@@ -28,10 +28,7 @@ class EntityBackbone(Backbone):
     @classmethod
     def create(cls, options: Any, source: Source | None) -> Self:
         """Build it with nothing known, which `learn` changes; `BackboneError` if weights are given."""
-        if source is not None:
-            raise BackboneError(
-                f"{cls.__name__} learns from scratch and reads no weights; name it alone, as backbone=NAME"
-            )
+        refuse_weights(cls, source)
         return cls(options)
 
     @classmethod

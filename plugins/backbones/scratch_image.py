@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
-from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.images.store import StoredImage
 from medplug.core.registry import Source
 from medplug.plugins.backbones.image_backbone import ImageBackbone
 from medplug.plugins.backbones.image_options import CNNOptions
 from medplug.plugins.backbones.pictures import Pictures, View
+from medplug.plugins.backbones.weights import refuse_weights
 
 _LARGEST = 64  # pixels; details that need more are better learned from pretrained weights
 _STEM = 3  # a convolution, its norm and its bend stand before the blocks
@@ -42,8 +42,7 @@ class CNN(ImageBackbone):
     @classmethod
     def create(cls, options: CNNOptions, source: Source | None) -> Self:
         """Build it on a scale which `learn` replaces; `BackboneError` if weights are given."""
-        if source is not None:
-            raise BackboneError("cnn learns from scratch and reads no weights; name it alone, as backbone=cnn")
+        refuse_weights(cls, source, name="cnn")
         size = options.size or _LARGEST
         return cls(options, View(size, 1, (0.5,), (0.25,), options.fit, "bilinear", 1.0, options.slices))
 

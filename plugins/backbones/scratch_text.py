@@ -14,7 +14,6 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.plugins.backbones.lines import convolved, laid_out
@@ -26,6 +25,7 @@ from medplug.plugins.backbones.scratch_options import (
     TextLSTMOptions,
 )
 from medplug.plugins.backbones.vocabulary import PAD, UNKNOWN, Vocabulary
+from medplug.plugins.backbones.weights import refuse_weights
 
 Ids = NDArray[np.int32]
 
@@ -50,10 +50,7 @@ class ScratchText(Backbone):
     @classmethod
     def create(cls, options: Any, source: Source | None) -> Self:
         """Build it with an empty vocabulary, which `learn` fills; `BackboneError` if weights are given."""
-        if source is not None:
-            raise BackboneError(
-                f"{cls.__name__} learns from scratch and reads no weights; name it alone, as backbone=NAME"
-            )
+        refuse_weights(cls, source)
         return cls(options, Vocabulary("words", options.ngrams, ()))
 
     @classmethod

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.core.signals.signal import Signal
 from medplug.plugins.backbones.recordings import Format, Recording
 from medplug.plugins.backbones.signal_options import PatchOptions, SignalOptions
+from medplug.plugins.backbones.weights import refuse_weights
 
 _UNKNOWN = Format(1, None, 1_000)  # until `learn` has seen signals
 
@@ -39,10 +39,7 @@ class SignalBackbone(Backbone):
     @classmethod
     def create(cls, options: Any, source: Source | None) -> Self:
         """Build it on a format which `learn` replaces; `BackboneError` if weights are given."""
-        if source is not None:
-            raise BackboneError(
-                f"{cls.__name__} learns from scratch and reads no weights; name it alone, as backbone=NAME"
-            )
+        refuse_weights(cls, source)
         return cls(options, _UNKNOWN)
 
     @classmethod

@@ -38,6 +38,14 @@ TIMM = Library(
 )
 
 
+def refuse_weights(backbone: type[object], source: Source | None, *, name: str = "NAME") -> None:
+    """Raise `BackboneError` where weights are given to a backbone that learns from scratch."""
+    if source is not None:
+        raise BackboneError(
+            f"{backbone.__name__} learns from scratch and reads no weights; name it alone, as backbone={name}"
+        )
+
+
 def find_weights(source: Source, library: Library = TRANSFORMERS) -> tuple[Path, dict[str, str]]:
     """The local folder with the weights, and where they came from.
 

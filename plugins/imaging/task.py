@@ -11,7 +11,7 @@ import polars as pl
 
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
-from medplug.core.data.labels import label_columns, read_labels
+from medplug.core.data.labels import label_columns, number_label, read_labels
 from medplug.core.data.repeats import without_repeats
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError
@@ -87,7 +87,7 @@ class Imaging(Task):
         if self._of_masks:
             return Target("mask", self.options.classes or mask_classes(labels))
         if self.options.target == "regression":
-            return Target.numeric(self._number, labels)
+            return Target.numeric(number_label(self.data.label), labels)
         columns = None if isinstance(self.data.label, str) else self.data.label
         return target_of(labels, self._asked, self.options.positive, columns)
 
@@ -138,14 +138,7 @@ class Imaging(Task):
         assert asked != "mask" and asked != "regression", "these have no classes of rows"
         return asked
 
-    @property
-    def _number(self) -> str:
-        """The column of the number that is predicted."""
-        if not isinstance(self.data.label, str):
-            raise ConfigError("data.label names several columns, and task.target=regression predicts one number")
-        return self.data.label
-
     def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         if self.options.target == "regression":
-            return list(number_column(table[self._number], problems))
+            return list(number_column(table[number_label(self.data.label)], problems))
         return read_labels(table, self.data.label, self._asked, self.options.separator, problems)

@@ -12,7 +12,7 @@ import polars as pl
 from medplug.core.data.also import also_key, also_target, read_also
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
-from medplug.core.data.labels import label_columns, read_labels
+from medplug.core.data.labels import label_columns, number_label, read_labels
 from medplug.core.data.patterns import Pattern
 from medplug.core.data.repeats import without_repeats
 from medplug.core.data.survival import survival_column
@@ -143,7 +143,7 @@ class MultimodalDiagnosis(Task):
         if self.data.event is not None:
             return Target.survival(self.data.event, labels)
         if self._kind == "regression":
-            return Target.numeric(self._number, labels)
+            return Target.numeric(number_label(self.data.label), labels)
         if self._kind == "treatment":
             higher = self.options.better == "higher"
             return treatment_target(
@@ -207,18 +207,11 @@ class MultimodalDiagnosis(Task):
         assert asked != "regression" and asked != "survival" and asked != "treatment", "these have no classes"
         return asked
 
-    @property
-    def _number(self) -> str:
-        """The column of the number that is predicted."""
-        if not isinstance(self.data.label, str):
-            raise ConfigError("data.label names several columns, and task.target=regression predicts one number")
-        return self.data.label
-
     def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         if self.data.time is not None and self.data.event is not None:
             return list(survival_column(table, self.data.time, self.data.event, problems))
         if self._kind == "regression":
-            return list(number_column(table[self._number], problems))
+            return list(number_column(table[number_label(self.data.label)], problems))
         if self.data.treatment is not None:
             treatment, label = self.data.labelled_by
             self._outcome = self._outcome or outcome_of(table[label])

@@ -34,7 +34,6 @@ class Sums(Backbone):
         self.width, self.scale = width, scale
         self.embed = nn.Linear(1, width)
         self.norm = nn.BatchNorm1d(width)
-        self.learned: list[tuple[list[Any], list[str] | None]] = []
         self.forwards = 0
 
     @classmethod
@@ -47,9 +46,6 @@ class Sums(Backbone):
 
     def assets(self) -> dict[str, Any]:
         return {"width": self.width, "scale": self.scale}
-
-    def learn(self, values: Sequence[Any], groups: Sequence[str] | None = None) -> None:
-        self.learned.append((list(values), None if groups is None else list(groups)))
 
     def prepare(self, values: Sequence[Any]) -> list[Any]:
         return [np.asarray(value, dtype=np.float32) * self.scale for value in values]
@@ -71,9 +67,6 @@ class Sums(Backbone):
         tokens = self.norm(tokens.flatten(0, 1)).view_as(tokens)
         share = mask.unsqueeze(-1).float()
         return Features((tokens * share).sum(1) / share.sum(1), tokens, mask)
-
-    def census(self, items: Sequence[Any]) -> dict[str, int]:
-        return {"long": sum(len(item) > 3 for item in items)}
 
     def provenance(self) -> dict[str, str]:
         return {"source": f"width {self.width}"}
@@ -218,26 +211,8 @@ def test_modalities_are_withheld_in_training_alone_and_never_a_rows_last() -> No
     assert torch.equal(shown(), has)
 
 
-def test_each_part_learns_from_the_rows_that_have_it_with_their_patients() -> None:
-    backbone, values = made(), rows()
-    groups = [f"patient {i // 2}" for i in range(len(values))]
-    backbone.learn(values, groups)
-    backbone.learn(values)
-    for slot, part in backbone.each():
-        assert isinstance(part, Sums)
-        has = [i for i, row in enumerate(values) if row[slot] is not None]
-        assert part.learned[0] == ([values[i][slot] for i in has], [groups[i] for i in has])
-        assert part.learned[1][1] is None
-
-
 def test_what_is_told_of_the_parts_is_told_slot_by_slot() -> None:
-    backbone, values = made(), rows()
-    told = backbone.census(backbone.prepare(values))
-    for slot in SLOTS:
-        assert told[f"long ({slot})"] == sum(len(row[slot] or []) > 3 for row in values)
-        assert told[f"rows without {slot}"] == sum(row[slot] is None for row in values)
-    whole = backbone.census(backbone.prepare([JointRow({slot: [1.0] for slot in SLOTS})]))
-    assert not any(name.startswith("rows without") for name in whole)
+    backbone = made()
     assert backbone.provenance() == {f"{slot}.source": f"width {width}" for slot, width in WIDTHS.items()}
     assert backbone.reading() == "text: numbers"
     assert backbone.assets() == {slot: {"width": width, "scale": 1.0} for slot, width in WIDTHS.items()}

@@ -30,7 +30,7 @@ def joint(make: Make, kind: str = "binary", metric: str = "auroc", *, weights: b
             {"modalities": ["text", "genes"], "rows": 1240, metric: entry(0.8)},
         ],
         "shapley": {"text": entry(0.2), "genes": entry(-0.05)},
-        "weights": {"text": 0.25, "genes": None} if weights else {},
+        "weights": {"text": {"mean": 0.25, "p5": 0.1, "p95": 0.415}, "genes": None} if weights else {},
     }
     return replace(evidence, scores={**evidence.scores, "by_modality": found})
 
@@ -50,12 +50,12 @@ def test_what_a_modality_adds_is_greater_where_it_helps_whichever_way_the_metric
     make: Make, metric: str, header: str, shown: list[str]
 ) -> None:
     table = modalities.shapley(joint(make, metric=metric))
-    assert table.header == ["modality", header, "mean weight where present"]
+    assert table.header == ["modality", header, "weight where present: mean (5 % and 95 % of rows)"]
     assert [row[1] for row in table.rows] == shown
 
 
 def test_weights_are_told_in_per_cent_where_the_fusion_has_them(make: Make) -> None:
-    assert [row[2] for row in modalities.shapley(joint(make)).rows] == ["25.0 %", ""]
+    assert [row[2] for row in modalities.shapley(joint(make)).rows] == ["25.0 % (10.0 to 41.5 %)", ""]
     bare = modalities.shapley(joint(make, weights=False))
     assert all(len(row) == len(bare.header) == 2 for row in bare.rows)
 

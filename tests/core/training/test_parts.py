@@ -122,6 +122,8 @@ def test_what_was_noticed_is_told_by_slot_and_split(joint_keys: Keys, begun: Beg
     for split in job.dataset.splits:
         lacks = {slot: sum(row[slot] is None for row in job.values(split)) for slot in ("text", "tabular")}
         told = {name: count for name, count in frozen.census[split].items() if name.startswith("rows without")}
+        others = set(frozen.census[split]) - set(told)
+        assert all(name.endswith(tuple(f"({slot})" for slot in lacks)) for name in others)
         assert told == {f"rows without {slot}": count for slot, count in lacks.items() if count}
     assert frozen.notes["distinct inputs encoded: text"] == len(
         {row["text"] for split in job.dataset.splits for row in job.values(split)} - {None}
