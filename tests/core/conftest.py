@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import medplug
 from medplug.core.plugins import Plugins
 
 HEAD = """
@@ -71,3 +74,40 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     yield make
     for module in made:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], AbstractContextManager[None]]:
+    """``with installed("outlook", SOURCE):`` a distribution ``outlook 1.0`` whose module is this text."""
+
+    @contextmanager
+    def put(name: str, source: str) -> Iterator[None]:
+        shelf = tmp_path_factory.mktemp("site-packages")
+        (shelf / f"{name}_plugin.py").write_text(source)
+        info = shelf / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[medplug]\n{name} = {name}_plugin\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MEDPLUG_PLUGINS", raising=False)
+            patch.syspath_prepend(shelf)
+            yield
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def on_tiny_bert(tiny_bert: Path) -> Callable[..., Callable[..., Any]]:
+    """``on_tiny_bert("outlook", table, batch_size=32)``: what runs this task, on this table by default."""
+
+    def of(task: str, table: Callable[[], Any], **train: Any) -> Callable[..., Any]:
+        def run(output: Path, data: Any = None, adapter: str = "linear_probe", **keys: Any) -> Any:
+            data = data if isinstance(data, dict) else {"train": table() if data is None else data}
+            keys = {"backbone": str(tiny_bert), "device": "cpu", **keys}
+            keys["report"] = {"resamples": 100, **keys.get("report", {})}
+            keys["train"] = {"epochs": 2, "learning_rate": 1e-3, **train, **keys.get("train", {})}
+            return medplug.run(task=task, data=data, adapter=adapter, output=output, **keys)
+
+        return run
+
+    return of

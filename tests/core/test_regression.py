@@ -113,32 +113,16 @@ def table(rows: int = 120, seed: int = 0, unit: float = 100.0, shift: float = 0.
 
 
 @pytest.fixture(scope="module", autouse=True)
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def plugin(installed: Callable[..., Any]) -> Iterator[None]:
     """The task, installed as a distribution of its own."""
-    shelf = tmp_path_factory.mktemp("site-packages")
-    (shelf / "severity_plugin.py").write_text(PLUGIN)
-    info = shelf / "severity-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: severity\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[medplug]\nseverity = severity_plugin\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MEDPLUG_PLUGINS", raising=False)
-        patch.syspath_prepend(shelf)
+    with installed("severity", PLUGIN):
         yield
 
 
 @pytest.fixture(scope="module")
-def go(tiny_bert: Path) -> Go:
+def go(on_tiny_bert: Callable[..., Go]) -> Go:
     """Run the task on the tiny BERT."""
-
-    def run(output: Path, data: Any = None, adapter: str = "linear_probe", **keys: Any) -> Any:
-        data = data if isinstance(data, dict) else {"train": table() if data is None else data}
-        keys = {"backbone": str(tiny_bert), "device": "cpu", **keys}
-        keys["report"] = {"resamples": 100, **keys.get("report", {})}
-        keys["train"] = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 16, **keys.get("train", {})}
-        return medplug.run(task="severity", data=data, adapter=adapter, output=output, **keys)
-
-    return run
+    return on_tiny_bert("severity", table, batch_size=16)
 
 
 @pytest.fixture(scope="module")
