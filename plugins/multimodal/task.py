@@ -20,12 +20,12 @@ from medplug.core.data.targets import Target
 from medplug.core.data.treatment import Outcome, outcome_of, treatment_column, treatment_target
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
-from medplug.core.evaluation.table_features import PlainTable, TreeTable
 from medplug.core.images.references import needed_columns
 from medplug.core.plain.image import PlainImage
 from medplug.core.plain.joint import PlainJoint, TreeJoint
+from medplug.core.plain.signal import PlainSignal
+from medplug.core.plain.table import PlainTable, TreeTable
 from medplug.core.plain.text import PlainText
-from medplug.core.signals.plain import PlainSignal
 from medplug.core.signals.table import tabulate
 from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
 from medplug.plugins.multimodal.options import SLOTS, check_treatment

@@ -235,7 +235,7 @@ def test_a_recording_is_cut_into_rows_without_its_labels(tmp_path: Path, ending:
 
 
 def test_reading_signals_needs_no_torch() -> None:
-    code = "import sys, medplug.core.signals.table, medplug.core.signals.plain\n"
+    code = "import sys, medplug.core.signals.table, medplug.core.plain.signal\n"
     code += "print('torch' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["False", "False"], done.stderr

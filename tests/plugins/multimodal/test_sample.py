@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from medplug.core.signals.plain import PlainSignal
+from medplug.core.plain.signal import PlainSignal
 from medplug.core.signals.signal import Signal
 from medplug.plugins.multimodal.sample import MISSING, SAMPLES, sample
 from medplug.plugins.multimodal.sample_columns import COLUMNS, SIGNAL

@@ -7,8 +7,8 @@ import pytest
 
 from medplug.core.data.encoding import Encoding
 from medplug.core.data.tabular import TableColumns, TableRow
-from medplug.core.evaluation import table_features
-from medplug.core.evaluation.table_features import PlainTable, TreeTable
+from medplug.core.plain import table
+from medplug.core.plain.table import PlainTable, TreeTable
 
 COLUMNS = TableColumns(("a",), ("c",))
 
@@ -38,7 +38,7 @@ def test_trees_read_numbers_as_written_and_codes_with_nan_where_missing():
 
 
 def test_trees_read_no_more_categories_than_they_can_tell_apart(monkeypatch):
-    monkeypatch.setattr(table_features, "MOST_CODES", 1)
+    monkeypatch.setattr(table, "MOST_CODES", 1)
     np.testing.assert_array_equal(TreeTable().fit_transform(ROWS)[:, 1], [0, np.nan, 0, np.nan, 0, np.nan])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medplug.core.errors import DataError
-from medplug.core.signals.plain import BANDS, PlainSignal
+from medplug.core.plain.signal import BANDS, PlainSignal
 from medplug.core.signals.signal import Signal
 
 
