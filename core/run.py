@@ -131,7 +131,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         trained = train(model, adapters, job)
         dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
-        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, _also(dataset))
+        predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
     return Run(folder.path, judged.scores, predictor)
 
@@ -172,13 +172,8 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
 def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
     backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
-    model = make_model(backbone, dataset.target, _also(dataset))
+    model = make_model(backbone, dataset.target, dataset.also_targets)
     return model.to(compute.device), build_adapters(plan)
-
-
-def _also(dataset: Dataset) -> dict[str, Target]:
-    """The targets that are learned along."""
-    return {name: each.target for name, each in dataset.also.items()}
 
 
 def target_after(dataset: Dataset, trained: Trained) -> Target:
@@ -201,7 +196,7 @@ def _write(
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
-    save_model(folder.work, plan, task, model, dataset.target, plugins, _also(dataset))
+    save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets)
     predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
     if (set_aside := rejected(dataset)) is not None:
         set_aside.write_parquet(folder.work / "rejected.parquet")

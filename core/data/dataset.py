@@ -40,6 +40,11 @@ class Dataset:
     facts: Facts
     also: dict[str, Also] = field(default_factory=dict)
 
+    @property
+    def also_targets(self) -> dict[str, Target]:
+        """The targets that are learned along, by their names."""
+        return {name: each.target for name, each in self.also.items()}
+
 
 def load_dataset(
     task: Task,

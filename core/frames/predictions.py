@@ -45,8 +45,7 @@ def predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
         probabilities = dataset.target.probabilities(trained.logits[split])
         columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
         frame = prediction_frame(dataset.target, columns, probabilities)
-        targets = {name: each.target for name, each in dataset.also.items()}
-        along = also_columns(targets, [each[split] for each in trained.also.values()])
+        along = also_columns(dataset.also_targets, [each[split] for each in trained.also.values()])
         frames.append(frame.with_columns(*along, *weight_columns(trained, split)))
     return pl.concat(frames)
 
