@@ -244,7 +244,10 @@ def test_an_sdf_file_with_a_broken_record_is_told_by_the_record(command: Command
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("data.smiles=SMILES",), ("data.smiles=SMILES: there is no column 'SMILES'", "data.smiles=COLUMN")),
+        (
+            ("data.smiles=SMILES",),
+            ("data.smiles=SMILES: there is no column 'SMILES'; did you mean smiles?", "data.smiles=COLUMN"),
+        ),
         (("data.unit=mg",), ("data.unit=mg", "'nM'")),
         (("data.drugs=nowhere.sdf",), ("data.drugs (nowhere.sdf): there is no such file",)),
         (("data.label=smiles",), ("data.smiles and data.label name the same column 'smiles'",)),
