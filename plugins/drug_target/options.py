@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from medplug.core.config import Column, DataConfig, Section, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
+
+
+def _micro(unit: Any) -> Any:
+    """The micro sign and the Greek letter, which look alike, as the letter u."""
+    return "uM" if unit in ("\N{MICRO SIGN}M", "\N{GREEK SMALL LETTER MU}M") else unit
+
+
 Duplicates = Literal["average", "refuse", "keep"]
+Rule = Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
+Split = Rule | tuple[float, float, float]
 
 
 class DrugTargetOptions(Section):
@@ -30,7 +39,7 @@ class DrugTargetData(DataConfig):
     smiles: Column = Field(default="smiles", description="the column of the drug's SMILES")
     sequence: Column = Field(default="sequence", description="the column of the target's amino-acid sequence")
     label: Column = Field(default="label", description="the column of the label: one of two classes, or the affinity")
-    unit: Unit | None = Field(
+    unit: Annotated[Unit | None, BeforeValidator(_micro)] = Field(
         default=None,
         description="the unit of a concentration in data.label (Kd, Ki, IC50), which becomes -log10 of mol/l; unset: "
         "the label is used as it is (a pKd, a KIBA score)",
@@ -56,14 +65,20 @@ class DrugTargetData(DataConfig):
         description="training rows of one drug and one target: average their affinities (of two classes the more "
         "frequent stays), refuse those that differ, or keep all",
     )
-    split: (  # type: ignore[assignment]  # more rules than every task has
-        Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
-        | tuple[float, float, float]
-    ) = Field(
+    split: Split = Field(  # type: ignore[assignment]  # more rules than every task has
         default=(0.7, 0.1, 0.2),
         description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, group, cold_drug, "
         "cold_target, cold_pair, scaffold, cluster",
     )
+
+    @model_validator(mode="after")
+    def _columns_apart(self) -> DrugTargetData:
+        columns = [(key, getattr(self, key)) for key in ("smiles", "sequence", "drug", "target", "label")]
+        for i, (key, name) in enumerate(columns):
+            same = next((other for other, each in columns[:i] if name and each == name), None)
+            if same:
+                raise ValueError(f"data.{same} and data.{key} name the same column {name!r}; they are two")
+        return self
 
     @property
     def in_use(self) -> tuple[str, ...]:
