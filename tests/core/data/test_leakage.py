@@ -7,12 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.data.leakage import Leak, check
+from medplug.core.data.leakage import Leak, compare
+from medplug.core.data.twins import Alike, Twins
 from medplug.core.task import Examples
 
 
 def rows(values: list[Any], groups: list[Any] | None = None, labels: list[Any] | None = None) -> Examples:
     return Examples(np.arange(1, len(values) + 1), {"text": values}, labels, groups)
+
+
+def check(splits: dict[str, Examples], alike: Alike | None = None) -> list[Leak]:
+    return compare(splits, alike=alike)[0]
+
+
+def twins(splits: dict[str, Examples], alike: Alike | None = None) -> Twins:
+    found = compare(splits, alike=alike)[1]
+    assert found is not None
+    return found
 
 
 def test_clean_splits_have_no_leaks():
