@@ -185,7 +185,7 @@ def _read(plan: Plan) -> str:
     ]
     if plan.data.source_sites:
         sites = " and ".join(plan.data.source_sites), " and ".join(plan.data.target_sites)
-        told.append(f"from {plan.data.site}: source {sites[0]}, target {sites[1]}")
+        told.append(f"from {plan.data.site or 'the task'}: source {sites[0]}, target {sites[1]}")
     return ", ".join(told) or f"the built-in sample of {plan.task.name}"
 
 

@@ -23,9 +23,11 @@ from medplug.core.proteins.reading import read_sequences
 from medplug.core.task import Examples, PlainFeatures, Task
 from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
 from medplug.plugins.drug_target.sample import sample
+from medplug.plugins.drug_target.splitting import alike, domains, units
 
 if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
+    from medplug.core.data.twins import Alike
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 
@@ -106,6 +108,18 @@ class DrugTarget(Task):
         """Drop training rows that repeat a pair and its label, and count pairs with more than one label."""
         pairs = list(zip(train.inputs["drug"], train.inputs["protein"], strict=True))
         return without_repeats(train, pairs, "pair", drop=True)
+
+    def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
+        """What pairs stay together by: the drug, the protein, both, the scaffold or the protein's cluster."""
+        return units(examples.inputs["drug"], examples.inputs["protein"], rule, self.data.cluster_likeness)
+
+    def alike(self, splits: Mapping[str, Examples]) -> Alike:
+        """Which pairs are of nearly the same drug and nearly the same protein."""
+        return alike(splits)
+
+    def domains(self, examples: Examples, seed: int) -> list[str]:
+        """The pairs of most clusters are the source, those of the others the target."""
+        return domains(examples.inputs["drug"], examples.inputs["protein"], self.data.cluster_likeness, seed)
 
     def sample(self) -> pl.DataFrame:
         """Generated pairs, under this task's column names."""
