@@ -11,8 +11,6 @@ from medplug.core.fields import DEFAULT_SHARES, Column, Shares, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
 Duplicates = Literal["average", "refuse", "keep"]
-
-
 RULES = ("cold_drug", "cold_target", "cold_pair", "scaffold", "cluster")
 """The rules of ``data.split`` beside those of every task."""
 
@@ -101,6 +99,15 @@ class DrugTargetData(DataConfig):
                 "data.source and data.unlabelled"
             )
         return {**given, **sites}
+
+    @model_validator(mode="after")
+    def _columns_apart(self) -> DrugTargetData:
+        columns = [(key, getattr(self, key)) for key in ("smiles", "sequence", "drug", "target", "label")]
+        for i, (key, name) in enumerate(columns):
+            same = next((other for other, each in columns[:i] if name and each == name), None)
+            if same:
+                raise ValueError(f"data.{same} and data.{key} name the same column {name!r}; they are two")
+        return self
 
     @property
     def in_use(self) -> tuple[str, ...]:
