@@ -59,10 +59,9 @@ def alike(splits: Mapping[str, Examples]) -> Alike:
     keys = [f"{drug} {protein}" for drug, protein in both]
     return Alike(
         {name: keys[ends[i] : ends[i + 1]] for i, name in enumerate(splits)},
-        "the drugs differ in stereochemistry, isotopes, protons or mobile hydrogens alone, or share at least "
-        f"{100 * NEAR_DRUG:.0f} % of their Morgan neighbourhoods (Tanimoto), or a chain of such drugs links them; and the "
-        f"proteins share at least {100 * NEAR_PROTEIN:.0f} % of their words of five residues with the longest of their "
-        "cluster (about 90 % identical residues)",
+        "drugs that differ in stereochemistry, isotopes, protons or mobile hydrogens alone, or that a chain of pairs "
+        f"with {100 * NEAR_DRUG:.0f} % of their Morgan neighbourhoods in common (Tanimoto) links, on proteins of about "
+        f"90 % identical residues ({100 * NEAR_PROTEIN:.0f} % of the words of five in common)",
     )
 
 
