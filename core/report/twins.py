@@ -33,8 +33,8 @@ def seen_before(evidence: Evidence) -> Iterator[str]:
     if scored:
         few, name = min(scored, key=lambda each: each["n_left"]), metric_name(evidence.metric, evidence.target.kind)
         yield (
-            f"On the {count(few['n_left'], 'test row')} that the model was not shown before, exactly or nearly, {name} is "
-            f"{estimate(few['metrics'][evidence.metric], evidence.metric)}; on all of them it is "
+            f"On the {count(few['n_left'], 'test row')} that the model was not shown before, exactly or nearly, "
+            f"{name} is {estimate(few['metrics'][evidence.metric], evidence.metric)}; on all of them it is "
             f"{estimate(evidence.scores['metrics'][evidence.metric], evidence.metric)}."
         )
 
