@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,9 @@ def load_dataset(
     splits = _read_splits(task, data, by, seed, facts, oracle)
     if data.source_sites:
         splits = divide_sites(splits, data, seed, facts, oracle=oracle)
+    if data.finds_domains:  # no column named them: they are nothing to report by
+        splits = {name: replace(examples, sites=None) for name, examples in splits.items()}
+        facts.split_by += "; the domains are made of the rows themselves"
     for name in SPLITS:
         if not len(splits[name]):
             raise DataError(f"the {name} split has no rows; look at data.split, data.split_column or data.{name}")
