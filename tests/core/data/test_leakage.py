@@ -92,3 +92,34 @@ def test_planted_leaks_are_counted_exactly():
 def test_leakage_is_checked_without_torch():
     code = "import sys, medplug.core.data.leakage, medplug.core.data.splits; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_case_counts_in_molecules_and_proteins() -> None:
+    ring, chain = Examples(np.arange(1), {"drug": ["c1ccccc1"]}), Examples(np.arange(1), {"drug": ["C1CCCCC1"]})
+    assert compare({"train": ring, "test": chain}, {"drug": "molecule"})[0] == []
+    assert len(compare({"train": ring, "test": chain}, {"drug": "text"})[0]) == 1
+
+
+def test_near_identical_inputs_are_counted_beside_the_same_ones() -> None:
+    splits = {"train": rows(["a", "b"]), "validation": rows(["c"]), "test": rows(["a", "d", "e", "f"])}
+    alike = Alike({"train": ["1", "2"], "validation": ["3"], "test": ["9", "2", "3", ""]}, "by number")
+    assert check(splits, alike) == [
+        Leak("same text", "train", "test", 1, None, 0.25),
+        Leak("near-identical inputs", "train", "test", 2, None, 0.5),
+        Leak("near-identical inputs", "validation", "test", 1, None, 0.25),
+    ]
+    found = twins(splits, alike)
+    assert found.same.tolist() == [True, False, False, False]
+    assert found.near is not None and found.near.tolist() == [True, True, True, False]
+    assert found.means == "by number"
+
+
+def test_twins_stand_in_training_or_validation_and_not_in_unlabelled_rows() -> None:
+    splits = {"train": rows(["a"]), "unlabelled": rows(["b"]), "validation": rows(["c"]), "test": rows(["a", "b", "C"])}
+    assert twins(splits).same.tolist() == [True, False, True]
+    assert twins(splits).near is None
+
+
+def test_rows_without_a_key_are_like_nothing() -> None:
+    splits = {"train": rows(["a"]), "test": rows(["b"])}
+    assert check(splits, Alike({"train": [""], "test": [""]}, "")) == []
