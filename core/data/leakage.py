@@ -137,11 +137,11 @@ def _column(values: Iterable[Any], *, cased: bool) -> Iterable[bytes]:
 def _digest(value: Any, *, cased: bool = False) -> bytes:
     if value is None:
         return _BLANK
-    if isinstance(value, Digested):
-        return value.digest
     if isinstance(value, str):
         text = value if cased else _normal(value)
         return _hash(text.encode("utf-8", "surrogatepass")) if text else _BLANK
+    if isinstance(value, Digested):
+        return value.digest
     return _hash(_content(value))
 
 

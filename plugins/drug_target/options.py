@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from medplug.core.config import DataConfig, Section
 from medplug.core.fields import DEFAULT_SHARES, Column, Shares, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
+
+
+def _micro(unit: Any) -> Any:
+    """The micro sign and the Greek letter, which look alike, as the letter u."""
+    return "uM" if unit in ("\N{MICRO SIGN}M", "\N{GREEK SMALL LETTER MU}M") else unit
+
+
 Duplicates = Literal["average", "refuse", "keep"]
 RULES = ("cold_drug", "cold_target", "cold_pair", "scaffold", "cluster")
 """The rules of ``data.split`` beside those of every task."""
@@ -33,7 +40,7 @@ class DrugTargetData(DataConfig):
     smiles: Column = Field(default="smiles", description="the column of the drug's SMILES")
     sequence: Column = Field(default="sequence", description="the column of the target's amino-acid sequence")
     label: Column = Field(default="label", description="the column of the label: one of two classes, or the affinity")
-    unit: Unit | None = Field(
+    unit: Annotated[Unit | None, BeforeValidator(_micro)] = Field(
         default=None,
         description="the unit of a concentration in data.label (Kd, Ki, IC50), which becomes -log10 of mol/l; unset: "
         "the label is used as it is (a pKd, a KIBA score)",
