@@ -70,7 +70,7 @@ def rm2(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
         offset = ratio(y_mean * p - p_mean * both, p + p_mean**2, otherwise=np.nan)  # y_mean - slope * p_mean
         missed = y - 2 * slope * both + slope**2 * p + offset**2
         through_origin = 1 - ratio(missed, y, otherwise=np.nan)
-        return squared * (1 - np.sqrt(np.maximum(squared - through_origin, 0)))  # below 0 by rounding alone
+        return np.asarray(squared * (1 - np.sqrt(np.maximum(squared - through_origin, 0))))  # below 0: rounding
 
     return statistic
 

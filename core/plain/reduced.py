@@ -24,15 +24,17 @@ Described = tuple[Any, NDArray[np.float64]]
 class ReducedEntities:
     """Columns for trees ``[rows, columns]`` of entities that many rows share, each distinct one computed once.
 
-    `describe` gives of distinct entities a wide matrix, dense or sparse, and a few plain
-    numbers of each. The wide one is reduced by a truncated singular value
+    `told` says in words what trees read. `describe` gives of distinct entities a wide
+    matrix, dense or sparse, and a few plain numbers of each. The wide one is reduced by a truncated singular value
     decomposition (as in latent semantic analysis, Deerwester et al. 1990) that is
     fitted on the distinct training entities, so that one of many rows counts no
     more than another; the numbers stand behind its columns as they are.
     """
 
-    def __init__(self, describe: Callable[[Sequence[str]], Described]) -> None:
-        self._describe = describe
+    deep = True
+
+    def __init__(self, describe: Callable[[Sequence[str]], Described], told: str) -> None:
+        self._describe, self.told = describe, told
         self._reduction: TruncatedSVD | None = None
         self._columns = 0
 
@@ -73,9 +75,15 @@ def tree_molecules() -> ReducedEntities:
 
     Raises `MoleculeError` where a SMILES cannot be read.
     """
-    return ReducedEntities(lambda smiles: (np.log1p(morgan(smiles, counts=True).astype(np.float64)), descriptors(smiles)))
+    return ReducedEntities(
+        lambda smiles: (np.log1p(morgan(smiles, counts=True).astype(np.float64)), descriptors(smiles)),
+        "reduced Morgan fingerprints and descriptors of the molecules",
+    )
 
 
 def tree_proteins() -> ReducedEntities:
     """Sequences as square roots of the shares of three residues in a row (reduced), and what they are as a whole."""
-    return ReducedEntities(lambda sequences: (kmers(sequences).astype(np.float64).sqrt(), whole(sequences)))
+    return ReducedEntities(
+        lambda sequences: (kmers(sequences).astype(np.float64).sqrt(), whole(sequences)),
+        "reduced 3-mer compositions of the proteins",
+    )
