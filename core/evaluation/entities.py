@@ -61,7 +61,7 @@ def told_of(target: Target, labels: Labels, at: NDArray[np.int64]) -> NDArray[np
     """What `EntityScores.told` is."""
     counts = np.bincount(at)
     if target.kind == "binary":
-        return np.bincount(at, weights=labels == POSITIVE)
+        return np.bincount(at, weights=labels == POSITIVE).astype(np.float64)
     if target.kind != "regression":
         return None
     gap = labels - (np.bincount(at, weights=labels) / counts)[at]
