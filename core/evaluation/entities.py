@@ -14,7 +14,7 @@ from medplug.core.evaluation.statistic import POSITIVE, Labels, Probabilities
 
 LEAST_ROWS = 10
 """An entity of fewer rows is not scored: a metric of so few says little of it."""
-_BLOCK = 2048
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def told_of(target: Target, labels: Labels, at: NDArray[np.int64]) -> NDArray[np
 
 
 def _blocks(at: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Entities to be scored, with all their rows, some thousands of rows at a time."""
+    """Entities to be scored, with all their rows, some hundreds of rows at a time."""
     scored = np.flatnonzero(counts >= LEAST_ROWS)
     if not len(scored):
         return

@@ -79,7 +79,7 @@ def boosted_trees(
     read = _most_telling(train, train_labels, target, categorical)
     train, validation, test, categorical = train[:, read], validation[:, read], test[:, read], categorical[read]
     train, train_labels, thinned = _thinned(train, train_labels, seed) if deep else (train, train_labels, {})
-    rates, sizes, stages = DEEP if deep else (RATES, LEAVES, ROUNDS)
+    rates, sizes, stages = _deep(len(train)) if deep else (RATES, LEAVES, ROUNDS)
     tried: dict[Setting, Probabilities] = {}
     predicted: dict[Setting, Probabilities] = {}
     others = np.concatenate([validation, test])
@@ -101,6 +101,12 @@ def boosted_trees(
         **thinned,
     }
     return predicted[best], notes
+
+
+def _deep(rows: int) -> tuple[tuple[float, ...], tuple[int, ...], Rounds]:
+    """`DEEP` for so many training rows: few of them are learned by heart long before the last round."""
+    rates, leaves, rounds = DEEP
+    return rates, leaves, tuple(each for each in rounds if each <= max(rows // 4, rounds[0]))
 
 
 def _thinned(train: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels, dict[str, int]]:

@@ -16,6 +16,7 @@ from medplug.core.report.tables import LOWER, Table
 
 MOST_NAMED = 10
 """So many of the best are listed, and so many of the worst."""
+LEAST_DRAWN = 5
 _SHOWN = 3
 _STYLES: tuple[dict[str, Any], ...] = ({"color": MODEL}, {"color": BASELINE, "linestyle": (0, (4, 2))})
 
@@ -39,8 +40,8 @@ def entity_spreads(evidence: Evidence) -> list[Table]:
 
 
 def entity_pictures(evidence: Evidence) -> list[Picture]:
-    """The share of entities that score no more, by slot; nothing where none is scored."""
-    drawn = [each for each in evidence.entities if _order(evidence, each).size]
+    """The share of entities that score no more, by slot; nothing where hardly any is scored."""
+    drawn = [each for each in evidence.entities if _order(evidence, each).size >= LEAST_DRAWN]
     if not drawn:
         return []
     with drawing():
@@ -100,7 +101,7 @@ def _order(evidence: Evidence, each: EntityScores) -> NDArray[np.int64]:
 
 def _shares(evidence: Evidence, drawn: list[EntityScores]) -> Picture:
     name, metric = "entities", metric_name(evidence.metric, evidence.target.kind)
-    title = f"{metric[:1].upper()}{metric[1:]} of each {entity_heading(evidence).replace(' and ', ' and each ')}"
+    title = f"{metric[:1].upper()}{metric[1:]} of each {' and each '.join(each.slot for each in drawn)}"
     figure, axes = new_axes(3.9, 3.2)
     told = []
     for each, style in zip(drawn, _STYLES, strict=False):
