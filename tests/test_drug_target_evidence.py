@@ -41,7 +41,7 @@ def test_each_drug_and_protein_is_scored_and_trees_are_told_of(
     first = entities.columns[5]
     proteins = entities.filter(slot="protein").filter(pl.col(first).is_not_null())
     told = scores["by_entity"]["protein"]["metrics"][first]
-    assert told["n"] == len(proteins) > 3 and told["mean"] == pytest.approx(proteins[first].mean())
+    assert told["n"] == len(proteins) >= 3 and told["mean"] == pytest.approx(proteins[first].mean())
     page = (run.folder / "report.html").read_text()
     assert "By drug and protein" in page and "Boosted trees read reduced Morgan fingerprints" in page
     assert not any(sequence[:12] in page for sequence in table["sequence"].unique())
