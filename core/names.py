@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -167,7 +168,7 @@ def _check_own(key: str, spec: AdapterSpec, choice: BackboneChoice, *, fitted: l
 
 def _merge(layers: Iterable[tuple[str, Flat]]) -> Keys:
     """Stronger layers over weaker ones; what is named anew leaves the options that a recipe gave with another name."""
-    found: Keys = {}
+    found: dict[str, tuple[Any, str]] = {}
     for origin, keys in layers:
         for key in keys:
             if key.partition(".")[0] in _WITH_OPTIONS and key in found and found[key][0] != keys[key]:

@@ -244,11 +244,15 @@ def test_an_sdf_file_with_a_broken_record_is_told_by_the_record(command: Command
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("data.smiles=SMILES",), ("data.smiles=SMILES: there is no column 'SMILES'", "data.smiles=COLUMN")),
+        (
+            ("data.smiles=SMILES",),
+            ("data.smiles=SMILES: there is no column 'SMILES'; did you mean smiles?", "data.smiles=COLUMN"),
+        ),
         (("data.unit=mg",), ("data.unit=mg", "'nM'")),
         (("data.drugs=nowhere.sdf",), ("data.drugs (nowhere.sdf): there is no such file",)),
         (("data.label=smiles",), ("data.smiles and data.label name the same column 'smiles'",)),
         (("task.target=binary",), ("task.target=binary", "classes")),
+        (("task.target=binary", "data.unit=nM"), ("data.unit is the unit of a number",)),
         (("task.positive=1",), ("task.positive is for a binary target",)),
         (("data.label=target",), ("most of which are no numbers", "is data.label the right column?")),
         (("backbone=ecfp",), ("this run has drug and protein", "backbone.drug=ecfp or backbone.protein=ecfp")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,10 +29,11 @@ def refuse_conflicts(examples: Examples, column: str, problems: Problems) -> Non
             rows[pair].append(row)
     labels = examples.labels or []
     for among in rows.values():
-        for row in among:
-            other = next((each for each in among if labels[each - 1] != labels[row - 1]), None)
-            if other is not None:
-                problems.add([row], column, f"row {other} has the same drug and target, with another label")
+        first = among[0]
+        second = next((row for row in among if labels[row - 1] != labels[first - 1]), None)
+        for row in among if second is not None else ():
+            other = second if labels[row - 1] == labels[first - 1] else first
+            problems.add([row], column, f"row {other} has the same drug and target, with another label")
 
 
 def once(train: Examples) -> tuple[Examples, dict[str, int]]:
@@ -54,7 +56,7 @@ def _settled(labels: Sequence[Any]) -> Any:
     if len(set(labels)) == 1:
         return labels[0]
     if not isinstance(labels[0], str):
-        return float(np.mean(labels))
+        return math.fsum(labels) / len(labels)
     counts = sorted(((labels.count(name), name) for name in set(labels)), reverse=True)
     return None if counts[0][0] == counts[1][0] else counts[0][1]
 

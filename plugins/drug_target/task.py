@@ -27,9 +27,11 @@ from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
 from medplug.plugins.drug_target.pairs import Lookup
 from medplug.plugins.drug_target.repeats import once, refuse_conflicts
 from medplug.plugins.drug_target.sample import sample
+from medplug.plugins.drug_target.splitting import alike, domains, units
 
 if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
+    from medplug.core.data.twins import Alike
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 
@@ -51,6 +53,10 @@ class DrugTarget(Task):
     def __init__(self, options: DrugTargetOptions, data: DrugTargetData) -> None:
         super().__init__(options, data)
         rdkit()  # before any table is read
+        if data.unit is not None and options.target == "binary":
+            raise ConfigError(
+                "data.unit is the unit of a number, and task.target=binary has classes; leave one of them"
+            )
         self._kind: Kind | None = None if options.target == "auto" else options.target
         self._lookup = Lookup(data)
         self._called: dict[str, dict[str, str]] = {"drug": {}, "protein": {}}
@@ -131,6 +137,18 @@ class DrugTarget(Task):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """One row a pair, unless ``data.duplicates`` keeps all."""
         return (train, {}) if self.data.duplicates == "keep" else once(train)
+
+    def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
+        """What pairs stay together by: the drug, the protein, both, the scaffold or the protein's cluster."""
+        return units(examples.inputs["drug"], examples.inputs["protein"], rule, self.data.cluster_likeness)
+
+    def alike(self, splits: Mapping[str, Examples]) -> Alike:
+        """Which pairs are of nearly the same drug and nearly the same protein."""
+        return alike(splits)
+
+    def domains(self, examples: Examples, seed: int) -> list[str]:
+        """The pairs of most clusters are the source, those of the others the target."""
+        return domains(examples.inputs["drug"], examples.inputs["protein"], self.data.cluster_likeness, seed)
 
     def sample(self) -> pl.DataFrame:
         """Generated pairs, under this task's column names; `ConfigError` where keys speak of a table of the user's."""
