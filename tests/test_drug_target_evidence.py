@@ -17,7 +17,7 @@ pytest.importorskip("rdkit.Chem", reason="rdkit is an extra: pip install 'medplu
 pytestmark = pytest.mark.usefixtures("one_thread")
 KEYS = {
     **{"backbone.drug.hidden": 8, "backbone.drug.bits": 64, "backbone.protein.hidden": 8, "backbone.protein.k": 1},
-    **{"fusion.hidden": 8, "train.epochs": 1, "report.resamples": 100, "device": "cpu"},
+    **{"fusion": "concat", "train.members": 1, "train.epochs": 1, "report.resamples": 100, "device": "cpu"},
     **{"data.drug": "drug", "data.split": [0.4, 0.1, 0.5]},
 }
 
