@@ -1,6 +1,7 @@
 """The inputs of a task of several modalities: which of them a run has, and which keys speak of each.
 
-A slot is in use where its key ``data.<slot>`` names columns. Its backbone is
+Which are in use the task's data model tells (``in_use``), as a rule those whose
+key ``data.<slot>`` names columns. Its backbone is
 ``backbone.<slot>``, its own adapter ``adapter.<slot>``. A run of one slot is an
 ordinary run of one modality, and the keys are those of such a run.
 """
@@ -21,11 +22,11 @@ _OF_SLOTS = ("backbone", "adapter")
 
 
 def slots_in_use(task: TaskSpec, keys: Keys) -> Slots:
-    """The slots whose ``data.<slot>`` names columns; `ConfigError` where the data keys are wrong."""
+    """The slots that the task's data model says are in use; `ConfigError` where the data keys are wrong."""
     if not task.slots:
         return {}
     data = validated("data.", resolve(task.data, owner=f"task {task.name}"), keys)
-    return {slot: modality for slot, modality in task.slots.items() if getattr(data, slot)}
+    return {slot: task.slots[slot] for slot in data.in_use}
 
 
 def keys_for(layer: tuple[str, Flat], task: TaskSpec, slots: Slots) -> tuple[str, Flat]:

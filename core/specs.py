@@ -48,7 +48,7 @@ class TaskSpec(Spec):
     `medplug.core.config.DataConfig` with the task's own column names), `augment`
     that of ``augment.*`` for a task whose training batches may be changed at random.
     A task of several modalities lists its `slots` with their modality; a run has
-    those whose key ``data.<slot>`` names columns, each with a backbone of its own.
+    those that the property `in_use` of its `data` names, in its order, each with a backbone of its own.
     """
 
     modalities: tuple[Modality, ...]

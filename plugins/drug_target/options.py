@@ -1,0 +1,71 @@
+"""What can be set for the task: ``task.*`` and its columns in ``data.*``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from medplug.core.config import Column, DataConfig, Section, TableSource
+
+Unit = Literal["pM", "nM", "uM", "mM", "M"]
+Duplicates = Literal["average", "refuse", "keep"]
+
+
+class DrugTargetOptions(Section):
+    """The options ``task.*``: what is predicted."""
+
+    target: Literal["auto", "binary", "regression"] = Field(
+        default="auto",
+        description="what is predicted; auto: two different labels are binary, more are an affinity (so is data.unit)",
+    )
+    positive: str | None = Field(
+        default=None, description="the positive class of a binary target; unset: 1, yes, true, active ..."
+    )
+
+
+class DrugTargetData(DataConfig):
+    """The options ``data.*``: the pairs, what is known of their drugs and targets, and how labels are read."""
+
+    smiles: Column = Field(default="smiles", description="the column of the drug's SMILES")
+    sequence: Column = Field(default="sequence", description="the column of the target's amino-acid sequence")
+    label: Column = Field(default="label", description="the column of the label: one of two classes, or the affinity")
+    unit: Unit | None = Field(
+        default=None,
+        description="the unit of a concentration in data.label (Kd, Ki, IC50), which becomes -log10 of mol/l; unset: "
+        "the label is used as it is (a pKd, a KIBA score)",
+    )
+    drugs: TableSource = Field(
+        default=None, description="the drugs of the pairs by their ids: a table with data.smiles, or an SDF file"
+    )
+    targets: TableSource = Field(
+        default=None, description="the targets of the pairs by their ids: a table with data.sequence, or a FASTA file"
+    )
+    drug: Column | None = Field(
+        default=None,
+        description="the column of the drug's id, in the pairs and in data.drugs (with data.drugs unset: drug); of an "
+        "SDF file a data field or, where it has none of that name, the title",
+    )
+    target: Column | None = Field(
+        default=None,
+        description="the column of the target's id, in the pairs and in data.targets (with data.targets unset: "
+        "target); of a FASTA file the first word of a header",
+    )
+    duplicates: Duplicates = Field(
+        default="average",
+        description="training rows of one drug and one target: average their affinities (of two classes the more "
+        "frequent stays), refuse those that differ, or keep all",
+    )
+    split: (  # type: ignore[assignment]  # more rules than every task has
+        Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
+        | tuple[float, float, float]
+    ) = Field(
+        default=(0.7, 0.1, 0.2),
+        description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, group, cold_drug, "
+        "cold_target, cold_pair, scaffold, cluster",
+    )
+
+    @property
+    def in_use(self) -> tuple[str, ...]:
+        """Both slots: a pair has a drug and a protein."""
+        return "drug", "protein"
