@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from medplug.core.data.batches import Positions, budget_batches
 from medplug.core.features import Features
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def size(self, item: Any) -> int:
         """The cost of one prepared item, in tokens; batches are budgeted and sorted by it."""
+
+    def batches(self, items: Sequence[Any], budget: int) -> list[Positions]:
+        """Positions of all items in batches to compute at once, of at most `budget` tokens, padding counted."""
+        return budget_batches([self.size(item) for item in items], budget=budget)
 
     @abstractmethod
     def collate(self, items: Sequence[Any]) -> Inputs:

@@ -158,6 +158,11 @@ class TrainConfig(Section):
     learning_rate: float = Field(5e-5, gt=0, description="the highest learning rate (AdamW)")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")
     warmup: float = Field(0.1, ge=0, lt=1, description="the share of updates over which the rate rises")
+    block: PositiveInt | None = Field(
+        None,
+        description="rows that share an input (a protein, say) and are drawn into a batch together, so that it is "
+        "encoded once for them (default: 16 where that saves much; 1: every row by itself)",
+    )
     accumulate: PositiveInt = Field(1, description="batches an update is gathered over")
     clip: float = Field(1.0, gt=0, description="the largest gradient norm")
     patience: PositiveInt = Field(3, description="epochs without a better validation score before stopping")

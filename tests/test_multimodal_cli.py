@@ -23,6 +23,7 @@ FUSIONS = tuple(spec.name for spec in Plugins(found=()).all("fusion"))
 SMALL: dict[str, dict[str, Any]] = {
     "cross_attention": {"hidden": 8, "heads": 2},
     "bottleneck": {"hidden": 8, "heads": 2, "layers": 1, "latents": 2},
+    "feed_forward": {"hidden": [8]},
     **{name: {"hidden": 8} for name in ("gated", "lowrank", "film", "hybrid", "bilinear_attention")},
 }
 TINY: dict[str, Any] = {

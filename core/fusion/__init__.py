@@ -10,6 +10,7 @@ from medplug.core.fusion.bilinear import BilinearAttention
 from medplug.core.fusion.bottleneck import Bottleneck
 from medplug.core.fusion.concat import Concat
 from medplug.core.fusion.cross_attention import CrossAttention
+from medplug.core.fusion.feed_forward import FeedForward
 from medplug.core.fusion.film import Film
 from medplug.core.fusion.gated import Gated
 from medplug.core.fusion.late import Hybrid, Late
@@ -22,6 +23,7 @@ __all__ = [
     "Bottleneck",
     "Concat",
     "CrossAttention",
+    "FeedForward",
     "Film",
     "Fused",
     "Fusion",

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
+from medplug.core.data.batches import Positions
 from medplug.core.data.content import JointRow, content_key
 from medplug.core.features import Features
 from medplug.core.fusion.layer import Fused, Fusion
 from medplug.core.fusion.presence import withhold
+from medplug.core.joint.cuts import Shared, shared_batches
 
 Item = dict[str, Any]
 """One prepared row: the item of each slot that it has."""
@@ -27,13 +29,16 @@ class JointBackbone(Backbone):
     Its raw values are `JointRow`s. Its parts have learned from their own rows before they
     are joined. In training a modality of a row is withheld at
     random (`modality_dropout`), so that a model trained on whole rows serves any
-    of them alone.
+    of them alone. What several rows share is encoded once a batch; its tokens are
+    laid beside each row only where the fusion `reads_tokens`.
     """
 
-    def __init__(self, parts: Mapping[str, Backbone], fusion: Fusion, modality_dropout: float) -> None:
+    def __init__(
+        self, parts: Mapping[str, Backbone], fusion: Fusion, modality_dropout: float, *, reads_tokens: bool = True
+    ) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(parts)
-        self.fusion, self.modality_dropout = fusion, modality_dropout
+        self.fusion, self.modality_dropout, self.reads_tokens = fusion, modality_dropout, reads_tokens
         self.width, self.decides = fusion.width, fusion.decides
 
     @classmethod
@@ -49,7 +54,7 @@ class JointBackbone(Backbone):
     def again(self) -> Self:
         """The same parts with random weights, and a copy of this fusion."""
         parts = {slot: part.again() for slot, part in self.each()}
-        return type(self)(parts, deepcopy(self.fusion), self.modality_dropout)
+        return type(self)(parts, deepcopy(self.fusion), self.modality_dropout, reads_tokens=self.reads_tokens)
 
     def each(self) -> list[tuple[str, Backbone]]:
         """The slots and their backbones."""
@@ -83,6 +88,19 @@ class JointBackbone(Backbone):
     def size(self, item: Item) -> int:
         """The sum over its slots."""
         return sum(self.part(slot).size(each) for slot, each in item.items())
+
+    def batches(self, items: Sequence[Item], budget: int) -> list[Positions]:
+        """Rows that share an item stand together, and it counts once a batch."""
+        return shared_batches(list(self.shared(items).values()), budget=budget, by_row=self.reads_tokens)
+
+    def shared(self, items: Sequence[Item]) -> dict[str, Shared]:
+        """Which item of each slot every row has, and what it costs."""
+        found: dict[str, Shared] = {}
+        for slot, part in self.each():
+            costs = {id(item[slot]): item[slot] for item in items if slot in item}
+            sizes = {key: part.size(each) for key, each in costs.items()}
+            found[slot] = Shared.of([item.get(slot) for item in items], sizes)
+        return found
 
     def collate(self, items: Sequence[Item]) -> Inputs:
         """Each slot's batch of its different items, under ``<slot>.<name>``, and which is each row's, ``<slot>.of``.
@@ -131,6 +149,9 @@ class JointBackbone(Backbone):
         found: Features = part(own)
         if len(found.pooled) == len(present):  # as many different items as rows: each row has its own, in order
             return found
+        if not self.reads_tokens:
+            pooled = found.pooled[of]
+            return Features(pooled, pooled.unsqueeze(1), present[:, None])
         return Features(found.pooled[of], found.tokens[of], found.mask[of] & present[:, None])
 
     def train(self, mode: bool = True) -> Self:

@@ -47,7 +47,7 @@ def join(parts: Mapping[str, Backbone], spec: FusionSpec, options: FusionConfig,
     """The joint backbone of these parts."""
     widths = {slot: part.width for slot, part in parts.items()}
     fusion: Fusion = resolve(spec.factory, owner=f"fusion {spec.name}")(widths, outputs, options)
-    return JointBackbone(parts, fusion, options.modality_dropout)
+    return JointBackbone(parts, fusion, options.modality_dropout, reads_tokens=spec.needs_tokens)
 
 
 def build_adapters(plan: Plan) -> list[tuple[AdapterSpec, Adapter]]:

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from medplug.core.data.batches import budget_batches
 from medplug.core.model import Model
 from medplug.core.training.compute import Compute, Report, to_device
 
@@ -30,7 +29,7 @@ def class_maps(
     are scaled. In batches, so not in order; of several processes each gives its share.
     """
     backbone = model.eval().backbone
-    batches = budget_batches([backbone.size(item) for item in items], budget=compute.tokens)
+    batches = backbone.batches(items, compute.tokens)
     done = 0
     for batch in batches[compute.processes.rank :: compute.processes.world]:
         inputs = to_device(backbone.collate([items[i] for i in batch]), compute.device)

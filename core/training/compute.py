@@ -14,7 +14,6 @@ from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import RunConfig, TrainConfig
-from medplug.core.data.batches import budget_batches
 from medplug.core.errors import ConfigError
 from medplug.core.training.processes import Processes, local_device
 
@@ -76,7 +75,7 @@ def infer(
 
     With several processes each takes every n-th batch, and all get the whole result.
     """
-    batches = budget_batches([backbone.size(item) for item in items], budget=compute.tokens)
+    batches = backbone.batches(items, compute.tokens)
     mine = batches[compute.processes.rank :: compute.processes.world]
     parts: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
     done = 0

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.backbone import Backbone
-from medplug.core.data.batches import budget_batches
 from medplug.core.data.content import content_key
 from medplug.core.features import Features
 from medplug.core.training.compute import Compute, Report, to_device
@@ -36,7 +35,7 @@ def _encoded(backbone: Backbone, values: Sequence[Any], compute: Compute, report
     found: list[Any] = [None] * len(items)
     done = 0
     with torch.inference_mode(), compute.autocast():
-        for batch in budget_batches([backbone.size(item) for item in items], budget=compute.tokens):
+        for batch in backbone.batches(items, compute.tokens):
             features: Features = backbone(to_device(backbone.collate([items[i] for i in batch]), compute.device))
             pooled, tokens = (each.float().cpu().numpy() for each in (features.pooled, features.tokens))
             mask = features.mask.cpu().numpy()

@@ -11,12 +11,15 @@ from functools import partial
 from typing import Any
 
 from medplug.core.adapter import Adapter, Matrix, Weights
+from medplug.core.backbone import Backbone
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
+from medplug.core.joint.backbone import JointBackbone
 from medplug.core.model import Model
 from medplug.core.training import criteria
 from medplug.core.training.balance import balance_of
 from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
+from medplug.core.training.grouping import BLOCK, GroupedBatches, grouped_by
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.joint_learner import joint_learner
 from medplug.core.training.learner import Learner, vector_learner
@@ -44,7 +47,7 @@ def train_whole(
     learner = _learner(model, job, frozen)
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
     rows = _rows(learner, adapters, weights, references)
-    pairs = _pairs(rows, job)
+    batches = _batches(rows, learner.model.backbone, job)
     balance = balance_of(job.dataset, job.plan.train)
     rates = {name: rate for _, adapter in adapters for name, rate in adapter.rates(learner.model).items()}
     chosen_by = job.metric if job.plan.selection.criterion == "validation" else job.plan.selection.criterion
@@ -64,16 +67,14 @@ def train_whole(
             epoch=job.epoch,
             rates=rates | ({} if balance is None else balance.rates("balance.", job.plan.train.learning_rate)),
             schedule=_schedule(learner.model, [a for spec, a in adapters if "schedule" in spec.answers]),
-            pairs=pairs,
+            batches=batches,
         )
     best = max(history, key=partial(preferred, metric=chosen_by, greater_is_better=GREATER_IS_BETTER[chosen_by]))
     notes: dict[str, Any] = {**frozen.notes, "best epoch": best["epoch"], "epochs": len(history)}
     notes["validation"] = {name: best[name] for name in dict.fromkeys((job.metric, chosen_by))}
     if balance is not None and (learned := balance.learned(["the main target", *job.dataset.also])):
         notes["learned weights of the losses"] = learned
-    if pairs is not None:
-        notes["target rows drawn beside the labelled ones in a batch"] = pairs.beside
-        notes["passes over them in an epoch"] = round(pairs.passes, 2)
+    notes |= {} if batches is None else batches.told()
     return learner.trained(notes, history)
 
 
@@ -100,14 +101,17 @@ def _rows(learner: Learner, adapters: Adapters, weights: Weights | None, referen
     return Rows(items, learner.labels, weights, None if of_target is None else ~of_target, references, others)
 
 
-def _pairs(rows: Rows, job: Job) -> PairedBatches | None:
-    unlabelled = len(rows) - len(rows.labels)
-    if not unlabelled:
-        return None
-    processes = job.compute.processes
-    size = job.plan.train.batch_size // processes.world
+def _batches(rows: Rows, backbone: Backbone, job: Job) -> PairedBatches | GroupedBatches | None:
+    """What draws the batches where they are no plain random ones."""
+    unlabelled, config, processes = len(rows) - len(rows.labels), job.plan.train, job.compute.processes
+    size = config.batch_size // processes.world
     draw = {"seed": job.plan.run.seed, "rank": processes.rank, "world": processes.world}
-    return PairedBatches(len(rows.labels), unlabelled, size, **draw)
+    if unlabelled:
+        return PairedBatches(len(rows.labels), unlabelled, size, **draw)
+    if not isinstance(backbone, JointBackbone) or config.block == 1:
+        return None
+    codes = grouped_by(backbone, rows.items, block=config.block, size=config.batch_size)
+    return None if codes is None else GroupedBatches(codes, config.block or BLOCK, size, **draw)
 
 
 def _schedule(model: Model, adapters: list[Adapter]) -> Callable[[float], None]:

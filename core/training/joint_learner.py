@@ -43,11 +43,11 @@ def joint_learner(model: Model, job: Job, frozen: JointFeatures) -> JointLearner
         if any(parameter.requires_grad for parameter in part.parameters()):
             parts[slot], made = part, _prepared(slot, part, frozen)
         else:
-            parts[slot], made = _standing(slot, part, job, frozen)
+            parts[slot], made = _standing(slot, part, frozen)
         for split, each in made.items():
             for place, item in zip(frozen.rows[slot].places[split].tolist(), each, strict=True):
                 items[split][place][slot] = item
-    standing = JointBackbone(parts, joint.fusion, joint.modality_dropout)
+    standing = JointBackbone(parts, joint.fusion, joint.modality_dropout, reads_tokens=joint.reads_tokens)
     return JointLearner(behind(model, job.dataset.target, standing), items, frozen.census, job, frozen)
 
 
@@ -59,15 +59,12 @@ def _prepared(slot: str, part: Backbone, frozen: JointFeatures) -> dict[str, lis
     return found
 
 
-def _standing(
-    slot: str, part: Backbone, job: Job, frozen: JointFeatures
-) -> tuple[Backbone, Mapping[str, Sequence[Any]]]:
+def _standing(slot: str, part: Backbone, frozen: JointFeatures) -> tuple[Backbone, Mapping[str, Sequence[Any]]]:
     """What stands in for a backbone that stays frozen, and its features by split: tokens only where these are read."""
-    fusion = job.plan.fusion
-    if fusion is None or not fusion[0].needs_tokens:
+    if not frozen.backbone.reads_tokens:
         return Vectors(part.width), {split: list(rows) for split, rows in frozen.pooled(slot).items()}
-    report = job.stage(f"encoding {slot}")
-    encoded = encode_tokens(part, frozen.rows[slot].values, job.compute, report)
+    report = frozen.job.stage(f"encoding {slot}")
+    encoded = encode_tokens(part, frozen.rows[slot].values, frozen.job.compute, report)
     frozen.note(slot, {})
     return Encodings(part.width), encoded
 

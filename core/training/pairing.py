@@ -39,6 +39,13 @@ class PairedBatches(Sampler[list[int]]):
         """Draw the batches of this epoch next."""
         self.epoch = epoch
 
+    def told(self) -> dict[str, float]:
+        """What the report tells of the batches."""
+        return {
+            "target rows drawn beside the labelled ones in a batch": self.beside,
+            "passes over them in an epoch": round(self.passes, 2),
+        }
+
     def __len__(self) -> int:
         return self.batches
 

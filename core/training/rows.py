@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medplug.core.backbone import Backbone, Inputs
-from medplug.core.data.batches import budget_batches
 
 Labels = tuple[NDArray[Any], NDArray[np.bool_]]
 """Encoded labels, and which of them are known; the others mean nothing."""
@@ -135,7 +134,7 @@ class Collate:
     def __call__(self, rows: Sequence[Row]) -> list[Part]:
         """The parts of one drawn batch."""
         ordered = sorted(rows, key=lambda row: (row.label is None, not row.source))
-        micro = budget_batches([self.backbone.size(row.item) for row in ordered], budget=self.tokens)
+        micro = self.backbone.batches([row.item for row in ordered], self.tokens)
         known = [sum(known for _, known in other) for other in _by_target(ordered)]
         if self.together:
             return [self._part(ordered, micro, 1.0, known)]

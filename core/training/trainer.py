@@ -24,11 +24,13 @@ from medplug.core.config import TrainConfig
 from medplug.core.training.arguments import CHOICE, training_arguments
 from medplug.core.training.checkpoints import newest_checkpoint
 from medplug.core.training.compute import Compute
+from medplug.core.training.grouping import GroupedBatches
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.rows import Collate, Rows
 
 Epoch = Callable[[dict[str, float]], None]
+Drawn = PairedBatches | GroupedBatches
 _TIE, _WORST = 1e-12, 1e3  # less than any difference between two scores
 
 
@@ -36,29 +38,30 @@ class TransferTrainer(Trainer):
     """A Trainer whose step adds up the parts of a batch and whose evaluation is medplug's own.
 
     `score` gives an epoch's validation scores and `preference` how good a choice
-    they make it; `pairs` draws the batches where unlabelled rows go beside
-    labelled ones; `rates` multiplies the learning rate of named parameters.
+    they make it; `batches` draws the batches where they are no plain random ones
+    (unlabelled rows beside labelled ones, rows that share an input); `rates`
+    multiplies the learning rate of named parameters.
     """
 
     def __init__(
         self,
         score: Callable[[], dict[str, float]],
         preference: Callable[[Mapping[str, float]], float],
-        pairs: PairedBatches | None = None,
+        batches: Drawn | None = None,
         rates: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.score, self.preference, self.pairs, self.rates = score, preference, pairs, rates or {}
+        self.score, self.preference, self.batches, self.rates = score, preference, batches, rates or {}
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Paired batches where there are pairs; each process draws its own."""
-        if self.pairs is None:
+        """The batches that are drawn for it, where there are such; each process draws its own."""
+        if self.batches is None:
             return super().get_train_dataloader()
         assert self.train_dataset is not None
         return DataLoader(
             self.train_dataset,
-            batch_sampler=self.pairs,
+            batch_sampler=self.batches,
             collate_fn=self.data_collator,
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.dataloader_pin_memory,
@@ -130,12 +133,12 @@ def _by_factor(
 class _Guide(TrainerCallback):
     """Tells the objective, its adapters and the batches how far training is."""
 
-    def __init__(self, objective: Objective, schedule: Callable[[float], None], pairs: PairedBatches | None) -> None:
-        self.objective, self.schedule, self.pairs = objective, schedule, pairs
+    def __init__(self, objective: Objective, schedule: Callable[[float], None], batches: Drawn | None) -> None:
+        self.objective, self.schedule, self.batches = objective, schedule, batches
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.pairs is not None:
-            self.pairs.set_epoch(round(state.epoch))
+        if self.batches is not None:
+            self.batches.set_epoch(round(state.epoch))
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.objective.progress = state.global_step / state.max_steps
@@ -179,13 +182,13 @@ def train_by_gradient(
     epoch: Epoch,
     rates: Mapping[str, float] | None = None,
     schedule: Callable[[float], None] = lambda progress: None,
-    pairs: PairedBatches | None = None,
+    batches: Drawn | None = None,
 ) -> list[dict[str, float]]:
     """Train in place and leave the model at its best validation epoch; gives each epoch's numbers.
 
     `score` gives the validation metrics by name, `metric` among them; `rates`
-    and `schedule` are the adapters' answers, `pairs` draws batches of labelled
-    and unlabelled rows.
+    and `schedule` are the adapters' answers, `batches` draws the batches
+    (None: at random, row by row).
     """
     found = newest_checkpoint(checkpoints) if resume else None
     if found is not None and found.over:  # it was killed after its training
@@ -195,7 +198,7 @@ def train_by_gradient(
     trainer = TransferTrainer(
         score,
         partial(preferred, metric=metric, greater_is_better=greater_is_better),
-        pairs,
+        batches,
         rates,
         model=objective,
         args=arguments,
@@ -204,7 +207,7 @@ def train_by_gradient(
         data_collator=Collate(
             objective.model.backbone, compute.tokens, together=objective.together, weighted=rows.weights is not None
         ),
-        callbacks=[EarlyStoppingCallback(config.patience), _Guide(objective, schedule, pairs), _Watch(step, epoch)],
+        callbacks=[EarlyStoppingCallback(config.patience), _Guide(objective, schedule, batches), _Watch(step, epoch)],
     )
     for talker in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(talker)

@@ -21,6 +21,7 @@ from medplug.plugins.backbones.vocabulary import PAD, UNKNOWN
 Ids = NDArray[np.uint8]
 
 _NOT_ASCII = "?"  # what Python writes for it; neither SMILES nor sequences have this character
+_CHARACTERS = 16  # as much memory as a token of a small transformer, and less work
 
 
 class CharacterCNN(EntityBackbone):
@@ -67,7 +68,10 @@ class CharacterCNN(EntityBackbone):
         ]
 
     def size(self, item: Ids) -> int:
-        """Characters read of this text."""
+        """The characters read of this text by what they cost: a transformer's token takes far more."""
+        return -(-self._length(item) // _CHARACTERS)
+
+    def _length(self, item: Ids) -> int:
         return min(len(item), self.options.window)
 
     def census(self, items: Sequence[Ids]) -> dict[str, int]:
@@ -84,7 +88,7 @@ class CharacterCNN(EntityBackbone):
 
         ``at[row, i]`` is the place of the row's i-th character, or 0, a padding, where it has fewer.
         """
-        lengths = [self.size(item) for item in items]
+        lengths = [self._length(item) for item in items]
         line = laid_out(lengths, self._gap)
         ids = np.full(line.places, PAD, dtype=np.uint8)
         for item, start, n in zip(items, line.starts, lengths, strict=True):

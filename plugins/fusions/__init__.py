@@ -14,6 +14,7 @@ Row = tuple[str, str, str]
 
 _POOLED: tuple[Row, ...] = (
     ("concat", "ConcatOptions", "pooled features side by side; nothing to learn, so a head can be fitted on them"),
+    ("feed_forward", "FeedForwardOptions", "layers behind pooled features side by side"),
     ("gated", "GatedOptions", "a weighted mean, with weights of the modalities learned and decided row by row"),
     ("lowrank", "LowRankOptions", "every product of features of different modalities, by factors of low rank"),
     ("film", "FilmOptions", "one modality's features scaled and shifted by what the others say"),

@@ -16,6 +16,7 @@ from medplug.plugins.fusions.options import (
     BottleneckOptions,
     ConcatOptions,
     CrossAttentionOptions,
+    FeedForwardOptions,
     FilmOptions,
     GatedOptions,
     HybridOptions,
@@ -29,6 +30,11 @@ Widths = Mapping[str, int]
 def concat(widths: Widths, outputs: int, options: ConcatOptions) -> Fusion:
     """Pooled features side by side."""
     return fusion.Concat(widths)
+
+
+def feed_forward(widths: Widths, outputs: int, options: FeedForwardOptions) -> Fusion:
+    """Layers behind pooled features side by side."""
+    return fusion.FeedForward(widths, options.hidden, options.dropout)
 
 
 def gated(widths: Widths, outputs: int, options: GatedOptions) -> Fusion:

@@ -13,6 +13,15 @@ class ConcatOptions(FusionConfig):
     """``fusion.*`` of concat."""
 
 
+class FeedForwardOptions(FusionConfig):
+    """``fusion.*`` of feed_forward."""
+
+    hidden: tuple[PositiveInt, ...] = Field(
+        (256,), min_length=1, description="the widths of the layers, as [1024,1024,512]"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout behind each layer while training")
+
+
 class _Hidden(FusionConfig):
     """What all fusions have that learn a joint space."""
 

@@ -15,6 +15,7 @@ from medplug.core.fusion import (
     Bottleneck,
     Concat,
     CrossAttention,
+    FeedForward,
     Film,
     Fused,
     Fusion,
@@ -35,6 +36,7 @@ Make = Callable[[Mapping[str, int]], Fusion]
 MAKERS: dict[str, Make] = {
     "concat": Concat,
     "gated": lambda widths: Gated(widths, hidden=8),
+    "feed_forward": lambda widths: FeedForward(widths, (10, 8), dropout=0.2),
     "lowrank": lambda widths: LowRank(widths, hidden=8, rank=3),
     "film": lambda widths: Film(widths, hidden=8),
     "hybrid": lambda widths: Hybrid(widths, outputs=2, hidden=8),

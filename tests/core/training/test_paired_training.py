@@ -95,7 +95,7 @@ class Paired:
                 epoch=self._epoch,
                 rates=self.rates,
                 schedule=self.scheduled.append,
-                pairs=pairs,
+                batches=pairs,
             )
         return {name: tensor.clone() for name, tensor in objective.state_dict().items()}, history
 

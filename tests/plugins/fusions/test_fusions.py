@@ -16,12 +16,13 @@ from medplug.core.plugins import Plugins
 from medplug.core.specs import FusionSpec, resolve
 
 NAMES = (
-    *("concat", "gated", "lowrank", "film", "hybrid", "late"),
+    *("concat", "feed_forward", "gated", "lowrank", "film", "hybrid", "late"),
     *("cross_attention", "bottleneck", "bilinear_attention"),
 )
 WIDTHS = {"text": 6, "image": 5, "tabular": 3}
 SET: dict[str, dict[str, Any]] = {
     "gated": {"hidden": 12},
+    "feed_forward": {"hidden": [6, 12], "dropout": 0.5},
     "lowrank": {"hidden": 12, "rank": 2},
     "film": {"hidden": 12, "base": "image"},
     "hybrid": {"hidden": 12},
