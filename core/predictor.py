@@ -28,6 +28,7 @@ from medplug.core.frames.predictions import prediction_frame
 from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.model import Model
+from medplug.core.screening.options import Screen
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
@@ -103,6 +104,24 @@ class Predictor:
         main, *others = self._every(examples.values, report)
         frame = prediction_frame(self.target, columns, self.target.probabilities(main))
         return frame.with_columns(also_columns(self.also, others)), problems.in_order()
+
+    def screen(
+        self,
+        library: Rows,
+        *,
+        against: Rows,
+        members: Sequence[Predictor] = (),
+        how: Screen | None = None,
+        report: Report = _silent,
+    ) -> pl.DataFrame:
+        """The entities of `library` that rank best against each of `against`, as a frame; both are files or tables.
+
+        `members` are further models of an ensemble with this one. See `medplug.core.screening.screen.screen`.
+        """
+        from medplug.core.screening.screen import screen
+
+        many, few = (_columns(each) if isinstance(each, list | tuple) else each for each in (library, against))
+        return screen([self, *members], many, few, how or Screen(), report).frame
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.

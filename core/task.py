@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
     from medplug.core.images.store import StoredImage
+    from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
 
 
@@ -242,4 +243,8 @@ class Task(ABC):
 
     def tree_features(self) -> TreeFeatures | None:
         """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""
+        return None
+
+    def screening(self) -> Screened | None:
+        """How the entities of two slots are read, to score all their pairs; None where rows are no pairs."""
         return None

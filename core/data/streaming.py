@@ -66,8 +66,8 @@ def _separated(path: Path, wanted: Wanted, rows: int, separator: str) -> Iterato
                 raise explain_csv(path, separator, wanted)
             filled = max((i + 1 for i, record in enumerate(found) if any(record)), default=0)
             if filled:
-                lines = [[]] * blank + found[:filled]
-                yield from _texts(chosen, at, lines).iter_slices(rows)
+                before: list[list[str]] = [[]] * blank
+                yield from _texts(chosen, at, before + found[:filled]).iter_slices(rows)
                 blank = 0
             blank += len(found) - filled
 

@@ -12,10 +12,10 @@ Scores = NDArray[np.float64]
 
 
 class Entry(NamedTuple):
-    """One entity of a library: its row, its name where it has one, and its value."""
+    """One entity of a library: its row, its name (empty where it has none), and its value."""
 
     row: int
-    name: str | None
+    name: str
     value: Any
 
 
@@ -41,7 +41,7 @@ class Best:
             return
         all_scores = np.concatenate([self.scores, scores[better]])
         all_stds = np.concatenate([self.stds, stds[better]])
-        every = [*self.entries, *(entries[i] for i in better)]
+        every = [*self.entries, *(entries[i] for i in better.tolist())]
         order = np.argsort(self._sign * all_scores, kind="stable")[: self._most]  # stable: earlier rows first
         self.scores, self.stds = all_scores[order], all_stds[order]
         self.entries = [every[i] for i in order]

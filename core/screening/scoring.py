@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.backbone import Backbone
-from medplug.core.data.batches import budget_batches
 from medplug.core.features import Features
 from medplug.core.joint.backbone import JointBackbone
 from medplug.core.screening.thinned import Thinned
@@ -48,7 +47,7 @@ class Scorer:
 
     def batches(self, slot: str, items: Sequence[Any]) -> list[Positions]:
         """The positions of prepared items in batches that can be encoded at once."""
-        return budget_batches([self.part(slot).size(item) for item in items], budget=self._compute.tokens)
+        return self.part(slot).batches(items, self._compute.tokens)
 
     def features(self, slot: str, items: Sequence[Any], thin: Thinned | None = None) -> Features:
         """The features of one batch of prepared items; its tokens are the pooled ones where no others are read."""
@@ -56,7 +55,7 @@ class Scorer:
         inputs = to_device(part.collate(items), self._compute.device)
         with self._computing(thin if self.moves(slot) else None):
             found: Features = part(inputs)
-        if self._joint.needs_tokens:
+        if self._joint.reads_tokens:
             return found
         there = torch.ones(len(found.pooled), 1, dtype=torch.bool, device=found.pooled.device)
         return Features(found.pooled, found.pooled[:, None], there)
@@ -83,7 +82,7 @@ class Scorer:
 
     def _cut(self, entities: Features, other: Features) -> Iterator[Features]:
         """A batch in pieces whose pairs have no more tokens than can be computed at once."""
-        tokens = entities.mask.shape[1] + other.mask.shape[1] if self._joint.needs_tokens else 1
+        tokens = entities.mask.shape[1] + other.mask.shape[1] if self._joint.reads_tokens else 1
         rows = max(1, self._compute.tokens // tokens)
         for start in range(0, len(entities.pooled), rows):
             piece = slice(start, start + rows)
@@ -98,5 +97,7 @@ class Scorer:
 def _alone(features: Features, place: int) -> Features:
     real = features.mask[place]
     return Features(
-        features.pooled[place : place + 1], features.tokens[place : place + 1, real], features.mask[place : place + 1, real]
+        features.pooled[place : place + 1],
+        features.tokens[place : place + 1, real],
+        features.mask[place : place + 1, real],
     )

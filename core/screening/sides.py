@@ -17,11 +17,11 @@ Batches = Callable[[Path, int, str], Iterator[pl.DataFrame]]
 
 
 class Format(NamedTuple):
-    """A kind of file that is no table: how it is read, and which columns hold the entities and their names."""
+    """A kind of file that is no table: how it is read, and which columns hold the entities and what they are called."""
 
     batches: Batches
     column: str
-    name: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,8 @@ def open_side(side: Side, source: Any, rows: int, place: str) -> tuple[Side, Ite
     """
     found = _format(side, source)
     if found is None:
-        return side, stream_table(
-            source, rows=rows, key=place, columns={side.key: side.column}, optional=side.names
-        )
-    kept = Side(side.slot, side.key, found.column, side.read, (found.name,))
+        return side, stream_table(source, rows=rows, key=place, columns={side.key: side.column}, optional=side.names)
+    kept = Side(side.slot, side.key, found.column, side.read, found.names)
     return kept, found.batches(Path(source), rows, place)
 
 

@@ -31,7 +31,7 @@ class Thinned(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         self._calls = 0
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __torch_function__(

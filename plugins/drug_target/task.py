@@ -22,10 +22,12 @@ from medplug.core.plain.protein import PlainProtein
 from medplug.core.proteins.reading import read_sequences
 from medplug.core.task import Examples, PlainFeatures, Task
 from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
+from medplug.plugins.drug_target.libraries import screened
 from medplug.plugins.drug_target.sample import sample
 
 if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
+    from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 
@@ -106,6 +108,10 @@ class DrugTarget(Task):
         """Drop training rows that repeat a pair and its label, and count pairs with more than one label."""
         pairs = list(zip(train.inputs["drug"], train.inputs["protein"], strict=True))
         return without_repeats(train, pairs, "pair", drop=True)
+
+    def screening(self) -> Screened:
+        """Libraries of molecules are scored against proteins."""
+        return screened(self.data)
 
     def sample(self) -> pl.DataFrame:
         """Generated pairs, under this task's column names."""
