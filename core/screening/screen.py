@@ -25,6 +25,9 @@ from medplug.core.training.compute import Report
 if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
+_BLOCK = 16
+"""Of the few, how many have their draws in memory at once."""
+_NO_DROPOUT = "no std: this model has no dropout; further runs of other seeds (--with) would tell a spread"
 _SKIP = 'on_error="skip" (on the command line: --on-error skip)'
 
 
@@ -181,13 +184,14 @@ def _with_spread(scorers: Sequence[Scorer], few: _Few, best: Sequence[Best], how
     if not number:
         return ensemble
     draws = Draws(scorers, number, how.seed)
-    for place, each in zip(few.of.tolist(), best, strict=True):
-        spread = draws.spread([entry.value for entry in each.entries], few.values[place])
-        if spread is None:
-            return (
-                ensemble or "no std: this model has no dropout; more runs of other seeds (--with) would tell a spread"
-            )
-        each.stds = spread
+    for start in range(0, len(best), _BLOCK):
+        some = best[start : start + _BLOCK]
+        others = [few.values[place] for place in few.of[start : start + _BLOCK]]
+        spreads = draws.spread([[entry.value for entry in each.entries] for each in some], others)
+        if spreads is None:
+            return ensemble or _NO_DROPOUT
+        for each, spread in zip(some, spreads, strict=True):
+            each.stds = spread
     over = f" of each of {models} models" if models > 1 else ""
     return f"std is the standard deviation over {number} draws of dropout{over}"
 

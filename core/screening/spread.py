@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from medplug.core.data.batches import Positions
+from medplug.core.data.entities import distinct
 from medplug.core.features import Features
 from medplug.core.screening.scoring import Scorer
 from medplug.core.screening.thinned import Thinned
@@ -24,29 +28,48 @@ class Draws:
     number: int
     seed: int
 
-    def spread(self, values: Sequence[Any], other: Any) -> NDArray[np.float64] | None:
-        """The standard deviation of each value's score against one `other` ``[values]``, over all draws of all models.
+    def spread(self, kept: Sequence[Sequence[Any]], others: Sequence[Any]) -> list[NDArray[np.float64]] | None:
+        """The standard deviations of what is `kept` for each of the `others` ``[kept]``, over all draws of all models.
 
-        None where no model has dropout behind what it was given: its draws are all alike.
+        Each is of the scores against that one other. None where no model has dropout in what
+        draws change: they are all alike.
         """
-        found = [each for member, scorer in enumerate(self.scorers) for each in self._samples(member, values, other)]
+        found = [self._samples(member, kept, others) for member in range(len(self.scorers))]
         if not any(changed for changed, _ in found):
             return None
-        spread: NDArray[np.float64] = np.std([scores for _, scores in found], axis=0, ddof=1)
-        return spread
+        return [np.std(np.concatenate(each), axis=0, ddof=1) for each in zip(*(s for _, s in found), strict=True)]
 
-    def _samples(self, member: int, values: Sequence[Any], other: Any) -> list[tuple[bool, NDArray[np.float64]]]:
-        """For each draw of one model whether it left out anything, and its scores ``[values]``."""
+    def _samples(
+        self, member: int, kept: Sequence[Sequence[Any]], others: Sequence[Any]
+    ) -> tuple[bool, list[NDArray[np.float64]]]:
+        """Whether the draws of one model left out anything, and the scores for each other ``[draws, kept]``."""
         scorer = self.scorers[member]
         draws = [_Draw(scorer, (self.seed, member, number)) for number in range(self.number)]
-        prepared = scorer.part(scorer.against).prepare([other])
+        prepared = scorer.part(scorer.against).prepare(others)
         facing = [draw.each(prepared) for draw in draws]
-        items = scorer.part(scorer.library).prepare(values)
-        scores = np.empty((self.number, len(values)))
+        once, at = distinct([value for values in kept for value in values])
+        items = scorer.part(scorer.library).prepare(once)
+        places = np.split(at, np.cumsum([len(values) for values in kept])[:-1])
+        scores = [np.empty((self.number, len(values))) for values in kept]
         for batch in scorer.batches(scorer.library, items):
+            meant = [_meeting(batch, each) for each in places]
             for number, features in enumerate(_of_draws(scorer, draws, [items[i] for i in batch])):
-                scores[number, batch] = draws[number].scores(features, facing[number])
-        return [(draw.changed, each) for draw, each in zip(draws, scores, strict=True)]
+                for found, other, (rows, columns) in zip(scores, facing[number], meant, strict=True):
+                    if len(rows):
+                        found[number, columns] = draws[number].scores(_rows(features, rows), other)
+        return any(draw.changed for draw in draws), scores
+
+
+def _meeting(batch: Positions, places: Positions) -> tuple[Tensor, Positions]:
+    """The rows of a batch that are among `places`, and where these stand there."""
+    row = {int(value): i for i, value in enumerate(batch)}
+    columns = np.array([i for i, place in enumerate(places.tolist()) if place in row], dtype=np.int64)
+    return torch.tensor([row[place] for place in places[columns].tolist()], dtype=torch.long), columns
+
+
+def _rows(features: Features, rows: Tensor) -> Features:
+    at = rows.to(features.pooled.device)
+    return Features(features.pooled[at], features.tokens[at], features.mask[at])
 
 
 class _Draw:
@@ -56,9 +79,9 @@ class _Draw:
         self._scorer = scorer
         self._thin = {place: Thinned(*seed, place) for place in (_LIBRARY, _AGAINST, _BEHIND)}
 
-    def each(self, items: Sequence[Any]) -> Features:
-        """The features of the one that is scored against."""
-        return self._scorer.each(self._scorer.against, items, self._thin[_AGAINST])[0]
+    def each(self, items: Sequence[Any]) -> list[Features]:
+        """The features of each that is scored against."""
+        return self._scorer.each(self._scorer.against, items, self._thin[_AGAINST])
 
     def features(self, items: Sequence[Any]) -> Features:
         """The features of a batch of the library."""
