@@ -3,9 +3,9 @@
     python benchmarks/screening.py RUN [--molecules 1000 10000 100000] [--targets 1 10] [--workers N] [--draws N]
 
 RUN is a finished run of the task drug_target; where it is not there, a small one is trained on the built-in sample
-and left there. Molecules are made by joining fragments to scaffolds in every way, so that no two are alike; targets are random
-sequences of 300 to 700 residues. Each measurement is a process of its own, so that its peak memory is its own; that of
-the smallest library stands for the model and the libraries of code, and what more a large one needs is its own.
+and left there. Molecules are made by joining fragments to scaffolds in every way, so that no two are alike; targets are
+random sequences of 300 to 700 residues. Each measurement is a process of its own, so that its peak memory is its own;
+that of the smallest library stands for the model and the code, and what more a large one needs is its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The inputs of a task of several modalities: which of them a run has, and which keys speak of each.
 
-Which are in use the task's data model tells (``in_use``), as a rule those whose
-key ``data.<slot>`` names columns. Its backbone is
+Which are in use the task's data model tells by its property ``in_use``, as a rule
+those whose key ``data.<slot>`` names columns. A slot's backbone is
 ``backbone.<slot>``, its own adapter ``adapter.<slot>``. A run of one slot is an
 ordinary run of one modality, and the keys are those of such a run.
 """
@@ -9,6 +9,7 @@ ordinary run of one modality, and the keys are those of such a run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import Flat
@@ -25,7 +26,7 @@ def slots_in_use(task: TaskSpec, keys: Keys) -> Slots:
     """The slots that the task's data model says are in use; `ConfigError` where the data keys are wrong."""
     if not task.slots:
         return {}
-    data = validated("data.", resolve(task.data, owner=f"task {task.name}"), keys)
+    data: Any = validated("data.", resolve(task.data, owner=f"task {task.name}"), keys)
     return {slot: task.slots[slot] for slot in data.in_use}
 
 

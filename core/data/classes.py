@@ -16,11 +16,12 @@ MANY = 50
 LONGEST = 100
 """Characters of the longest class name; a longer cell is a text, and class names stand in reports."""
 POSITIVE = frozenset(
-    ("1", "yes", "y", "true", "positive", "pos", "abnormal", "present", "malignant")
+    ("1", "yes", "y", "true", "positive", "pos", "abnormal", "present", "malignant", "active")
     + ("阳性", "是", "有", "异常", "恶性")
 )
 NEGATIVE = frozenset(
     ("0", "no", "n", "false", "negative", "neg", "normal", "absent", "benign", "none", "control", "healthy")
+    + ("inactive", "decoy")
     + ("阴性", "否", "无", "正常", "良性")
 )
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")  # 1E50 is a code

@@ -35,7 +35,7 @@ def screened(data: DrugTargetData) -> Screened:
             data.sequence,
             read_sequences,
             _named(data.target, "id", "name"),
-            {".fasta": _FASTA, ".fa": _FASTA, ".faa": _FASTA},
+            dict.fromkeys((".fasta", ".fa", ".faa", ".fas"), _FASTA),
         ),
     )
 

@@ -10,6 +10,8 @@ from medplug.core.config import Column, DataConfig, Section, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
 Duplicates = Literal["average", "refuse", "keep"]
+Rule = Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
+Split = Rule | tuple[float, float, float]
 
 
 class DrugTargetOptions(Section):
@@ -56,14 +58,20 @@ class DrugTargetData(DataConfig):
         description="training rows of one drug and one target: average their affinities (of two classes the more "
         "frequent stays), refuse those that differ, or keep all",
     )
-    split: (  # type: ignore[assignment]  # more rules than every task has
-        Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
-        | tuple[float, float, float]
-    ) = Field(
+    split: Split = Field(  # type: ignore[assignment]  # more rules than every task has
         default=(0.7, 0.1, 0.2),
         description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, group, cold_drug, "
         "cold_target, cold_pair, scaffold, cluster",
     )
+
+    @model_validator(mode="after")
+    def _columns_apart(self) -> DrugTargetData:
+        columns = [(key, getattr(self, key)) for key in ("smiles", "sequence", "drug", "target", "label")]
+        for i, (key, name) in enumerate(columns):
+            same = next((other for other, each in columns[:i] if name and each == name), None)
+            if same:
+                raise ValueError(f"data.{same} and data.{key} name the same column {name!r}; they are two")
+        return self
 
     @property
     def in_use(self) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ import polars as pl
 
 from medplug.core.data import cells
 from medplug.core.data.classes import target_of
-from medplug.core.data.repeats import without_repeats
+from medplug.core.data.problems import Problems
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
+from medplug.core.errors import ConfigError, DataError
 from medplug.core.evaluation.reported import reported
 from medplug.core.molecules.reading import rdkit, read_molecules
 from medplug.core.plain.joint import PlainJoint
@@ -21,12 +21,15 @@ from medplug.core.plain.molecule import PlainMolecule
 from medplug.core.plain.protein import PlainProtein
 from medplug.core.proteins.reading import read_sequences
 from medplug.core.task import Examples, PlainFeatures, Task
+from medplug.plugins.drug_target.entities import Which, of_id, of_structure
 from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
 from medplug.plugins.drug_target.libraries import screened
+from medplug.plugins.drug_target.pairs import Lookup
+from medplug.plugins.drug_target.repeats import once, refuse_conflicts
 from medplug.plugins.drug_target.sample import sample
 
 if TYPE_CHECKING:
-    from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
     from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
@@ -49,32 +52,36 @@ class DrugTarget(Task):
         super().__init__(options, data)
         rdkit()  # before any table is read
         self._kind: Kind | None = None if options.target == "auto" else options.target
+        self._lookup = Lookup(data)
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns of the SMILES and the sequence, of the ids where they are named, and of the label."""
-        data = self.data
-        needed = {"data.smiles": data.smiles, "data.sequence": data.sequence}
-        needed |= {f"data.{key}": name for key, name in (("drug", data.drug), ("target", data.target)) if name}
-        return needed | ({"data.label": data.label} if labelled else {})
+        needed = {"data.smiles": self.data.smiles, "data.sequence": self.data.sequence, **self._ids}
+        return needed | ({"data.label": self.data.label} if labelled else {})
 
     def columns_of_slots(self) -> list[tuple[str, ...]]:
         """A table to predict on may lack the ids."""
-        ids = [(f"data.{key}",) for key in ("drug", "target") if getattr(self.data, key)]
-        return [("data.smiles", "data.sequence"), *ids] if ids else []
+        return [("data.smiles", "data.sequence"), *((key,) for key in self._ids)] if self._ids else []
+
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """A table of ids with the structures of ``data.drugs`` and ``data.targets``; any other as it is."""
+        table: Tabular = self._lookup.filled(source, key)
+        return table
 
     def examples(
         self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
     ) -> Examples:
-        """Standard SMILES and sequences, named by their ids, with labels where `labelled`; bad rows go to `problems`."""
-        return Examples(
-            rows=np.arange(1, table.height + 1, dtype=np.int64),
-            inputs={
-                "drug": read_molecules(table, self.data.smiles, problems),
-                "protein": read_sequences(table, self.data.sequence, problems),
-            },
-            labels=self._labels(table, problems) if labelled else None,
-            names=self._names(table),
-        )
+        """Standard SMILES and sequences, named by ids, with labels where `labelled`; bad rows go to `problems`."""
+        inputs = {
+            "drug": self._structures(table, "drug", problems),
+            "protein": self._structures(table, "target", problems),
+        }
+        rows = np.arange(1, table.height + 1, dtype=np.int64)
+        labels = self._labels(table, problems) if labelled else None
+        examples = Examples(rows, inputs, labels, names=self._names(table))
+        if labelled and self.data.duplicates == "refuse":
+            refuse_conflicts(examples, self.data.label, problems)
+        return examples
 
     def learned(self) -> dict[str, Any]:
         """Whether labels are classes or numbers, as the first table settled it."""
@@ -105,18 +112,32 @@ class DrugTarget(Task):
         return PlainJoint({"drug": PlainMolecule(), "protein": PlainProtein()})
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
-        """Drop training rows that repeat a pair and its label, and count pairs with more than one label."""
-        pairs = list(zip(train.inputs["drug"], train.inputs["protein"], strict=True))
-        return without_repeats(train, pairs, "pair", drop=True)
+        """One row a pair, unless ``data.duplicates`` keeps all."""
+        return (train, {}) if self.data.duplicates == "keep" else once(train)
 
     def screening(self) -> Screened:
         """Libraries of molecules are scored against proteins."""
         return screened(self.data)
 
     def sample(self) -> pl.DataFrame:
-        """Generated pairs, under this task's column names."""
+        """Generated pairs, under this task's column names; `ConfigError` where keys speak of a table of the user's."""
         data = self.data
+        given = [key for key in ("drugs", "targets", "unit") if getattr(data, key) is not None]
+        if given:
+            raise ConfigError(f"data.{given[0]} says how data.train is read, which is not given; name a table of pairs")
         return sample().rename({"smiles": data.smiles, "sequence": data.sequence, "label": data.label})
+
+    def _structures(self, table: pl.DataFrame, which: Which, problems: Problems) -> list[str | None]:
+        column, found = of_structure(self.data, which), Problems(problems.table)
+        if column not in table.columns:
+            raise DataError(
+                f"{problems.table}: there is no column {column!r}, and the model's run had no data.{which}s to look up "
+                "ids in; give that column"
+            )
+        read = read_molecules if which == "drug" else read_sequences
+        structures = read(table, column, found)
+        self._lookup.told(table, which, found, problems)
+        return structures
 
     def _labels(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         column, unit = table[self.data.label], self.data.unit
@@ -127,6 +148,13 @@ class DrugTarget(Task):
 
     def _names(self, table: pl.DataFrame) -> list[str] | None:
         """What predictions call the rows: the ids of the drug and the target, as far as the table has them."""
-        ids = {"data.drug": self.data.drug, "data.target": self.data.target}
-        found = [cells.texts(table[name], key).fill_null("") for key, name in ids.items() if name in table.columns]
-        return [" / ".join(each) for each in zip(*found, strict=True)] if found else None
+        ids = [cells.texts(table[name], key) for key, name in self._ids.items() if name in table.columns]
+        return [" / ".join(each or "?" for each in row) for row in zip(*ids, strict=True)] if ids else None
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        """The columns of ids that are named, or that tables of drugs and targets need."""
+        data = self.data
+        drug = of_id(data, "drug") if data.drugs is not None else data.drug
+        target = of_id(data, "target") if data.targets is not None else data.target
+        return {key: name for key, name in (("data.drug", drug), ("data.target", target)) if name}
