@@ -211,7 +211,8 @@ def predict(
     if given := {name: value for name, value in screening.items() if value not in (None, ())}:
         from medplug.core.screening.command import screen_files
 
-        frame, told = screen_files(folder, table, {**given, "masks": masks}, on_error=on_error, device=device)
+        given |= {"masks": masks}
+        frame, told = screen_files(folder, table, given, on_error=on_error, device=device, root=root)
         write_table(frame, output)
         click.echo("\n".join(told), err=True)
         return

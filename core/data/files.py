@@ -23,6 +23,7 @@ from medplug.core.errors import did_you_mean
 
 T = TypeVar("T")
 ALLOWED = ".csv, .tsv, .jsonl, .ndjson (these also with .gz) and .parquet"
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _OTHER_WAYS = {
     ".xlsx": "save the sheet as 'CSV UTF-8'",
     ".xls": "save the sheet as 'CSV UTF-8'",

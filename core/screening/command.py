@@ -21,7 +21,7 @@ _MOST = 8
 
 
 def screen_files(
-    folder: Path, library: Path, given: Mapping[str, Any], *, on_error: str, device: str
+    folder: Path, library: Path, given: Mapping[str, Any], *, on_error: str, device: str, root: Path | None
 ) -> tuple[pl.DataFrame, list[str]]:
     """Screen with the options that were `given`: the ranked frame, and what there is to say of it.
 
@@ -40,7 +40,10 @@ def screen_files(
     if masks is not None:
         raise UsageError("--masks is for images and --against for pairs; leave one out")
     how = Screen(**asked, on_error=on_error, workers=min(_MOST, os.cpu_count() or 1))
-    predictors = [load(each, device=device) for each in (folder, *members)]
+    folders = [each.resolve() for each in (folder, *members)]
+    if len(set(folders)) < len(folders):
+        raise UsageError("--with names a run that is there already; an ensemble is made of different runs")
+    predictors = [load(each, device=device, root=root) for each in (folder, *members)]
     from medplug.core.screening.screen import screen
 
     with counting(sys.stderr, "screening") as report:

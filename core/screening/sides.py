@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from medplug.core.data.faults import Wanted
+from medplug.core.data.files import ALLOWED, TABLES, existing
 from medplug.core.data.problems import Problems
 from medplug.core.data.streaming import stream_table
 
@@ -53,18 +55,23 @@ class Screened(NamedTuple):
 def open_side(side: Side, source: Any, rows: int, place: str) -> tuple[Side, Iterator[pl.DataFrame]]:
     """The entities of a file or table in frames of at most `rows` rows, and the side with the columns these have.
 
-    `place` is how messages call where `source` was given. Raises `DataError`, as the frames
-    are read, for what cannot be read or lacks the column.
+    `place` is how messages call where `source` was given. Raises `DataError` for what cannot
+    be read or lacks the column, some of it as the frames are read.
     """
-    found = _format(side, source)
+    found = _format(side, source, place)
     if found is None:
         return side, stream_table(source, rows=rows, key=place, columns={side.key: side.column}, optional=side.names)
     kept = Side(side.slot, side.key, found.column, side.read, found.names)
     return kept, found.batches(Path(source), rows, place)
 
 
-def _format(side: Side, source: Any) -> Format | None:
+def _format(side: Side, source: Any, place: str) -> Format | None:
+    """How a file that is no table is read, None for tables; `DataError` for what is neither."""
     if not isinstance(source, str | Path):
         return None
-    ending = Path(Path(source).name.lower().removesuffix(".gz")).suffix
+    wanted = Wanted(place, str(source))
+    ending = Path(existing(source, wanted).name.lower().removesuffix(".gz")).suffix
+    if ending not in side.formats and ending not in TABLES:
+        allowed = f"{', '.join(side.formats)} (these also with .gz); tables: {ALLOWED}"
+        raise wanted.error(f"its ending is {ending!r}; allowed: {allowed}", "save it in one of these formats")
     return side.formats.get(ending)
