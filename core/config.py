@@ -154,6 +154,9 @@ class TrainConfig(Section):
     """The ``train.*`` keys: how a model is trained by gradient, and how batches are made."""
 
     epochs: PositiveInt = Field(4, description="the most passes over the training rows")
+    members: PositiveInt = Field(
+        1, description="models trained from different seeds whose predictions are averaged (a deep ensemble)"
+    )
     batch_size: PositiveInt = Field(32, description="rows an update, over all processes together")
     learning_rate: float = Field(5e-5, gt=0, description="the highest learning rate (AdamW)")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")

@@ -70,6 +70,11 @@ class Model(nn.Module):
         return np.split(found, np.cumsum([head.out_features for head in (self.head, *self._others)])[:-1], axis=1)
 
     @property
+    def columns(self) -> int:
+        """How many columns `every` gives."""
+        return sum(head.out_features for head in (self.head, *self._others))
+
+    @property
     def _others(self) -> list[nn.Linear]:
         return list(self.others)  # type: ignore[arg-type]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
 from medplug.core.choice import BackboneChoice, choose_backbone
-from medplug.core.config import ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.config import FusionConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import SELECTORS, Flat, flatten
 from medplug.core.options import Keys, shown
@@ -24,6 +25,10 @@ from medplug.core.specs import AdapterSpec, FusionSpec, TaskSpec, resolve
 def place(slot: str) -> str:
     """The key that selects a slot's backbone; of the only one that has no slot ``backbone``."""
     return f"backbone.{slot}" if slot else "backbone"
+
+
+_WITH_OPTIONS = ("backbone", "fusion")
+"""What is named and has options of its own below the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,20 @@ def _check_own(key: str, spec: AdapterSpec, choice: BackboneChoice, *, fitted: l
 
 
 def _merge(layers: Iterable[tuple[str, Flat]]) -> Keys:
-    return {key: (value, origin) for origin, keys in layers for key, value in keys.items()}
+    """Stronger layers over weaker ones; what is named anew leaves the options that a recipe gave with another name."""
+    found: dict[str, tuple[Any, str]] = {}
+    for origin, keys in layers:
+        for key in keys:
+            if key.partition(".")[0] in _WITH_OPTIONS and key in found and found[key][0] != keys[key]:
+                found = {each: given for each, given in found.items() if not _stale(each, key, given[1])}
+        found |= {key: (value, origin) for key, value in keys.items()}
+    return found
+
+
+def _stale(key: str, named: str, origin: str) -> bool:
+    """Whether a key is a recipe's option of what stood at `named`, and not one that all have."""
+    option = key.removeprefix(f"{named}.")
+    return option != key and origin.startswith("recipe ") and option not in FusionConfig.model_fields
 
 
 def _text(key: str, keys: Keys) -> str:

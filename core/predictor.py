@@ -19,10 +19,11 @@ from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
 from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
+from medplug.core.ensemble import Ensemble
 from medplug.core.errors import DataError, UsageError
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.evaluation.scores import estimate
-from medplug.core.frames.columns import also_columns
+from medplug.core.frames.columns import also_columns, spread_column
 from medplug.core.frames.masks import regions_frame
 from medplug.core.frames.predictions import prediction_frame
 from medplug.core.judging.along import evaluate_also
@@ -63,15 +64,19 @@ class Predictor:
 
     def _every(self, values: Sequence[Any], report: Report) -> list[NDArray[np.float32]]:
         """The logits of the main target, and of each that was learned along."""
+        return self.model.apart(self._found(values, report))
+
+    def _found(self, values: Sequence[Any], report: Report) -> NDArray[np.float32]:
+        """What the model gives for all of its heads, side by side."""
         if not len(values):
-            return [np.empty((0, each.outputs), np.float32) for each in (self.target, *self.also.values())]
+            return np.empty((0, self.model.columns), np.float32)
         keys = [content_key(value) for value in values]
         distinct = dict(zip(keys, values, strict=True))
         place = {key: i for i, key in enumerate(distinct)}
         model = self.model.eval()
         items = model.backbone.prepare(list(distinct.values()))
         result = infer(model.every, model.backbone, items, self.compute, report)
-        return model.apart(result[[place[key] for key in keys]])
+        return result[[place[key] for key in keys]]
 
     def predict(self, rows: Rows, *, on_error: str = "stop", report: Report = _silent) -> pl.DataFrame:
         """A frame with `row` (first row = 1), `prediction` and one probability a class (``p_CLASS``).
@@ -79,7 +84,9 @@ class Predictor:
         Of a number the prediction is a float, and of the time to an event the log hazard;
         there are no probabilities. Beside a log hazard stand `median_time` (null where it is
         beyond the times of training) and the chance of outliving three times (``s_TIME``).
-        What was learned along has a column each (``also_NAME``).
+        What was learned along has a column each (``also_NAME``). Where several models are
+        averaged, `std` is the standard deviation of what they predict: of the number, or of
+        the predicted class's probability.
         Of treatments the prediction is the advised arm, see `medplug.core.frames.treatments`.
 
         Raises `RowsError` for rows that cannot be used; with ``on_error="skip"`` they are left out.
@@ -101,9 +108,13 @@ class Predictor:
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
         if self.target.kind == "mask":
             return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.in_order()
-        main, *others = self._every(examples.values, report)
-        frame = prediction_frame(self.target, columns, self.target.probabilities(main))
-        return frame.with_columns(also_columns(self.also, others)), problems.in_order()
+        found = self._found(examples.values, report)
+        main, *others = self.model.apart(found)
+        probabilities = self.target.probabilities(main)
+        beside = also_columns(self.also, others)
+        if isinstance(self.model, Ensemble):
+            beside.append(spread_column(self.target, probabilities, self.model.spread(found)))
+        return prediction_frame(self.target, columns, probabilities).with_columns(beside), problems.in_order()
 
     def screen(
         self,

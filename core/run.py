@@ -36,10 +36,10 @@ from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.task import Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
+from medplug.core.training.members import train_members
 from medplug.core.training.memory import keep_freed_memory
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
-from medplug.core.training.train import train
 
 if TYPE_CHECKING:
     import polars as pl
@@ -123,12 +123,10 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         check_rows(specs, plan.selection, dataset.splits)
         check_target(specs, plan.train, plan.selection, dataset.target)
         metric = _metric(plan, task, dataset)
-        clock.stage("loading the backbone")
-        model, adapters = build_model(plan, dataset, compute)
         augmentation = None if plan.augment is None else task.augmentation(plan.augment)
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
-        trained = train(model, adapters, job)
+        model, trained = train_members(lambda: _built(job), job)
         dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
@@ -174,6 +172,11 @@ def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, 
     backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
     model = make_model(backbone, dataset.target, dataset.also_targets)
     return model.to(compute.device), build_adapters(plan)
+
+
+def _built(job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+    job.stage("loading the backbone")
+    return build_model(job.plan, job.dataset, job.compute)
 
 
 def target_after(dataset: Dataset, trained: Trained) -> Target:

@@ -11,6 +11,7 @@ from typing import Any
 
 from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
+from medplug.core.ensemble import Ensemble
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.joint.build import describe, describe_adapters, restored, restored_adapters
 from medplug.core.mask_model import make_model
@@ -54,6 +55,7 @@ def save_model(
         "target": asdict(target),
         "also": {name: asdict(each) for name, each in (also or {}).items()},
         "precision": "float32" if plan.run.precision == "float32" else "auto",
+        "members": plan.train.members,
         "backbone": describe(plan, model.backbone, plugins),
         "adapters": describe_adapters(plan),
     }
@@ -76,12 +78,19 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     also = {name: _target(told) for name, told in described.get("also", {}).items()}
     task = _task(described["task"], plugins, root)
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
-        model = make_model(restored(described["backbone"], target.outputs, plugins), target, also)
-        for adapter in restored_adapters(described["adapters"], plugins):
-            adapter.prepare(model)
+        members = [_model(described, target, also, plugins) for _ in range(described.get("members", 1))]
+        model = members[0] if len(members) == 1 else Ensemble(members, target, also)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run.model_copy(update={"precision": described["precision"]}), alone=True)
     return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute, also)
+
+
+def _model(described: Mapping[str, Any], target: Target, also: Mapping[str, Target], plugins: Plugins) -> Model:
+    """The model as it was built, with any weights."""
+    model = make_model(restored(described["backbone"], target.outputs, plugins), target, also)
+    for adapter in restored_adapters(described["adapters"], plugins):
+        adapter.prepare(model)
+    return model
 
 
 def _target(told: Mapping[str, Any]) -> Target:

@@ -99,11 +99,11 @@ def _column(values: Iterable[Any]) -> Iterable[bytes]:
 def _digest(value: Any) -> bytes:
     if value is None:
         return _BLANK
-    if isinstance(value, Digested):
-        return value.digest
     if isinstance(value, str):
         text = _normal(value)
         return _hash(text.encode("utf-8", "surrogatepass")) if text else _BLANK
+    if isinstance(value, Digested):
+        return value.digest
     return _hash(_content(value))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from medplug.core.evaluation.linear import STRENGTHS, Scale, as_float, best_of, 
 from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.evaluation.statistic import Labels
+
+_SUMMED, _ROWS = 4096, 2048
+"""The widest sparse matrix whose products of columns are summed, and how many rows are made dense at once."""
 
 
 def fit_ridge(
@@ -46,7 +50,7 @@ def fit_ridge(
     features = as_float(features)
     scale = Scale.of(features) if standardise else None
     columns = features if scale is None else (features - scale.mean) * scale.factor
-    heads = {c: ridge(columns, target.standardised(labels), row_weights, c) for c in sorted(strengths)}
+    heads = ridges(columns, target.standardised(labels), row_weights, sorted(strengths))
     heads = heads if scale is None else {c: scale.fold(head) for c, head in heads.items()}
     return best_head(heads, validation_features, validation_labels, target, metric)
 
@@ -70,6 +74,62 @@ def best_head(
     tried = {f"{c:g}": None if np.isnan(score) else score for c, score in found.items()}
     notes = {"strength": best, "validation": {metric: found[best]}, "tried": tried}
     return LinearHead(heads[best].weight, heads[best].bias, notes)
+
+
+def ridges(
+    columns: Any, logits: NDArray[np.float64], row_weights: NDArray[np.float64] | None, strengths: Sequence[float]
+) -> dict[float, LinearHead]:
+    """The head of each strength on columns ``[rows, width]`` as they are, for logits ``[rows]`` (see `fit_ridge`).
+
+    Of a sparse matrix that is not too wide the products of its columns are summed once for all strengths.
+    """
+    from scipy import sparse
+
+    if sparse.issparse(columns) and columns.shape[1] <= _SUMMED:
+        return Normal.of(columns, logits, row_weights).heads(strengths)
+    return {strength: ridge(columns, logits, row_weights, strength) for strength in strengths}
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """The normal equations of weighted least squares on centred columns.
+
+    `products` ``[width, width]`` and `answers` ``[width]`` are sums over rows, `mean` ``[width]``
+    and `centre` the means that were taken off columns and logits.
+    """
+
+    products: NDArray[np.float64]
+    answers: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    centre: float
+
+    @classmethod
+    def of(cls, columns: Any, logits: NDArray[np.float64], row_weights: NDArray[np.float64] | None) -> Normal:
+        """Those of a sparse matrix, made dense some rows at a time."""
+        rows, width = columns.shape
+        weights = np.ones(rows) if row_weights is None else row_weights
+        products, answers, sums = np.zeros((width, width)), np.zeros(width), np.zeros(width)
+        for start in range(0, rows, _ROWS):
+            part = slice(start, start + _ROWS)
+            dense = columns[part].toarray()
+            weighted = dense * weights[part, None]
+            products += weighted.T @ dense
+            answers += weighted.T @ logits[part]
+            sums += weighted.sum(axis=0)
+        total = weights.sum()
+        mean, centre = sums / total, float(weights @ logits / total)
+        return cls(products - total * np.outer(mean, mean), answers - total * centre * mean, mean, centre)
+
+    def heads(self, strengths: Sequence[float]) -> dict[float, LinearHead]:
+        """The head of each strength."""
+        from scipy.linalg import solve
+
+        found = {}
+        for strength in strengths:
+            penalised = self.products + np.eye(len(self.mean)) / strength
+            slope = solve(penalised, self.answers, assume_a="pos")
+            found[strength] = LinearHead(slope[None], np.array([self.centre - slope @ self.mean]))
+        return found
 
 
 def ridge(

@@ -34,6 +34,12 @@ def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.floa
     return found
 
 
+def spread_column(target: Target, probabilities: NDArray[np.float64], spread: NDArray[np.float64]) -> pl.Series:
+    """``std``: of what members predict ``[rows, columns]`` that of the likeliest class (multilabel: the largest)."""
+    one = probabilities.argmax(1)[:, None] if target.kind in ("binary", "multiclass") else spread.argmax(1)[:, None]
+    return pl.Series("std", np.take_along_axis(spread, one, 1)[:, 0], dtype=pl.Float64)
+
+
 def weight_columns(trained: Trained, split: str) -> list[pl.Expr]:
     """``weight_<slot>``, how much each modality counted for each row of a split, null where that was not asked.
 

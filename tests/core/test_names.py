@@ -105,3 +105,29 @@ def test_a_ranking_is_of_one_modality(plugins: Plugins, what: str, tmp_path: Pat
     one = [("command line", parse_arguments(CASES[:3]))]
     request = make_request(plugins, one, backbones="minilm,bert")
     assert [plan.encoder.choice.name for plan in request.plans] == ["minilm", "bert"]
+
+
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [
+        ("backbone.text=minilm", {"backbone.text.window": 7, "fusion.hidden": 5, "fusion.modality_dropout": 0.3}),
+        ("backbone.text=text_cnn", {"fusion.hidden": 5, "fusion.modality_dropout": 0.3}),
+        ("fusion=lowrank", {"backbone.text.window": 7, "fusion.modality_dropout": 0.3}),
+    ],
+)
+def test_a_recipes_options_go_with_the_name_that_they_are_of(
+    plugins: Plugins, word: str, left: dict[str, object]
+) -> None:
+    recipe = {
+        **{"backbone.text": "minilm", "backbone.text.window": 7},
+        **{"fusion": "gated", "fusion.hidden": 5, "fusion.modality_dropout": 0.3},
+    }
+    keys = names_of([("recipe mine", recipe), ("command line", parse_arguments((*CASES, word)))], plugins).keys
+    assert {key: value for key, (value, origin) in keys.items() if origin == "recipe mine" and "." in key} == {
+        **({"backbone.text": "minilm"} if "backbone" not in word else {}),
+        **left,
+    }
+
+
+def test_options_that_were_asked_for_are_never_left_out(plugins: Plugins) -> None:
+    assert "fusion.rank" in refused(plugins, "fusion=gated", "fusion.rank=3")
