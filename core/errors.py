@@ -78,8 +78,15 @@ class RunError(MedplugError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean a or b?`` for the closest matches of `name`, else an empty string."""
-    matches = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    """``; did you mean a or b?`` for the closest matches of `name`, else an empty string.
+
+    Names that differ in capitals alone are the closest.
+    """
+    names = list(known)
+    capitals = [each for each in names if each.casefold() == name.casefold()]
+    if capitals:
+        return f"; did you mean {' or '.join(capitals[:3])}?"
+    matches = get_close_matches(name, names, n=3, cutoff=0.6)
     likeness = {match: SequenceMatcher(None, match, name).ratio() for match in matches}
     close = [match for match in matches if likeness[match] > likeness[matches[0]] - 0.1]
     return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -62,8 +62,8 @@ def make_request(
         )
     if several := several_slots(given, plugins):
         raise ConfigError(
-            f"a ranking looks at one modality, and these keys have {' and '.join(several)}; name the columns of one "
-            f"alone, as in data.{several[0]}"
+            f"a ranking looks at one modality, and these keys have {' and '.join(several)}; where the task allows it, "
+            f"name the columns of one alone, as in data.{several[0]}"
         )
     if sources is not None:
         plan = make_plan(given, plugins)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from medplug.core.config import Column, DataConfig, Section, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
+
+
+def _micro(unit: Any) -> Any:
+    """The micro sign and the Greek letter, which look alike, as the letter u."""
+    return "uM" if unit in ("\N{MICRO SIGN}M", "\N{GREEK SMALL LETTER MU}M") else unit
+
+
 Duplicates = Literal["average", "refuse", "keep"]
 Rule = Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
 Split = Rule | tuple[float, float, float]
@@ -32,7 +39,7 @@ class DrugTargetData(DataConfig):
     smiles: Column = Field(default="smiles", description="the column of the drug's SMILES")
     sequence: Column = Field(default="sequence", description="the column of the target's amino-acid sequence")
     label: Column = Field(default="label", description="the column of the label: one of two classes, or the affinity")
-    unit: Unit | None = Field(
+    unit: Annotated[Unit | None, BeforeValidator(_micro)] = Field(
         default=None,
         description="the unit of a concentration in data.label (Kd, Ki, IC50), which becomes -log10 of mol/l; unset: "
         "the label is used as it is (a pKd, a KIBA score)",

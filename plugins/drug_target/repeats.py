@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,7 +55,7 @@ def _settled(labels: Sequence[Any]) -> Any:
     if len(set(labels)) == 1:
         return labels[0]
     if not isinstance(labels[0], str):
-        return float(np.mean(labels))
+        return math.fsum(labels) / len(labels)
     counts = sorted(((labels.count(name), name) for name in set(labels)), reverse=True)
     return None if counts[0][0] == counts[1][0] else counts[0][1]
 

@@ -51,6 +51,10 @@ class DrugTarget(Task):
     def __init__(self, options: DrugTargetOptions, data: DrugTargetData) -> None:
         super().__init__(options, data)
         rdkit()  # before any table is read
+        if data.unit is not None and options.target == "binary":
+            raise ConfigError(
+                "data.unit is the unit of a number, and task.target=binary has classes; leave one of them"
+            )
         self._kind: Kind | None = None if options.target == "auto" else options.target
         self._lookup = Lookup(data)
 

@@ -69,6 +69,11 @@ def test_keys_that_do_not_fit_are_refused(wrong: dict[str, object], told: str) -
         DrugTargetData.model_validate(wrong)
 
 
+@pytest.mark.parametrize("written", ["uM", "\N{MICRO SIGN}M", "\N{GREEK SMALL LETTER MU}M"])
+def test_micromolar_may_be_written_with_its_letter(written: str) -> None:
+    assert DrugTargetData.model_validate({"unit": written}).unit == "uM"
+
+
 @pytest.mark.parametrize("rule", ["random", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"])
 def test_the_rules_of_splitting_pairs_are_options(rule: str) -> None:
     data = DrugTargetData.model_validate({"split": rule})

@@ -245,6 +245,22 @@ def test_a_later_table_of_ids_is_looked_up_where_its_own_cell_is_empty(task, rea
     assert [(row, column) for row, column, _ in problems] == [(3, "drug")]
 
 
+def test_tables_of_entities_that_were_in_memory_are_gone_when_a_model_is_loaded(task, read) -> None:
+    told = task({"drugs": DRUGS, "targets": TARGETS}).data.model_dump(mode="json")
+    loaded = task({**told, "train": None})
+    plain = {"smiles": ["CC"], "sequence": [KINASE]}
+    assert read(loaded, plain, labelled=False, key="INPUT")[0].inputs["drug"] == ["CC"]
+    with pytest.raises(DataError, match="INPUT names drugs by ids, and data.drugs .<table in memory>."):
+        read(loaded, {"drug": ["d1"], "target": ["t1"]}, labelled=False, key="INPUT")
+
+
+def test_unlabelled_pairs_are_looked_up_as_well(task, read) -> None:
+    made = task({"drugs": DRUGS, "targets": TARGETS})
+    unlabelled = {name: values for name, values in PAIRS.items() if name != "label"}
+    found, problems = read(made, unlabelled, labelled=False, key="data.unlabelled")
+    assert (found.inputs["drug"], found.labels, problems) == (["CCO", "c1ccccc1", "CCO"], None, [])
+
+
 def test_the_fingerprint_of_a_run_covers_the_tables_of_entities(task) -> None:
     def mark(drugs: dict[str, Any]) -> dict[str, str]:
         made = task({"train": PAIRS, "drugs": drugs, "targets": TARGETS})
