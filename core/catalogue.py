@@ -178,15 +178,18 @@ def preview(plan: Plan) -> str:
 
 def _read(plan: Plan) -> str:
     given = [(name, getattr(plan.data, name)) for name in TABLES]
-    told = [
+    tables = [
         f"{table if isinstance(table, str | Path) else 'a table in memory'} ({TABLES[name]})"
         for name, table in given
         if table is not None
     ]
-    if plan.data.source_sites:
+    told = tables or [f"the built-in sample of {plan.task.name}"]
+    if plan.data.finds_domains:
+        told.append("divided into a source and a target by its own rows")
+    elif plan.data.source_sites:
         sites = " and ".join(plan.data.source_sites), " and ".join(plan.data.target_sites)
         told.append(f"from {plan.data.site}: source {sites[0]}, target {sites[1]}")
-    return ", ".join(told) or f"the built-in sample of {plan.task.name}"
+    return ", ".join(told)
 
 
 def _trained(plan: Plan) -> str:

@@ -77,7 +77,7 @@ def require_training_table(data: DataConfig) -> None:
     for name in ("unlabelled", "validation", "test"):
         if data.train is None and data.source is None and getattr(data, name) is not None:
             raise ConfigError(f"data.{name} is given without data.train or data.source; give the training table too")
-    if data.train is None and data.source_sites:
+    if data.train is None and data.source_sites and not data.finds_domains:
         raise ConfigError("data.source_sites divide the table data.train, which is not given")
 
 

@@ -7,19 +7,19 @@ Everything a run can be told is a field here, in a task's own ``data.*`` and
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeInt,
-    PlainSerializer,
     PositiveInt,
+    field_validator,
     model_validator,
 )
+
+from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Shares, Sites, TableSource
 
 
 class Section(BaseModel):
@@ -28,65 +28,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _named(table: Any) -> str | None:
-    """Name a table that lives in memory, so that a configuration can always be written down."""
-    return table if table is None else str(table) if isinstance(table, str | Path) else "<table in memory>"
-
-
-def _existing_kind(value: Any) -> Any:
-    """Refuse what cannot be a table before anything is read."""
-    if isinstance(value, bool | int | float | bytes):
-        raise ValueError("give a file (CSV, TSV, JSONL, Parquet) or a table in memory")
-    return value
-
-
-TableSource = Annotated[Any, BeforeValidator(_existing_kind), PlainSerializer(_named)]
-"""A file's path or a table in memory (a polars or pandas frame, a mapping of columns)."""
-
-
-Column = Annotated[str, Field(min_length=1)]
-"""A column's name; an empty one is a shell variable that was not set."""
-
-
-def _different(label: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    if isinstance(label, tuple) and len(set(label)) < max(len(label), 1):
-        raise ValueError("give at least one column, and none twice")
-    return label
-
-
-LabelColumns = Annotated[Column | tuple[Column, ...], AfterValidator(_different)]
-"""The column of the label, or several different 0/1 columns, one a label."""
-
-
-AlsoKind = Literal["auto", "binary", "multiclass", "multilabel", "regression"]
-
-
-def _kinds(value: Any) -> Any:
-    """Columns without their kinds: one name, or a list of names."""
-    names = [value] if isinstance(value, str) else value
-    listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    return dict.fromkeys(names, "auto") if listed else value
-
-
-def _in_order(kinds: dict[str, Any]) -> dict[str, Any]:
-    """Sorted, so that the order in which columns are named changes nothing."""
-    return dict(sorted(kinds.items()))
-
-
-AlsoColumns = Annotated[dict[Column, AlsoKind], BeforeValidator(_kinds), AfterValidator(_in_order)]
-"""Further label columns and the kind of each; a list of names stands for kinds that the labels tell."""
-
-
-def _sites(value: Any) -> Any:
-    """One site may be written without brackets."""
-    return (value,) if isinstance(value, str) else value
-
-
-Sites = Annotated[tuple[Column, ...], BeforeValidator(_sites)]
-
-
 class DataConfig(Section):
-    """The ``data.*`` keys that every task has; a task's own model adds its column names."""
+    """The ``data.*`` keys that every task has; a task's own model adds its column names.
+
+    `rules` are the names that ``data.split`` takes; a task adds those that its `Task.units` answers.
+    """
+
+    rules: ClassVar[tuple[str, ...]] = ("random", "group")
 
     train: TableSource = Field(None, description="the labelled table to learn from (default: the task's sample)")
     validation: TableSource = Field(None, description="the table to choose by (default: cut from data.train)")
@@ -102,10 +50,15 @@ class DataConfig(Section):
     target_labels: NonNegativeInt | Literal["all"] = Field(
         0, description="labels of the target sites to learn from: so many a class (for a number: in all), or all"
     )
-    split: Literal["random", "group"] | tuple[float, float, float] = Field(
-        (0.7, 0.1, 0.2), description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
+    split: str | Shares = Field(
+        DEFAULT_SHARES, description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, or group"
     )
-    split_column: Column | None = Field(None, description="the column that names each row's split")
+    shares: Shares | None = Field(None, description="with a rule as data.split: the shares, as [0.8,0.1,0.1]")
+    split_column: Column | None = Field(None, description="the column that names each row's split, or its fold")
+    test_folds: Folds = Field((), description='the folds of data.split_column to test on, as 9 or ["8","9"]')
+    validation_folds: Folds = Field(
+        (), description="the folds to choose by (default: cut off the other rows, all of which are trained on)"
+    )
     limit: PositiveInt | None = Field(
         None,
         description="the most labelled rows a class (of a number: in all) to learn from, and as many to choose by",
@@ -113,27 +66,60 @@ class DataConfig(Section):
     on_error: Literal["stop", "skip"] = Field("stop", description="what to do with bad rows: stop, or set them aside")
 
     @property
-    def fractions(self) -> tuple[float, float, float]:
+    def fractions(self) -> Shares:
         """The shares of train, validation and test."""
-        return (0.7, 0.1, 0.2) if isinstance(self.split, str) else self.split
+        return self.shares or (DEFAULT_SHARES if isinstance(self.split, str) else self.split)
+
+    @property
+    def own_rule(self) -> str | None:
+        """The rule of the task's own that rows are split by, if any."""
+        return self.split if isinstance(self.split, str) and self.split not in DataConfig.rules else None
+
+    @property
+    def finds_domains(self) -> bool:
+        """Whether the task tells the domains' sites by itself (`Task.domains`), and no column does."""
+        return False
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _rule_or_shares(cls, split: Any) -> Any:
+        """Tell the rules there are, in place of what a union of types says."""
+        if split in cls.rules or (isinstance(split, list | tuple) and len(split) == len(DEFAULT_SHARES)):
+            return split
+        raise ValueError(f"give {', '.join(cls.rules)}, or three shares")
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:
+        self._check_splits()
+        self._check_domains()
+        return self
+
+    def _check_splits(self) -> None:
         train, validation, test = self.fractions
+        key = "data.split" if self.shares is None else "data.shares"
         if min(train, validation, test) < 0 or train == 0 or abs(train + validation + test - 1) > 1e-6:
-            raise ValueError("data.split needs three shares that add up to 1, the first above 0, as [0.7,0.1,0.2]")
+            raise ValueError(f"{key} needs three shares that add up to 1, the first above 0, as [0.7,0.1,0.2]")
+        if self.shares is not None and not isinstance(self.split, str):
+            raise ValueError("data.shares goes with a rule, as data.split=random; give the shares once")
         if self.split == "group" and self.group is None:
             raise ValueError("data.split=group needs data.group=COLUMN")
         if self.split_column is not None and (self.validation is not None or self.test is not None):
             raise ValueError(
                 "data.split_column names the splits inside data.train; leave data.validation and data.test"
             )
-        self._check_domains()
-        return self
+        self._check_folds()
+
+    def _check_folds(self) -> None:
+        if self.test_folds and self.split_column is None:
+            raise ValueError("data.test_folds are values of a column; name it: data.split_column=COLUMN")
+        if self.validation_folds and not self.test_folds:
+            raise ValueError("data.validation_folds goes with data.test_folds; name the folds to test on")
+        if set(self.test_folds) & set(self.validation_folds):
+            raise ValueError("a fold is either in data.test_folds or in data.validation_folds, not in both")
 
     def _check_domains(self) -> None:
         sites = self.source_sites or self.target_sites
-        if sites and not (self.source_sites and self.target_sites and self.site):
+        if sites and not (self.source_sites and self.target_sites and (self.site or self.finds_domains)):
             raise ValueError("data.source_sites, data.target_sites and data.site=COLUMN go together; give all three")
         if set(self.source_sites) & set(self.target_sites):
             raise ValueError("a site is either in data.source_sites or in data.target_sites, not in both")

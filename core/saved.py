@@ -64,7 +64,7 @@ def save_model(
 
 _TABLES = (
     *("source", "train", "unlabelled", "validation", "test", "source_sites", "target_sites", "target_labels"),
-    *("split", "split_column", "limit", "on_error", "root"),
+    *("split", "shares", "split_column", "test_folds", "validation_folds", "domains", "limit", "on_error", "root"),
 )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
+    from medplug.core.data.twins import Alike
     from medplug.core.images.store import StoredImage
     from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
@@ -224,6 +225,21 @@ class Task(ABC):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
+
+    def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
+        """For a rule of the task's own as ``data.split``: what rows stay together by, one key a row, by its name.
+
+        With several names each one's keys are divided, and rows whose keys fall in different splits are left out.
+        """
+        return {}
+
+    def alike(self, splits: Mapping[str, Examples]) -> Alike | None:
+        """Which rows are nearly the same, where the task can tell."""
+        return None
+
+    def domains(self, examples: Examples, seed: int) -> list[str]:
+        """Of each row ``source``, ``target`` or neither, asked where the data model `finds_domains`."""
+        return []
 
     @property
     def least_region(self) -> int:

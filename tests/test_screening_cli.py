@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SMILES = [f"{'C' * i}{group}" for i in range(1, 7) for group in ("O", "N", "C(=O)O", "c1ccccc1", "S")]
 TINY: dict[str, Any] = {
     "backbone": {"drug": {"hidden": 8, "bits": 64}, "protein": {"hidden": 8, "k": 1}},
-    "fusion": {"hidden": 4},
+    "fusion": {"name": "lowrank", "hidden": 4},
     "train": {"epochs": 1},
     "report": {"resamples": 100},
     "device": "cpu",

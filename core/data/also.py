@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from medplug.core.config import AlsoKind
 from medplug.core.data import cells
 from medplug.core.data.classes import target_of
 from medplug.core.data.labels import read_labels
@@ -18,6 +17,7 @@ from medplug.core.data.problems import Problems
 from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
+from medplug.core.fields import AlsoKind
 from medplug.core.task import Examples, Task
 
 

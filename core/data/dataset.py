@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ from medplug.core.data import leakage
 from medplug.core.data.also import Also, learned_along
 from medplug.core.data.arms import treated
 from medplug.core.data.bins import stratified_by
-from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, strata, tidied
+from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, spared, strata, tidied
+from medplug.core.data.folds import split_folds
 from medplug.core.data.naming import named_labels
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
-from medplug.core.data.splits import LEFT_OUT, limit_rows, named_splits, split_rows
+from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, named_splits, split_rows
 from medplug.core.data.targets import Target
+from medplug.core.data.twins import Twins
+from medplug.core.data.units import left_out, split_units, told
 from medplug.core.errors import DataError
 from medplug.core.task import Examples, Task
 
@@ -31,7 +34,8 @@ MOST_SUBGROUPS = 50
 class Dataset:
     """Examples and encoded labels by split, and the target learned from the training labels.
 
-    `also` holds the targets that are learned along, by their names.
+    `also` holds the targets that are learned along, by their names, `twins` the
+    test rows that training or validation rows repeat.
     """
 
     splits: dict[str, Examples]
@@ -39,6 +43,7 @@ class Dataset:
     target: Target
     facts: Facts
     also: dict[str, Also] = field(default_factory=dict)
+    twins: Twins | None = None
 
     @property
     def also_targets(self) -> dict[str, Target]:
@@ -63,9 +68,12 @@ def load_dataset(
     target domain, which a study may have and a user has not.
     """
     facts = Facts(sample=sample, sample_is=task.sample_is, sha256=dict(sha256))
-    splits = _read_splits(task, data, by, seed, facts)
+    splits = _read_splits(task, data, by, seed, facts, oracle)
     if data.source_sites:
         splits = divide_sites(splits, data, seed, facts, oracle=oracle)
+    if data.finds_domains:  # no column named them: they are nothing to report by
+        splits = {name: replace(examples, sites=None) for name, examples in splits.items()}
+        facts.split_by += "; the domains are made of the rows themselves"
     for name in SPLITS:
         if not len(splits[name]):
             raise DataError(f"the {name} split has no rows; look at data.split, data.split_column or data.{name}")
@@ -79,41 +87,65 @@ def load_dataset(
     for name in ("validation", "test"):
         splits[name] = _known_labels(splits[name], target, name, data, facts)
     _check_subgroups(splits["test"])
-    facts.leaks = leakage.check(splits)
+    facts.leaks, twins = leakage.compare(splits, task.slots, task.alike(splits))
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
-    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts))
+    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins)
 
 
-def _read_splits(task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts) -> dict[str, Examples]:
+def _read_splits(
+    task: Task, data: DataConfig, by: tuple[str, ...], seed: int, facts: Facts, oracle: bool
+) -> dict[str, Examples]:
     train, names = read(task, data, main_table(data), by, facts, split_column=data.split_column)
     if len(train):
         task.target(train.labels or [])  # refuses a column that cannot be a label before anything is cut by it
+    if data.finds_domains:
+        train.sites = task.domains(train, seed)
     if names is not None:
-        where = named_splits(names, key="data.split_column")
+        where = _named(names, data)
         if (left_out := int((where == LEFT_OUT).sum())) > 0:
             facts.counts[f"rows left out by the column {data.split_column}"] = left_out
         named = {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
-        return _with_validation(named, data, seed, facts)
+        return _with_validation(task, named, data, seed, facts)
     given = {
         name: read(task, data, name, by, facts)[0] for name in ("validation", "test") if getattr(data, name) is not None
     }
-    return {**_cut(train, data, seed, facts, given), **given}
+    return {**_cut(task, train, data, seed, facts, given, oracle), **given}
 
 
-def _with_validation(splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts) -> dict[str, Examples]:
+def _named(names: list[str], data: DataConfig) -> Splits:
+    """The split that each row's value of ``data.split_column`` stands for, by its name or as a fold."""
+    if data.test_folds:
+        return split_folds(names, data.test_folds, data.validation_folds, column=str(data.split_column))
+    return named_splits(names, key="data.split_column")
+
+
+def _with_validation(
+    task: Task, splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts
+) -> dict[str, Examples]:
     """Splits that a column names; a validation split that it leaves out is cut off the training rows."""
-    by = f"the column {data.split_column}"
+    by = f"the column {data.split_column}" + (_folds(data) if data.test_folds else "")
     if len(splits["validation"]) or not len(splits["train"]):
         facts.split_by = by
         return splits
-    cut = _cut(splits["train"], data, seed, facts, {"test": splits["test"]})
+    cut = _cut(task, splits["train"], data, seed, facts, {"test": splits["test"]})
     facts.split_by = f"{by}; validation rows, which it does not name, are cut off its training rows by {facts.split_by}"
     return {**cut, "test": splits["test"]}
 
 
+def _folds(data: DataConfig) -> str:
+    chosen_by = f", validation {', '.join(data.validation_folds)}" if data.validation_folds else ""
+    return f" (test {', '.join(data.test_folds)}{chosen_by})"
+
+
 def _cut(
-    train: Examples, data: DataConfig, seed: int, facts: Facts, given: Mapping[str, Examples]
+    task: Task,
+    train: Examples,
+    data: DataConfig,
+    seed: int,
+    facts: Facts,
+    given: Mapping[str, Examples],
+    oracle: bool = False,
 ) -> dict[str, Examples]:
     """Cut the splits that have no table of their own off the training table."""
     shares = [share if name not in given else 0.0 for name, share in zip(SPLITS, data.fractions, strict=True)]
@@ -122,9 +154,18 @@ def _cut(
         return {"train": train}
     total = sum(shares)
     fractions = (shares[0] / total, shares[1] / total, shares[2] / total)
-    groups = train.groups if data.split != "random" else None
-    where = split_rows(strata(train, data), groups=groups, fractions=fractions, seed=seed)
-    unit = f"the column {data.group}" if groups is not None else "row"
+    how: dict[str, Any] = {"fractions": fractions, "seed": seed}
+    if (rule := data.own_rule) is not None:
+        units = task.units(train, rule)
+        where, unit = split_units(strata(train, data), units, rule=rule, **how), told(units, rule)
+        if len(units) > 1:
+            facts.counts[left_out(units)] = int((where == LEFT_OUT).sum())
+    else:
+        groups = train.groups if data.split != "random" else None
+        where = split_rows(strata(train, data), groups=groups, **how)
+        unit = f"the column {data.group}" if groups is not None else "row"
+    if data.finds_domains:
+        where = spared(where, train, data, oracle=oracle)
     by = stratified_by(train.labels or [])
     facts.split_by = f"{unit}, stratified by {by}{' and domain' if data.source_sites else ''}, seed {seed}"
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}

@@ -1,10 +1,10 @@
-"""What one split knows of another: shared groups and shared inputs, counted and never shown."""
+"""What one split knows of another: shared groups and inputs, the same or nearly, counted and never shown."""
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.data.content import Digested
+from medplug.core.data.twins import Alike, Flags, Twins
 
 if TYPE_CHECKING:
+    from medplug.core.specs import Modality
     from medplug.core.task import Examples
 
+_CHOSEN_BY = ("train", "validation")
 _LEARNED = {"train", "unlabelled"}
 """Both are learned from, so that what they share leaks nowhere."""
+_CASED: tuple[Modality, ...] = ("molecule", "protein")
+"""In texts of these each letter counts as it is: ``c`` and ``C`` are different atoms."""
 _BYTES = 16
 _BLANK = bytes(_BYTES)
 Digests = NDArray[np.bytes_]
+NEAR = "near-identical inputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,8 @@ class Leak:
     """Rows of split `second` that split `first` also knows.
 
     `kind` is ``same group``, or ``same`` and the slot (``same text``), or
-    ``same inputs`` where rows have several slots, all of which agree. `rows`
+    ``same inputs`` where rows have several slots, all of which agree, or
+    ``near-identical inputs``, the same ones among them. `rows`
     counts the rows of `second`, `share` is their share of it (0 to 1), `groups`
     the shared groups (None where the kind is not about groups).
     """
@@ -42,24 +49,55 @@ class Leak:
     share: float
 
 
-def check(splits: Mapping[str, Examples]) -> list[Leak]:
-    """Every leak between every pair of splits, in the mapping's order; no leak, no entry.
+def compare(
+    splits: Mapping[str, Examples], slots: Mapping[str, Modality] | None = None, alike: Alike | None = None
+) -> tuple[list[Leak], Twins | None]:
+    """Every leak between every pair of splits, in the mapping's order, and the test rows' twins; no leak, no entry.
+
+    `slots` tell the inputs' modality (else texts are plain texts), and `alike` which rows are nearly the same.
 
     Labelled and unlabelled training rows (``train``, ``unlabelled``) are no such pair.
 
     Texts count as the same when they agree after NFKC, case folding and
-    collapsing of white space; arrays, bytes and images when their contents do.
-    Rows without a group, or without any input, match nothing. Takes 16 bytes a row.
+    collapsing of white space, those of molecules and proteins when each letter does;
+    arrays, bytes and images when their contents do. Rows without a group, or
+    without any input, match nothing. Takes 16 bytes a row.
     """
-    digests = {name: _digests(examples) for name, examples in splits.items()}
+    cased = {slot for slot, modality in (slots or {}).items() if modality in _CASED}
+    digests = {name: _digests(examples, cased) for name, examples in splits.items()}
+    near = None if alike is None else {name: np.array(keys, dtype=np.str_) for name, keys in alike.keys.items()}
     leaks = []
     for first, second in combinations(splits, 2):
         if {first, second} == _LEARNED:
             continue
         leaks.append(_same_group(first, splits[first].groups, second, splits[second].groups))
-        shared = _known(digests[second]) & np.isin(digests[second], digests[first])
-        leaks.append(_leak(_kind(splits[second]), first, second, shared))
-    return [leak for leak in leaks if leak.rows]
+        same = _same(digests, second, [first])
+        leaks.append(_leak(_kind(splits[second]), first, second, same))
+        if near is not None:
+            leaks.append(_leak(NEAR, first, second, same | _near(near, second, [first])))
+    return [leak for leak in leaks if leak.rows], _twins(digests, near, alike)
+
+
+def _twins(
+    digests: Mapping[str, Digests], near: Mapping[str, NDArray[np.str_]] | None, alike: Alike | None
+) -> Twins | None:
+    """Those of the test rows among what the model is learned from and chosen by; None without such splits."""
+    held = [name for name in _CHOSEN_BY if name in digests]
+    if "test" not in digests or not held:
+        return None
+    same = _same(digests, "test", held)
+    if near is None or alike is None:
+        return Twins(same)
+    return Twins(same, same | _near(near, "test", held), alike.means)
+
+
+def _same(digests: Mapping[str, Digests], split: str, others: Sequence[str]) -> Flags:
+    return _known(digests[split]) & np.isin(digests[split], np.concatenate([digests[name] for name in others]))
+
+
+def _near(keys: Mapping[str, NDArray[np.str_]], split: str, others: Sequence[str]) -> Flags:
+    told: Flags = keys[split] != ""
+    return told & np.isin(keys[split], np.concatenate([keys[name] for name in others]))
 
 
 def _kind(examples: Examples) -> str:
@@ -77,9 +115,9 @@ def _leak(kind: str, first: str, second: str, hit: NDArray[np.bool_], groups: in
     return Leak(kind, first, second, rows, groups, rows / max(1, len(hit)))
 
 
-def _digests(examples: Examples) -> Digests:
+def _digests(examples: Examples, cased: Collection[str]) -> Digests:
     """One 16-byte digest a row ``[rows]``; all zeros where the row has no input at all."""
-    slots = [_column(values) for values in examples.inputs.values()]
+    slots = [_column(values, cased=slot in cased) for slot, values in examples.inputs.items()]
     rows = slots[0] if len(slots) == 1 else _joined(zip(*slots, strict=True))
     return np.frombuffer(bytearray().join(rows), dtype=f"S{_BYTES}")
 
@@ -92,15 +130,15 @@ def _known(digests: Digests) -> NDArray[np.bool_]:
     return np.not_equal(digests, b"").astype(np.bool_)  # numpy drops trailing zeros, so this is the digest of nothing
 
 
-def _column(values: Iterable[Any]) -> Iterable[bytes]:
-    return (_digest(value) for value in values)
+def _column(values: Iterable[Any], *, cased: bool) -> Iterable[bytes]:
+    return (_digest(value, cased=cased) for value in values)
 
 
-def _digest(value: Any) -> bytes:
+def _digest(value: Any, *, cased: bool = False) -> bytes:
     if value is None:
         return _BLANK
     if isinstance(value, str):
-        text = _normal(value)
+        text = value if cased else _normal(value)
         return _hash(text.encode("utf-8", "surrogatepass")) if text else _BLANK
     if isinstance(value, Digested):
         return value.digest

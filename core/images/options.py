@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from medplug.core.config import Column, DataConfig
+from medplug.core.config import DataConfig
+from medplug.core.fields import Column
 
 if TYPE_CHECKING:
     from medplug.core.images.reading import Reading

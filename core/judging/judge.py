@@ -16,6 +16,7 @@ from medplug.core.evaluation.tree_baseline import Split, tree_baseline
 from medplug.core.judging.along import judge_also
 from medplug.core.judging.modalities import by_modality
 from medplug.core.judging.treatments import treatment_scores
+from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
@@ -92,6 +93,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
             **({} if trees is None else {"trees": as_json(estimate(target, labels, trees[0], names, **how))}),
         },
         "difference": as_json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
+        "without_twins": _without_twins(dataset, probabilities, names, how),
         "selection": chosen(plan, dataset, trained, metric),
     }
     for name, logits in (("without_transfer", trained.without_transfer), ("random_weights", trained.from_random)):
@@ -110,6 +112,17 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         scores["also"] = judge_also(task, dataset, trained, plan)
     notes = plain.notes if trees is None else {**plain.notes, "trees": trees[1]}
     return Judged(metric, scores, labels, probabilities, plain.linear, notes)
+
+
+def _without_twins(
+    dataset: Dataset, probabilities: NDArray[np.float64], names: tuple[str, ...], how: dict[str, Any]
+) -> dict[str, Any]:
+    target, labels = dataset.target, dataset.labels["test"]
+
+    def scored(rows: NDArray[np.int64], groups: list[str] | None) -> dict[str, Estimate]:
+        return estimate(target, labels[rows], probabilities[rows], names, **{**how, "groups": groups})
+
+    return without_twins(dataset.twins, dataset.splits["test"].groups, scored)
 
 
 def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]] | None:

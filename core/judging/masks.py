@@ -16,6 +16,7 @@ from medplug.core.evaluation.masks import (
     overlaps_per_class,
 )
 from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
+from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.pixel_baseline import all_background, fit_pixel_baseline
@@ -55,6 +56,11 @@ def judge_masks(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
             "linear": as_json(estimate_overlaps(plain, **how)),
         },
         "difference": as_json(overlap_difference(table, plain, **how)),
+        "without_twins": without_twins(
+            dataset.twins,
+            test.groups,
+            lambda rows, groups: estimate_overlaps(table[rows], **{**how, "groups": groups}),
+        ),
         "selection": chosen(plan, dataset, trained, metric),
     }
     notes = {"kind": "logistic regression on each pixel's grey value, surroundings and place"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import constant_name, greater_is_better, leak_name, metric_name
+from medplug.core.report.twins import seen_before
 from medplug.core.report.words import transfer_verdict, verdict
 
 FEW_ROWS = 100
@@ -25,6 +26,7 @@ def cautions(evidence: Evidence) -> list[str]:
         _treatment,
         _oracle,
         _leaks,
+        seen_before,
         _named,
         _baseline,
         _trees,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medplug.core.data.leakage import NEAR
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.specs import TargetKind
 
@@ -91,4 +92,6 @@ def _minus(value: float | None) -> float | None:
 
 def leak_name(kind: str) -> str:
     """A kind of leak in words."""
-    return "the same patient" if kind == "same group" else f"the {kind}"
+    told = {"same group": "the same patient", "same inputs": "the same set of inputs"}
+    told[NEAR] = "nearly the same set of inputs"
+    return told.get(kind, f"the {kind}")

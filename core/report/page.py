@@ -17,6 +17,7 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
 from medplug.core.report.plots import pictures
 from medplug.core.report.treatments import assumptions, treatment_tables
+from medplug.core.report.twins import twins_told, without_twins
 from medplug.core.report.words import baselines, pretraining_verdict, statements, summary, transfer_verdict, verdict
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
@@ -56,6 +57,9 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "rejected": tables.rejected(evidence),
         "counts": tables.counts(evidence),
         "leaks": tables.leaks(evidence),
+        "twins": without_twins(evidence),
+        "twins_told": twins_told(evidence),
+        "near": "near" in evidence.scores.get("without_twins", {}),
         "named": tables.named(evidence),
         "results": tables.results(evidence),
         "transfer": comparisons.transfer(evidence),

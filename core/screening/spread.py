@@ -31,18 +31,16 @@ class Draws:
     def spread(self, kept: Sequence[Sequence[Any]], others: Sequence[Any]) -> list[NDArray[np.float64]] | None:
         """The standard deviations of what is `kept` for each of the `others` ``[kept]``, over all draws of all models.
 
-        Each is of the scores against that one other. None where no model has dropout in what
-        draws change: they are all alike.
+        Each is of the scores against that one other. None where the draws of each model are all
+        alike, as nothing that it learned with dropout bears on a score.
         """
         found = [self._samples(member, kept, others) for member in range(len(self.scorers))]
-        if not any(changed for changed, _ in found):
+        if not any(np.ptp(each, axis=0).any() for samples in found for each in samples):
             return None
-        return [np.std(np.concatenate(each), axis=0, ddof=1) for each in zip(*(s for _, s in found), strict=True)]
+        return [np.std(np.concatenate(each), axis=0, ddof=1) for each in zip(*found, strict=True)]
 
-    def _samples(
-        self, member: int, kept: Sequence[Sequence[Any]], others: Sequence[Any]
-    ) -> tuple[bool, list[NDArray[np.float64]]]:
-        """Whether the draws of one model left out anything, and the scores for each other ``[draws, kept]``."""
+    def _samples(self, member: int, kept: Sequence[Sequence[Any]], others: Sequence[Any]) -> list[NDArray[np.float64]]:
+        """The scores of one model's draws for each other ``[draws, kept]``."""
         scorer = self.scorers[member]
         draws = [_Draw(scorer, (self.seed, member, number)) for number in range(self.number)]
         prepared = scorer.part(scorer.against).prepare(others)
@@ -57,7 +55,7 @@ class Draws:
                 for found, other, (rows, columns) in zip(scores, facing[number], meant, strict=True):
                     if len(rows):
                         found[number, columns] = draws[number].scores(_rows(features, rows), other)
-        return any(draw.changed for draw in draws), scores
+        return scores
 
 
 def _meeting(batch: Positions, places: Positions) -> tuple[Tensor, Positions]:
@@ -90,11 +88,6 @@ class _Draw:
     def scores(self, entities: Features, other: Features) -> NDArray[np.float64]:
         """The scores of a batch."""
         return self._scorer.scores(entities, other, self._thin[_BEHIND])
-
-    @property
-    def changed(self) -> bool:
-        """Whether it left out anything."""
-        return any(each.dropped for each in self._thin.values())
 
 
 def _of_draws(scorer: Scorer, draws: Sequence[_Draw], items: Sequence[Any]) -> Iterator[Features]:

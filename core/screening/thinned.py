@@ -20,14 +20,13 @@ class Thinned(TorchFunctionMode):
     features, and the same for every row, position and batch, so that neither
     batches nor chunks change what it says. Each is drawn from `seed` and from
     its place among the calls since it was entered. All but dropout computes as in
-    eval mode: batch norms keep their statistics. `dropped` counts the calls that left out anything.
+    eval mode: batch norms keep their statistics.
     """
 
     def __init__(self, *seed: int | str) -> None:
         super().__init__()
         self._seed = seed
         self._calls = 0
-        self.dropped = 0
 
     def __enter__(self) -> Self:
         self._calls = 0
@@ -49,7 +48,6 @@ class Thinned(TorchFunctionMode):
         self._calls += 1
         if not p:
             return values
-        self.dropped += 1
         kept = torch.rand(values.shape[-1], generator=self._generator()) >= p
         return values * (kept / (1 - p)).to(values)
 

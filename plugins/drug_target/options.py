@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medplug.core.config import Column, DataConfig, Section, TableSource
+from medplug.core.config import DataConfig, Section
+from medplug.core.fields import DEFAULT_SHARES, Column, Shares, TableSource
 
 Unit = Literal["pM", "nM", "uM", "mM", "M"]
 
@@ -17,8 +18,8 @@ def _micro(unit: Any) -> Any:
 
 
 Duplicates = Literal["average", "refuse", "keep"]
-Rule = Literal["random", "group", "cold_drug", "cold_target", "cold_pair", "scaffold", "cluster"]
-Split = Rule | tuple[float, float, float]
+RULES = ("cold_drug", "cold_target", "cold_pair", "scaffold", "cluster")
+"""The rules of ``data.split`` beside those of every task."""
 
 
 class DrugTargetOptions(Section):
@@ -65,11 +66,46 @@ class DrugTargetData(DataConfig):
         description="training rows of one drug and one target: average their affinities (of two classes the more "
         "frequent stays), refuse those that differ, or keep all",
     )
-    split: Split = Field(  # type: ignore[assignment]  # more rules than every task has
-        default=(0.7, 0.1, 0.2),
+    split: str | Shares = Field(
+        default=DEFAULT_SHARES,
         description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, group, cold_drug, "
-        "cold_target, cold_pair, scaffold, cluster",
+        "cold_target, cold_pair, scaffold (of drugs), cluster (of proteins)",
     )
+    cluster_likeness: float = Field(
+        default=0.03,
+        gt=0,
+        le=1,
+        description="proteins are of one cluster from this share of common words of five residues: 0.03 is about "
+        "50 % identical residues, 0.17 about 70 %, 0.6 about 90 %",
+    )
+    domains: Literal["cluster"] | None = Field(
+        default=None,
+        description="cluster: the pairs of 60 % of the clusters of drugs and of proteins are the source, those of the "
+        "others the target (for adapters between domains)",
+    )
+
+    rules: ClassVar[tuple[str, ...]] = (*DataConfig.rules, *RULES)
+
+    @property
+    def finds_domains(self) -> bool:
+        """Whether clusters make the domains."""
+        return self.domains is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _domains_of_clusters(cls, given: Any) -> Any:
+        """With ``data.domains`` the sites are named ``source`` and ``target``, and no others may be."""
+        if not isinstance(given, dict) or given.get("domains") is None:
+            return given
+        sites = {"source_sites": ("source",), "target_sites": ("target",)}
+        if any(given.get(key) is not None for key in ("site", "source", "unlabelled")) or any(
+            tuple(given.get(key) or own) != own for key, own in sites.items()
+        ):
+            raise ValueError(
+                "data.domains=cluster makes the domains itself; leave data.site, data.source_sites, data.target_sites, "
+                "data.source and data.unlabelled"
+            )
+        return {**given, **sites}
 
     @model_validator(mode="after")
     def _columns_apart(self) -> DrugTargetData:

@@ -29,10 +29,11 @@ def refuse_conflicts(examples: Examples, column: str, problems: Problems) -> Non
             rows[pair].append(row)
     labels = examples.labels or []
     for among in rows.values():
-        for row in among:
-            other = next((each for each in among if labels[each - 1] != labels[row - 1]), None)
-            if other is not None:
-                problems.add([row], column, f"row {other} has the same drug and target, with another label")
+        first = among[0]
+        second = next((row for row in among if labels[row - 1] != labels[first - 1]), None)
+        for row in among if second is not None else ():
+            other = second if labels[row - 1] == labels[first - 1] else first
+            problems.add([row], column, f"row {other} has the same drug and target, with another label")
 
 
 def once(train: Examples) -> tuple[Examples, dict[str, int]]:

@@ -27,10 +27,12 @@ from medplug.plugins.drug_target.libraries import screened
 from medplug.plugins.drug_target.pairs import Lookup
 from medplug.plugins.drug_target.repeats import once, refuse_conflicts
 from medplug.plugins.drug_target.sample import sample
+from medplug.plugins.drug_target.splitting import alike, domains, units
 
 if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
     from medplug.core.screening.sides import Screened
+    from medplug.core.data.twins import Alike
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 
@@ -122,6 +124,18 @@ class DrugTarget(Task):
     def screening(self) -> Screened:
         """Libraries of molecules are scored against proteins."""
         return screened(self.data)
+
+    def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
+        """What pairs stay together by: the drug, the protein, both, the scaffold or the protein's cluster."""
+        return units(examples.inputs["drug"], examples.inputs["protein"], rule, self.data.cluster_likeness)
+
+    def alike(self, splits: Mapping[str, Examples]) -> Alike:
+        """Which pairs are of nearly the same drug and nearly the same protein."""
+        return alike(splits)
+
+    def domains(self, examples: Examples, seed: int) -> list[str]:
+        """The pairs of most clusters are the source, those of the others the target."""
+        return domains(examples.inputs["drug"], examples.inputs["protein"], self.data.cluster_likeness, seed)
 
     def sample(self) -> pl.DataFrame:
         """Generated pairs, under this task's column names; `ConfigError` where keys speak of a table of the user's."""

@@ -34,7 +34,7 @@ def concat(widths: Widths, outputs: int, options: ConcatOptions) -> Fusion:
 
 def feed_forward(widths: Widths, outputs: int, options: FeedForwardOptions) -> Fusion:
     """Layers behind pooled features side by side."""
-    return fusion.FeedForward(widths, options.hidden, options.dropout)
+    return fusion.FeedForward(widths, options.hidden, options.dropout, normalised=options.normalised)
 
 
 def gated(widths: Widths, outputs: int, options: GatedOptions) -> Fusion:

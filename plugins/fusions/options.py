@@ -20,6 +20,7 @@ class FeedForwardOptions(FusionConfig):
         (256,), min_length=1, description="the widths of the layers, as [1024,1024,512]"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout behind each layer while training")
+    normalised: bool = Field(False, description="layer norm in each layer")
 
 
 class _Hidden(FusionConfig):

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from medplug.core.config import LabelColumns, Section
+from medplug.core.config import Section
+from medplug.core.fields import LabelColumns
 from medplug.core.images.options import ImageDataConfig, ImagePaths
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medplug.core.config import AlsoColumns, Column, LabelColumns, Section
+from medplug.core.config import Section
 from medplug.core.errors import ConfigError
+from medplug.core.fields import AlsoColumns, Column, LabelColumns
 from medplug.core.images.options import ImageDataConfig, ImagePaths
 from medplug.plugins.multimodal import sample_columns
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from medplug.core.config import Column, DataConfig, LabelColumns, Section
+from medplug.core.config import DataConfig, Section
 from medplug.core.data.cleaning import StopWords
+from medplug.core.fields import Column, LabelColumns
 
 
 class TextDiagnosisOptions(Section):

@@ -275,7 +275,7 @@ def test_fusion_of_one_modality_is_refused(plugins: Plugins) -> None:
         ("precision=half", "'bfloat16'"),
         ("task.unicode=perhaps", "task.unicode=perhaps (command line): input should be a valid boolean"),
         ("data.on_error=ignore", "'stop' or 'skip'"),
-        ("data.split=[0.5,0.5]", "data.split=[0.5, 0.5] (command line): input should be 'random' or 'group'; or"),
+        ("data.split=[0.5,0.5]", "data.split=[0.5, 0.5] (command line): give random, group, or three shares"),
         ("data.split=[0.5,0.5]", "as [0.7,0.1,0.2]"),
         ("data.split=[0.5,0.1,0.1]", "three shares that add up to 1"),
         ("data.split=group", "data.split=group needs data.group=COLUMN"),

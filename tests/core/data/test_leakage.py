@@ -7,12 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.data.leakage import Leak, check
+from medplug.core.data.leakage import Leak, compare
+from medplug.core.data.twins import Alike, Twins
 from medplug.core.task import Examples
 
 
 def rows(values: list[Any], groups: list[Any] | None = None, labels: list[Any] | None = None) -> Examples:
     return Examples(np.arange(1, len(values) + 1), {"text": values}, labels, groups)
+
+
+def check(splits: dict[str, Examples], alike: Alike | None = None) -> list[Leak]:
+    return compare(splits, alike=alike)[0]
+
+
+def twins(splits: dict[str, Examples], alike: Alike | None = None) -> Twins:
+    found = compare(splits, alike=alike)[1]
+    assert found is not None
+    return found
 
 
 def test_clean_splits_have_no_leaks():
@@ -81,3 +92,34 @@ def test_planted_leaks_are_counted_exactly():
 def test_leakage_is_checked_without_torch():
     code = "import sys, medplug.core.data.leakage, medplug.core.data.splits; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_case_counts_in_molecules_and_proteins() -> None:
+    ring, chain = Examples(np.arange(1), {"drug": ["c1ccccc1"]}), Examples(np.arange(1), {"drug": ["C1CCCCC1"]})
+    assert compare({"train": ring, "test": chain}, {"drug": "molecule"})[0] == []
+    assert len(compare({"train": ring, "test": chain}, {"drug": "text"})[0]) == 1
+
+
+def test_near_identical_inputs_are_counted_beside_the_same_ones() -> None:
+    splits = {"train": rows(["a", "b"]), "validation": rows(["c"]), "test": rows(["a", "d", "e", "f"])}
+    alike = Alike({"train": ["1", "2"], "validation": ["3"], "test": ["9", "2", "3", ""]}, "by number")
+    assert check(splits, alike) == [
+        Leak("same text", "train", "test", 1, None, 0.25),
+        Leak("near-identical inputs", "train", "test", 2, None, 0.5),
+        Leak("near-identical inputs", "validation", "test", 1, None, 0.25),
+    ]
+    found = twins(splits, alike)
+    assert found.same.tolist() == [True, False, False, False]
+    assert found.near is not None and found.near.tolist() == [True, True, True, False]
+    assert found.means == "by number"
+
+
+def test_twins_stand_in_training_or_validation_and_not_in_unlabelled_rows() -> None:
+    splits = {"train": rows(["a"]), "unlabelled": rows(["b"]), "validation": rows(["c"]), "test": rows(["a", "b", "C"])}
+    assert twins(splits).same.tolist() == [True, False, True]
+    assert twins(splits).near is None
+
+
+def test_rows_without_a_key_are_like_nothing() -> None:
+    splits = {"train": rows(["a"]), "test": rows(["b"])}
+    assert check(splits, Alike({"train": [""], "test": [""]}, "")) == []

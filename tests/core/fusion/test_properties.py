@@ -37,6 +37,7 @@ MAKERS: dict[str, Make] = {
     "concat": Concat,
     "gated": lambda widths: Gated(widths, hidden=8),
     "feed_forward": lambda widths: FeedForward(widths, (10, 8), dropout=0.2),
+    "feed_forward normalised": lambda widths: FeedForward(widths, (8,), normalised=True),
     "lowrank": lambda widths: LowRank(widths, hidden=8, rank=3),
     "film": lambda widths: Film(widths, hidden=8),
     "hybrid": lambda widths: Hybrid(widths, outputs=2, hidden=8),

@@ -22,7 +22,7 @@ NAMES = (
 WIDTHS = {"text": 6, "image": 5, "tabular": 3}
 SET: dict[str, dict[str, Any]] = {
     "gated": {"hidden": 12},
-    "feed_forward": {"hidden": [6, 12], "dropout": 0.5},
+    "feed_forward": {"hidden": [6, 12], "dropout": 0.5, "normalised": True},
     "lowrank": {"hidden": 12, "rank": 2},
     "film": {"hidden": 12, "base": "image"},
     "hybrid": {"hidden": 12},
