@@ -21,7 +21,7 @@ SMILES = [f"{'C' * i}{group}" for i in range(1, 7) for group in ("O", "N", "C(=O
 TINY: dict[str, Any] = {
     "backbone": {"drug": {"hidden": 8, "bits": 64}, "protein": {"hidden": 8, "k": 1}},
     "fusion": {"name": "lowrank", "hidden": 4},
-    "train": {"epochs": 1},
+    "train": {"epochs": 1, "members": 1},
     "report": {"resamples": 100},
     "device": "cpu",
 }

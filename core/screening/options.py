@@ -18,7 +18,7 @@ class Screen:
 
     `top` are kept for each, of the highest scores or the `lowest`. `draws` of
     dropout, from `seed`, make the spread of those that are kept; None is 20 for one model
-    and none for several, whose own spread then stands there. `on_error` is ``stop``
+    and none for the several of an ensemble, whose own spread then stands there. `on_error` is ``stop``
     or ``skip``. `chunk` rows of the library are in memory at once, and with
     `workers` above 1 a large one is read by so many processes.
     """

@@ -11,10 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.backbone import Backbone
+from medplug.core.data.targets import Target
+from medplug.core.ensemble import Ensemble
 from medplug.core.features import Features
 from medplug.core.joint.backbone import JointBackbone
+from medplug.core.model import Model
 from medplug.core.screening.thinned import Thinned
-from medplug.core.training.compute import to_device
+from medplug.core.training.compute import Compute, to_device
 
 if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
@@ -31,10 +34,10 @@ class Scorer:
     dropout was never trained with.
     """
 
-    def __init__(self, predictor: Predictor, slots: tuple[str, str]) -> None:
-        assert isinstance(predictor.model.backbone, JointBackbone)
-        self._model, self._compute, self._target = predictor.model.eval(), predictor.compute, predictor.target
-        self._joint = predictor.model.backbone
+    def __init__(self, model: Model, target: Target, compute: Compute, slots: tuple[str, str]) -> None:
+        assert isinstance(model.backbone, JointBackbone)
+        self._model, self._compute, self._target = model.eval(), compute, target
+        self._joint = model.backbone
         self.library, self.against = slots
 
     def part(self, slot: str) -> Backbone:
@@ -92,6 +95,13 @@ class Scorer:
     def _computing(self, thin: Thinned | None) -> Iterator[None]:
         with torch.inference_mode(), self._compute.autocast(), nullcontext() if thin is None else thin:
             yield
+
+
+def scorers_of(predictor: Predictor, slots: tuple[str, str]) -> list[Scorer]:
+    """The scorers of a predictor: of an ensemble one a member, which all prepare entities alike."""
+    model = predictor.model
+    models = model.each if isinstance(model, Ensemble) else [model]
+    return [Scorer(each, predictor.target, predictor.compute, slots) for each in models]
 
 
 def _alone(features: Features, place: int) -> Features:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from medplug.core.data.entities import distinct
 from medplug.core.data.tables import table_name
 from medplug.core.errors import DataError, UsageError
+from medplug.core.features import Features
 from medplug.core.joint.backbone import JointBackbone
 from medplug.core.screening.best import Best, Entry
 from medplug.core.screening.entities import Chunk, SetAside, read_chunk, read_chunks
 from medplug.core.screening.options import Screen
-from medplug.core.screening.scoring import Scorer
+from medplug.core.screening.scoring import Scorer, scorers_of
 from medplug.core.screening.sides import Screened, Side, open_side
 from medplug.core.screening.spread import Draws
 from medplug.core.training.compute import Report
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 16
 """Of the few, how many have their draws in memory at once."""
-_NO_DROPOUT = "no std: this model has no dropout; further runs of other seeds (--with) would tell a spread"
+_NO_DROPOUT = "no std: this model has no dropout; an ensemble (train.members) or further runs of other seeds (--with) tell a spread"
+Run = Sequence[Scorer]
+"""The models of one run."""
 _SKIP = 'on_error="skip" (on the command line: --on-error skip)'
 
 
@@ -55,11 +58,11 @@ def screen(predictors: Sequence[Predictor], library: Any, against: Any, how: Scr
     """
     sides = sides_of(predictors)
     few = _Few.read(sides.against, against, how)
-    scorers = [Scorer(each, (sides.library.slot, sides.against.slot)) for each in predictors]
-    best, aside, scored = _stream(scorers, few, sides.library, library, how, report)
+    runs = [scorers_of(each, (sides.library.slot, sides.against.slot)) for each in predictors]
+    best, aside, scored = _stream(runs, few, sides.library, library, how, report)
     if not scored:
         raise DataError(f"INPUT ({table_name(library)}): it has no row that can be scored\ngive a library with rows")
-    spread = _with_spread(scorers, few, best, how)
+    spread = _with_spread([scorer for run in runs for scorer in run], few, best, how)
     frame = _frame(predictors[0], sides, few, best)
     return Screening(frame, scored, tuple(each for each in (few.aside, aside) if each.count), spread)
 
@@ -139,41 +142,51 @@ def _usable(chunk: Chunk, aside: SetAside, how: Screen) -> Chunk:
 
 
 def _stream(
-    scorers: Sequence[Scorer], few: _Few, side: Side, library: Any, how: Screen, report: Report
+    runs: Sequence[Run], few: _Few, side: Side, library: Any, how: Screen, report: Report
 ) -> tuple[list[Best], SetAside, int]:
     """The best of the library for each of the few, what was set aside, and how many were scored."""
-    others = [scorer.each(scorer.against, scorer.part(scorer.against).prepare(few.values)) for scorer in scorers]
+    others = [_encoded(run, few.values) for run in runs]
     best = [Best(how.top, lowest=how.lowest) for _ in few.names]
     aside, scored = SetAside(table_name(library)), 0
     opened, frames = open_side(side, library, how.chunk, "INPUT")
     for read in read_chunks(opened, frames, aside.table, how.workers):
         chunk = _usable(read, aside, how)
         if chunk.values:
-            _add(best, few, chunk, scorers, others)
+            _add(best, few, chunk, runs, others)
         scored += len(chunk.values)
         report(scored + aside.count, 0)
     return best, aside, scored
 
 
-def _add(best: list[Best], few: _Few, chunk: Chunk, scorers: Sequence[Scorer], others: Sequence[Any]) -> None:
+def _encoded(run: Run, values: Sequence[Any]) -> list[list[Features]]:
+    """The features of each of the few in each model of a run, which prepares them once."""
+    slot = run[0].against
+    items = run[0].part(slot).prepare(values)
+    return [scorer.each(slot, items) for scorer in run]
+
+
+def _add(best: list[Best], few: _Few, chunk: Chunk, runs: Sequence[Run], others: Sequence[Any]) -> None:
     once, at = distinct(chunk.values)
-    found = np.stack([_scores(scorer, once, facing) for scorer, facing in zip(scorers, others, strict=True)])
+    found = np.concatenate([_scores(run, once, facing) for run, facing in zip(runs, others, strict=True)])
     mean = found.mean(axis=0)
-    spread = found.std(axis=0, ddof=1) if len(scorers) > 1 else np.full_like(mean, np.nan)
+    spread = found.std(axis=0) if len(found) > 1 else np.full_like(mean, np.nan)
     names = chunk.names or [""] * len(chunk.rows)
     entries = [Entry(*each) for each in zip(chunk.rows, names, chunk.values, strict=True)]
     for place, each in zip(few.of.tolist(), best, strict=True):
         each.add(mean[at, place], spread[at, place], entries)
 
 
-def _scores(scorer: Scorer, values: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
-    """The scores ``[values, others]`` of one model; each value is prepared and encoded once."""
-    items = scorer.part(scorer.library).prepare(values)
-    found = np.empty((len(values), len(others)))
-    for batch in scorer.batches(scorer.library, items):
-        features = scorer.features(scorer.library, [items[i] for i in batch])
-        for place, other in enumerate(others):
-            found[batch, place] = scorer.scores(features, other)
+def _scores(run: Run, values: Sequence[Any], others: Sequence[Sequence[Features]]) -> NDArray[np.float64]:
+    """The scores ``[models, values, others]`` of a run; each value is prepared once, and encoded once a model."""
+    slot = run[0].library
+    items = run[0].part(slot).prepare(values)
+    found = np.empty((len(run), len(values), len(others[0])))
+    for batch in run[0].batches(slot, items):
+        some = [items[i] for i in batch]
+        for scorer, facing, own in zip(run, others, found, strict=True):
+            features = scorer.features(slot, some)
+            for place, other in enumerate(facing):
+                own[batch, place] = scorer.scores(features, other)
     return found
 
 

@@ -37,7 +37,7 @@ class Draws:
         found = [self._samples(member, kept, others) for member in range(len(self.scorers))]
         if not any(np.ptp(each, axis=0).any() for samples in found for each in samples):
             return None
-        return [np.std(np.concatenate(each), axis=0, ddof=1) for each in zip(*found, strict=True)]
+        return [np.std(np.concatenate(each), axis=0) for each in zip(*found, strict=True)]
 
     def _samples(self, member: int, kept: Sequence[Sequence[Any]], others: Sequence[Any]) -> list[NDArray[np.float64]]:
         """The scores of one model's draws for each other ``[draws, kept]``."""

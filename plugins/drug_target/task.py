@@ -31,8 +31,8 @@ from medplug.plugins.drug_target.splitting import alike, domains, units
 
 if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
-    from medplug.core.screening.sides import Screened
     from medplug.core.data.twins import Alike
+    from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 

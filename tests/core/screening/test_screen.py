@@ -14,6 +14,7 @@ import pytest
 
 from medplug.core.data.content import JointRow
 from medplug.core.data.targets import Target
+from medplug.core.ensemble import Ensemble
 from medplug.core.errors import DataError, RowsError, UsageError
 from medplug.core.predictor import Predictor
 from medplug.core.screening.options import Screen
@@ -155,7 +156,7 @@ def test_an_ensemble_scores_by_the_mean_and_spreads_over_its_models(
     found = screened(*models, library=numbers, against=few, draws=None, chunk=9)
     each = [all_pairs(model, numbers, few)["score"].to_numpy() for model in models]
     pairs = all_pairs(models[0], numbers, few).with_columns(
-        pl.Series("score", np.mean(each, axis=0)), pl.Series("std", np.std(each, axis=0, ddof=1))
+        pl.Series("score", np.mean(each, axis=0)), pl.Series("std", np.std(each, axis=0))
     )
     for name in few["name"]:
         mine, wanted = found.frame.filter(pl.col("few") == name), ranked(pairs, name, 60)
@@ -164,6 +165,24 @@ def test_an_ensemble_scores_by_the_mean_and_spreads_over_its_models(
     assert found.spread == "std is the standard deviation over 3 models"
     both = screened(*models, library=numbers, against=few, draws=4, top=3)
     assert both.spread == "std is the standard deviation over 4 draws of dropout of each of 3 models"
+
+
+def test_the_members_of_one_run_are_an_ensemble_as_in_predict(
+    make: Make, numbers: pl.DataFrame, few: pl.DataFrame
+) -> None:
+    models = [make(seed=seed, target=BINARY) for seed in range(3)]
+    apart = screened(*models, library=numbers, against=few, draws=None)
+    run = replace(models[0], model=Ensemble([each.model for each in models], BINARY))
+    found = screened(run, library=numbers, against=few, draws=None)
+    assert found.spread == apart.spread and found.frame.equals(apart.frame)
+    wanted = ranked(all_pairs(run, numbers, few), "b", 60)["score"]
+    np.testing.assert_allclose(found.frame.filter(pl.col("few") == "b")["p_active"], wanted, rtol=1e-5)
+    again = [make(seed=seed, target=BINARY) for seed in range(3)]
+    run = replace(again[0], model=Ensemble([each.model for each in again], BINARY))
+    screened(run, library=numbers, against=few)
+    first, *others = (each.model.backbone.part("many") for each in again)  # type: ignore[operator, union-attr]
+    assert len(first.prepared) == 59 and not any(each.prepared for each in others)
+    assert [each.encoded for each in (first, *others)] == [59, 59, 59]
 
 
 def test_models_that_predict_different_things_are_no_ensemble(
