@@ -13,6 +13,8 @@ import click
 from medplug.core.errors import MedplugError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from medplug.core.plan import Plan
     from medplug.core.plugins import Plugins
 
@@ -54,6 +56,23 @@ class Cli(click.Group):
                 raise
             click.echo(f"medplug: {_unexpected(error)}", err=True)
             ctx.exit(1)
+
+
+def _screening(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a screening; unset ones are None or empty."""
+    options = (
+        click.option("--against", type=_FILE, help="Score a library, INPUT, against these (targets: FASTA or table)."),
+        click.option("--top", type=int, help="With --against: how many to keep of the library (default 1000)."),
+        click.option("--lowest", is_flag=True, default=None, help="With --against: rank the lowest scores first."),
+        click.option("--draws", type=int, help="With --against: draws of dropout for std (0: none; default 20)."),
+        click.option("--seed", type=int, help="With --against: the seed of the draws (default 0)."),
+        click.option(
+            "--with", "members", type=_FILE, multiple=True, help="With --against: one more run, for an ensemble."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def _speaks() -> bool:
@@ -164,6 +183,7 @@ def rank(
 )
 @click.option("--masks", type=_FILE, help="A folder for predicted masks, one PNG a row.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
+@_screening
 @_root
 @_device
 @_debug
@@ -176,14 +196,26 @@ def predict(
     root: Path | None,
     device: str,
     debug: bool,
+    **screening: Any,
 ) -> None:
-    """Predict the rows of a table (for images also: a folder, or one file) with a finished run."""
+    """Predict the rows of a table (for images also: a folder, or one file) with a finished run.
+
+    With --against INPUT is a library, whose entities are ranked for each of those of the other file.
+    """
     from medplug.core.api import load
     from medplug.core.data.output import check_folder, check_output, write_table
     from medplug.core.terminal import counting
 
     check_output(output)
     check_folder(masks)
+    if given := {name: value for name, value in screening.items() if value not in (None, ())}:
+        from medplug.core.screening.command import screen_files
+
+        given |= {"masks": masks}
+        frame, told = screen_files(folder, table, given, on_error=on_error, device=device, root=root)
+        write_table(frame, output)
+        click.echo("\n".join(told), err=True)
+        return
     predictor = load(folder, device=device, root=root)
     with counting(sys.stderr, "predicting") as report:
         frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)

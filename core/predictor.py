@@ -30,6 +30,7 @@ from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.model import Model
+from medplug.core.screening.options import Screen
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
@@ -115,6 +116,24 @@ class Predictor:
         if isinstance(self.model, Ensemble):
             beside.append(spread_column(self.target, probabilities, self.model.spread(found)))
         return prediction_frame(self.target, columns, probabilities).with_columns(beside), problems.in_order()
+
+    def screen(
+        self,
+        library: Rows,
+        *,
+        against: Rows,
+        members: Sequence[Predictor] = (),
+        how: Screen | None = None,
+        report: Report = _silent,
+    ) -> pl.DataFrame:
+        """The entities of `library` that rank best against each of `against`, as a frame; both are files or tables.
+
+        `members` are further models of an ensemble with this one. See `medplug.core.screening.screen.screen`.
+        """
+        from medplug.core.screening.screen import screen
+
+        many, few = (_columns(each) if isinstance(each, list | tuple) else each for each in (library, against))
+        return screen([self, *members], many, few, how or Screen(), report).frame
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medplug.core.data.targets import Target
     from medplug.core.data.twins import Alike
     from medplug.core.images.store import StoredImage
+    from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
 
 
@@ -272,4 +273,8 @@ class Task(ABC):
 
     def tree_features(self) -> TreeFeatures | None:
         """What the baseline of boosted trees reads (a table's values, say); None where it has nothing to read."""
+        return None
+
+    def screening(self) -> Screened | None:
+        """How the entities of two slots are read, to score all their pairs; None where rows are no pairs."""
         return None

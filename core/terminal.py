@@ -50,9 +50,14 @@ def watching(stream: TextIO, *, quiet: bool = False) -> Iterator[progress.Watch 
 
 @contextmanager
 def counting(stream: TextIO, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A single bar for `what`, as a function of (done, total)."""
+    """A single bar for `what`, as a function of (done, total); where the total is 0 nobody knows it."""
     with watching(stream) as watch:
-        yield lambda done, total: watch(progress.Progress(what, done, total)) if watch else None
+
+        def report(done: int, total: int) -> None:
+            if watch:
+                watch(progress.Progress(what if total else f"{what}: {done:,}", done, total))
+
+        yield report
 
 
 def show_run(folder: Path, scores: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -36,3 +38,14 @@ def test_every_fusion_gives_what_its_plain_reference_gives_and_is_timed_beside_i
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| `")]
     assert {row[0] for row in rows} == FUSIONS
     assert all(float(row[1]) > 0 and float(row[4]) > 0 for row in rows)
+
+
+def test_a_screening_is_timed_and_its_memory_told(tmp_path: Path) -> None:
+    pytest.importorskip("rdkit", reason="rdkit is an extra: pip install 'medplug[chem]'")
+    small = ["--molecules", "40", "--targets", "1", "2", "--draws", "2"]
+    command = [sys.executable, str(BENCHMARKS / "screening.py"), str(tmp_path / "run"), *small]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| 40")]
+    assert [row[1] for row in rows] == ["1", "2"]
+    assert all(float(value) > 0 for row in rows for value in row[2:])

@@ -96,7 +96,7 @@ class Wanted:
 
     def _named_by(self, key: str) -> str:
         """How a column is named: by its key, one among several (``data.tabular[1]``) by that of all."""
-        if self.key in ("INPUT", "DATA"):  # tables for a finished model, whose keys are settled
+        if self.key in ("INPUT", "DATA", "against"):  # tables for a finished model, whose keys are settled
             return "give its columns the names that the model learned from"
         whole, among, _ = key.replace(" (", "[").partition("[")  # data.also (NAME) is one of several, too
         if among:
@@ -136,10 +136,17 @@ def open_bytes(path: Path) -> IO[bytes]:
 @contextmanager
 def csv_rows(path: Path, separator: str) -> Iterator[Iterator[list[str]]]:
     """The records of a CSV file as Python's strict reader sees them; a note may be longer than its usual limit."""
-    with _FIELD_LIMIT, io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="\n") as text:
+    with long_fields(), io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="\n") as text:
+        yield csv.reader(text, delimiter=separator, strict=True)
+
+
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Inside, Python's CSV reader takes cells of any length; the limit is one for all threads, which take turns."""
+    with _FIELD_LIMIT:
         limit = csv.field_size_limit(sys.maxsize)
         try:
-            yield csv.reader(text, delimiter=separator, strict=True)
+            yield
         finally:
             csv.field_size_limit(limit)
 

@@ -23,6 +23,7 @@ from medplug.core.errors import did_you_mean
 
 T = TypeVar("T")
 ALLOWED = ".csv, .tsv, .jsonl, .ndjson (these also with .gz) and .parquet"
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _OTHER_WAYS = {
     ".xlsx": "save the sheet as 'CSV UTF-8'",
     ".xls": "save the sheet as 'CSV UTF-8'",
@@ -35,7 +36,7 @@ _OTHER_WAYS = {
 def read_file(source: str | Path, wanted: Wanted) -> pl.DataFrame:
     """Read the wanted columns of a file; raises `DataError` for whatever is wrong with it."""
     path = existing(source, wanted)
-    reader = _reader(path, wanted)
+    reader = _READERS[table_format(path, wanted)]
     if path.stat().st_size == 0:
         raise wanted.error("the file is empty (0 bytes)", "give a table with a header and rows")
     return reader(path, wanted)
@@ -79,10 +80,11 @@ def _format(path: Path) -> str | None:
     return ending if ending in _READERS and (plain == name or ending != ".parquet") else None
 
 
-def _reader(path: Path, wanted: Wanted) -> Callable[[Path, Wanted], pl.DataFrame]:
+def table_format(path: Path, wanted: Wanted) -> str:
+    """The ending that says how a table is written (``.csv``, without ``.gz``); `DataError` for any other."""
     ending = _format(path)
     if ending:
-        return _READERS[ending]
+        return ending
     got = "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
     what = f"its ending is {got!r}; allowed: {ALLOWED}"
     raise wanted.error(what, _OTHER_WAYS.get(path.suffix.lower(), "save it in one of these formats"))

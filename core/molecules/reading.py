@@ -126,9 +126,15 @@ def parsed(smiles: str) -> Any:
         raise MoleculeError("it has no atoms")
     if atoms > MAX_ATOMS:
         raise MoleculeError(f"it has {atoms} atoms; at most {MAX_ATOMS} are read: this is no small molecule")
-    if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
+    if molecule.HasSubstructMatch(_placeholder()):  # a loop over atoms in Python takes longer than the parsing
         raise MoleculeError("it has a placeholder (* or an R group) where an atom is needed; give a whole molecule")
     return molecule
+
+
+@cache
+def _placeholder() -> Any:
+    """The pattern of an atom that is none."""
+    return rdkit().MolFromSmarts("[#0]")
 
 
 def _check_text(text: str) -> None:
@@ -136,7 +142,7 @@ def _check_text(text: str) -> None:
         raise MoleculeError("the SMILES is empty")
     if len(text) > MAX_CHARACTERS:
         raise MoleculeError(f"it has {len(text)} characters; at most {MAX_CHARACTERS} are read: is it a SMILES?")
-    if any(character.isspace() for character in text):
+    if len(text.split()) > 1:
         raise MoleculeError("it has a blank inside; give one SMILES a cell and nothing beside it")
     if not (text.isascii() and text.isprintable()):
         raise MoleculeError("it has characters that no SMILES has; write it in plain ASCII")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
 from medplug.core.data.faults import Wanted, explain_bytes, open_bytes
 from medplug.core.data.files import existing
+from medplug.core.errors import DataError
 from medplug.core.molecules.reading import quiet, rdkit
 
 SMILES = "smiles"
@@ -40,22 +43,41 @@ def table_of_sdf(path: str | Path, *, key: str = "data.drugs") -> pl.DataFrame:
     for a file that cannot be read or is no SDF file, and `ConfigError` where
     rdkit is not installed.
     """
+    records = [record for batch in _batches(Path(path), sys.maxsize, key) for record in batch]
+    return _frame(records)
+
+
+def stream_sdf(path: Path, rows: int, key: str) -> Iterator[pl.DataFrame]:
+    """The same in frames of at most `rows` records; each has the data fields of its own records."""
+    return map(_frame, _batches(path, rows, key))
+
+
+def _batches(path: Path, rows: int, key: str) -> Iterator[list[_Record]]:
     rdkit()
     wanted = Wanted(key, str(path))
     file = existing(path, wanted)
+    with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as lines:
+        found, first = _records(lines), True
+        while batch := _next(found, rows, file, wanted):
+            if first and not any(record.ended for record in batch):
+                raise _no_sdf(wanted)
+            first = False
+            yield batch
+    if first:
+        raise _no_sdf(wanted)
+
+
+def _next(records: Iterator[list[str]], rows: int, file: Path, wanted: Wanted) -> list[_Record]:
     try:
-        with io.TextIOWrapper(open_bytes(file), encoding="utf-8-sig") as lines, quiet():
-            records = [_record(record) for record in _records(lines)]
+        with quiet():
+            return [_record(record) for record in islice(records, rows)]
     except (UnicodeDecodeError, EOFError, OSError, zlib.error):
-        records = None
-    if records is None:
-        step = "copy or export it again"
-        raise explain_bytes(file, wanted) or wanted.error("it cannot be read to its end", step)
-    if not any(record.ended for record in records):
-        raise wanted.error(
-            f"it is no SDF file: no line of it is {_END!r}", "export the molecules as SDF, or as a table"
-        )
-    return _frame(records)
+        pass  # explained below, without the reader's own words
+    raise explain_bytes(file, wanted) or wanted.error("it cannot be read to its end", "copy or export it again")
+
+
+def _no_sdf(wanted: Wanted) -> DataError:
+    return wanted.error(f"it is no SDF file: no line of it is {_END!r}", "export the molecules as SDF, or as a table")
 
 
 def _frame(records: list[_Record]) -> pl.DataFrame:

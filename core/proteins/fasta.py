@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,11 @@ def table_of_fasta(path: str | Path, *, key: str = "data.targets") -> pl.DataFra
         },
         schema=dict.fromkeys(("id", "description", "sequence"), pl.String),
     )
+
+
+def stream_fasta(path: Path, rows: int, key: str) -> Iterator[pl.DataFrame]:
+    """The same in frames of at most `rows` records, once all of the file is read and checked."""
+    return table_of_fasta(path, key=key).iter_slices(rows)
 
 
 def _records(lines: Iterable[str]) -> tuple[list[_Record], int | None]:

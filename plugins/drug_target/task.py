@@ -24,6 +24,7 @@ from medplug.core.proteins.reading import read_sequences
 from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
 from medplug.plugins.drug_target.entities import Which, of_id, of_structure
 from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
+from medplug.plugins.drug_target.libraries import screened
 from medplug.plugins.drug_target.pairs import Lookup
 from medplug.plugins.drug_target.repeats import once, refuse_conflicts
 from medplug.plugins.drug_target.sample import sample
@@ -32,6 +33,7 @@ from medplug.plugins.drug_target.splitting import alike, domains, units
 if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
     from medplug.core.data.twins import Alike
+    from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
     from medplug.plugins.drug_target.options import DrugTargetData, DrugTargetOptions
 
@@ -137,6 +139,10 @@ class DrugTarget(Task):
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """One row a pair, unless ``data.duplicates`` keeps all."""
         return (train, {}) if self.data.duplicates == "keep" else once(train)
+
+    def screening(self) -> Screened:
+        """Libraries of molecules are scored against proteins."""
+        return screened(self.data)
 
     def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
         """What pairs stay together by: the drug, the protein, both, the scaffold or the protein's cluster."""

@@ -11,7 +11,7 @@ import pytest
 from medplug.core.data.problems import Problems
 from medplug.core.errors import DataError
 from medplug.core.molecules.reading import read_molecules, standardise
-from medplug.core.molecules.sdf import table_of_sdf
+from medplug.core.molecules.sdf import stream_sdf, table_of_sdf
 
 Chem = pytest.importorskip("rdkit.Chem", reason="rdkit is an extra: pip install 'medplug[chem]'")
 ALANINE = "C[C@H](N)C(=O)O"
@@ -116,3 +116,18 @@ def test_what_is_no_sdf_file_is_refused(tmp_path: Path, content: bytes, reason: 
 def test_a_missing_file_is_told_by_its_key(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.drugs .*there is no such file"):
         table_of_sdf(tmp_path / "none.sdf")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_a_stream_of_records_is_the_table(tmp_path: Path, rows: int) -> None:
+    path = sdf(tmp_path, block("CCO", "one"), block("CC", "two"), block("N", "three"))
+    found = list(stream_sdf(path, rows, "INPUT"))
+    assert max(frame.height for frame in found) <= rows
+    assert pl.concat(found).equals(table_of_sdf(path))
+
+
+def test_a_stream_of_what_is_no_sdf_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "drugs.sdf"
+    path.write_text("smiles\nCCO\n")
+    with pytest.raises(DataError, match="INPUT .*it is no SDF file"):
+        list(stream_sdf(path, 2, "INPUT"))
