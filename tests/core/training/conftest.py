@@ -151,12 +151,12 @@ def begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Begu
     def make(keys: dict[str, Any]) -> Begun:
         found: list[Begun] = []
 
-        def stop(*handed: Any) -> None:
-            found.append(Begun(*handed))
+        def stop(build: Callable[[], Any], job: Any) -> None:
+            found.append(Begun(*build(), job))
             raise Stop
 
         with monkeypatch.context() as patch, pytest.raises(Stop):
-            patch.setattr(running, "train", stop)
+            patch.setattr(running, "train_members", stop)
             medplug.run(output=tmp_path / "begun", **keys)
         model, adapters, job = found[0]
         for _, adapter in adapters:
