@@ -74,11 +74,12 @@ def measured(given: argparse.Namespace) -> dict[str, float]:
     """One screening: pairs a second with the reading of files, and the peak memory of this process."""
     import medplug
     from medplug.core.screening.options import Screen
+    from medplug.core.screening.screen import screen
 
     model = medplug.load(given.run)
     how = Screen(draws=given.draws, workers=given.workers)
     start, computing = time.perf_counter(), time.process_time()
-    model.screen(given.library, against=given.against, how=how)
+    screen([model], given.library, given.against, how, lambda done, total: None)
     return {
         "seconds": time.perf_counter() - start,
         "CPU": time.process_time() - computing,
