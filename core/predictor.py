@@ -27,6 +27,7 @@ from medplug.core.frames.columns import also_columns, spread_column
 from medplug.core.frames.masks import regions_frame
 from medplug.core.frames.predictions import prediction_frame
 from medplug.core.judging.along import evaluate_also
+from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.model import Model
 from medplug.core.screening.options import TOP, Screen
@@ -143,7 +144,8 @@ class Predictor:
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.
 
-        So for the targets that were learned along, where the rows have labels of them (``also``).
+        So for the targets that were learned along, where the rows have labels of them (``also``). Where the task
+        tells of entities, as drugs, how the metrics lie over these (``by_entity``).
         """
         examples, _ = self._read(rows, self.task.data, labelled=True, on_error="stop")
         labels = examples.labels or []
@@ -169,6 +171,8 @@ class Predictor:
             found = estimate(self.target, encoded, predicted, names, **how)
             if self.target.kind == "treatment":
                 also["treatment"] = treatment_scores(self.target, encoded, predicted, **how)
+            if each := by_entity(self.task, examples, self.target, encoded, predicted, names):
+                also["by_entity"] = summary(each)
         metrics = {name: each.as_json() for name, each in found.items()}
         if along := evaluate_also(self.task, self.also, examples, others, **how):
             also["also"] = along

@@ -18,6 +18,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import predictions, rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged, judge
@@ -201,6 +202,8 @@ def _write(
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets)
     predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
+    if judged.entities:
+        entity_frame(dataset.target, judged.entities).write_parquet(folder.work / "by_entity.parquet")
     if (set_aside := rejected(dataset)) is not None:
         set_aside.write_parquet(folder.work / "rejected.parquet")
     folder.write_text("config.yaml", config_yaml(plan))

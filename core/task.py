@@ -135,6 +135,14 @@ class TreeFeatures(PlainFeatures, Protocol):
     def categorical(self) -> NDArray[np.bool_]:
         """Which columns are codes of categories ``[columns]``; known once they were learned."""
 
+    @property
+    def deep(self) -> bool:
+        """Whether columns tell much only where they meet, as those of a drug and a protein: it takes larger trees."""
+
+    @property
+    def told(self) -> str:
+        """What the trees read, as the report says it."""
+
 
 class Augmentation(Protocol):
     """Random changes of training batches, made on the training device.
@@ -167,6 +175,8 @@ class Task(ABC):
     sample_columns: ClassVar[Mapping[str, str]] = {}
     sample_is: ClassVar[str] = "generated"
     """What the rows of the built-in sample are, as the report says it."""
+    entities: ClassVar[tuple[str, ...]] = ()
+    """Slots whose values recur and are nobody's, as drugs and proteins: each one's scores are told. Never patients."""
     scratch: Path | None = None
     report: Callable[[int, int], None] = staticmethod(lambda done, total: None)
 
@@ -257,8 +267,12 @@ class Task(ABC):
     def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
         """Read tables from now on as `learned` says, which `learned` of another instance gave."""
 
+    def entity_name(self, slot: str, value: Any) -> str | None:
+        """What one of `entities` is called in the report (an id, not its content); None: by a number of its content."""
+        return None
+
     def tree_features(self) -> TreeFeatures | None:
-        """The values of a table's rows for the baseline of boosted trees; None where rows have no such values."""
+        """What the baseline of boosted trees reads (a table's values, say); None where it has nothing to read."""
         return None
 
     def screening(self) -> Screened | None:

@@ -106,7 +106,7 @@ def _read_splits(
         if (left_out := int((where == LEFT_OUT).sum())) > 0:
             facts.counts[f"rows left out by the column {data.split_column}"] = left_out
         named = {name: train.take(np.flatnonzero(where == name)) for name in SPLITS}
-        return _with_validation(task, named, data, seed, facts)
+        return _with_validation(task, named, data, seed, facts, oracle)
     given = {
         name: read(task, data, name, by, facts)[0] for name in ("validation", "test") if getattr(data, name) is not None
     }
@@ -121,14 +121,14 @@ def _named(names: list[str], data: DataConfig) -> Splits:
 
 
 def _with_validation(
-    task: Task, splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts
+    task: Task, splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts, oracle: bool
 ) -> dict[str, Examples]:
     """Splits that a column names; a validation split that it leaves out is cut off the training rows."""
     by = f"the column {data.split_column}" + (_folds(data) if data.test_folds else "")
     if len(splits["validation"]) or not len(splits["train"]):
         facts.split_by = by
         return splits
-    cut = _cut(task, splits["train"], data, seed, facts, {"test": splits["test"]})
+    cut = _cut(task, splits["train"], data, seed, facts, {"test": splits["test"]}, oracle)
     facts.split_by = f"{by}; validation rows, which it does not name, are cut off its training rows by {facts.split_by}"
     return {**cut, "test": splits["test"]}
 
@@ -145,7 +145,7 @@ def _cut(
     seed: int,
     facts: Facts,
     given: Mapping[str, Examples],
-    oracle: bool = False,
+    oracle: bool,
 ) -> dict[str, Examples]:
     """Cut the splits that have no table of their own off the training table."""
     shares = [share if name not in given else 0.0 for name, share in zip(SPLITS, data.fractions, strict=True)]

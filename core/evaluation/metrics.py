@@ -14,6 +14,7 @@ from medplug.core.specs import TargetKind
 
 ONE_LABEL: tuple[TargetKind, ...] = ("binary", "multiclass")
 CLASSES: tuple[TargetKind, ...] = (*ONE_LABEL, "multilabel")
+BINARY: tuple[TargetKind, ...] = ("binary",)
 NUMBER: tuple[TargetKind, ...] = ("regression",)
 TIME: tuple[TargetKind, ...] = ("survival",)
 ARMS: tuple[TargetKind, ...] = ("treatment",)
@@ -38,12 +39,14 @@ METRICS: dict[str, Metric] = {
     "micro_f1": Metric(confusion.micro_f1),
     "auroc": Metric(ranking.auroc),
     "auprc": Metric(ranking.auprc),
+    "ef1": Metric(ranking.ef1, BINARY),
     "log_loss": Metric(probabilistic.log_loss, greater_is_better=False),
     "brier": Metric(probabilistic.brier, greater_is_better=False),
     "ece": Metric(probabilistic.ece, greater_is_better=False),
     "mae": Metric(numeric.mae, NUMBER, greater_is_better=False),
     "mse": Metric(numeric.mse, NUMBER, greater_is_better=False),
     "r2": Metric(numeric.r2, NUMBER),
+    "rm2": Metric(numeric.rm2, NUMBER),
     "pearson": Metric(numeric.pearson, NUMBER),
     "spearman": Metric(numeric.spearman, NUMBER),
     "c_index": Metric(ranking.c_index, (*NUMBER, *TIME)),

@@ -50,6 +50,31 @@ def pearson(target: Target, labels: Labels, predicted: Probabilities) -> Statist
     return lambda weights: _correlation(*moments(weights))
 
 
+def rm2(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
+    """How well predicted numbers are the measured ones, up to a factor: r²(1 - √(r² - r0²)).
+
+    Roy and Roy (QSAR & Combinatorial Science, 2008). r² is the squared correlation and
+    r0² the share of the labels' variance that k times the prediction explains, k being
+    the slope of the measured on the predicted numbers through the origin: Σ(y p) / Σ(p p).
+    It can be below 0, and depends on where the unit has its zero. The program published
+    with DeepDTA (Öztürk et al. 2018), and those that took it over, square both terms under the
+    root once more than the paper says, so that their values differ a little.
+    """
+    moments, of_labels, of_predicted = _moments(labels, predicted[:, 0]), mean_of(labels), mean_of(predicted[:, 0])
+
+    def statistic(weights: Weights) -> Values:
+        y, p, both = moments(weights)
+        y_mean, p_mean = of_labels(weights), of_predicted(weights)
+        squared = _correlation(y, p, both) ** 2
+        slope = ratio(both + y_mean * p_mean, p + p_mean**2, otherwise=np.nan)
+        offset = ratio(y_mean * p - p_mean * both, p + p_mean**2, otherwise=np.nan)  # y_mean - slope * p_mean
+        missed = y - 2 * slope * both + slope**2 * p + offset**2
+        through_origin = 1 - ratio(missed, y, otherwise=np.nan)
+        return np.asarray(squared * (1 - np.sqrt(np.maximum(squared - through_origin, 0))))  # below 0: rounding
+
+    return statistic
+
+
 def spearman(target: Target, labels: Labels, predicted: Probabilities) -> Statistic:
     """The correlation of the ranks (Spearman, 1904), tied rows sharing their mean rank.
 

@@ -1,4 +1,4 @@
-"""Metrics of the order of the scores: AUROC, average precision and the concordance index, ties exact.
+"""Metrics of the order of the scores: AUROC, average precision, enrichment and the concordance index, ties exact.
 
 Rows are sorted once, into blocks of tied scores; a weighting then costs two
 sparse products and a running sum.
@@ -26,6 +26,8 @@ from medplug.core.evaluation.statistic import (
     membership,
     ratio,
 )
+
+PER_CENT = 100
 
 Curve = Callable[[NDArray[np.bool_], NDArray[np.float64]], Statistic]
 
@@ -65,6 +67,40 @@ def average_precision_of(positive: NDArray[np.bool_], scores: NDArray[np.float64
     return statistic
 
 
+def ef1(target: Target, labels: Labels, probabilities: Probabilities) -> Statistic:
+    """How many times the share of positive rows is higher in the first 1 % by score than in all rows.
+
+    The enrichment factor (as in Truchon and Bayly, J Chem Inf Model 2007) of a
+    binary target: 1 is what chance gives. The first 1 % are rounded up to whole rows, so that of
+    100 rows or fewer they are one; where they end within tied scores the hits are
+    those expected of all orders of these. `most_enrichment` is the most it can
+    be. NaN where no positive row has weight.
+    """
+    positives, negatives = _blocks(np.asarray(labels) == POSITIVE, -probabilities[:, POSITIVE], merge_positive=True)
+
+    def statistic(weights: Weights) -> Values:
+        found, false = (np.asarray(each @ weights.T, dtype=np.float64) for each in (positives, negatives))
+        sizes = found + false  # [blocks, b], best scores first
+        rows, top = _total(sizes), _first(_total(sizes))
+        before = np.cumsum(sizes, axis=0) - sizes
+        taken = np.clip(ratio(top - before, sizes, otherwise=0.0), 0, 1)
+        return ratio(np.einsum("kb,kb->b", found, taken) * rows, top * _total(found), otherwise=np.nan)
+
+    return statistic
+
+
+def most_enrichment(labels: Labels) -> float:
+    """What `ef1` gives where every positive row of encoded binary `labels` comes first; NaN without any."""
+    rows, positive = len(labels), int((np.asarray(labels) == POSITIVE).sum())
+    top = float(_first(np.array(rows)))
+    return min(top, positive) * rows / (top * positive) if positive else float("nan")
+
+
+def _first(rows: Values) -> Values:
+    """How many rows the first 1 % are."""
+    return np.asarray(np.ceil(rows / PER_CENT))  # not * 0.01, whose rounding makes 7 of 700 rows 8
+
+
 def _blocks(positive: NDArray[np.bool_], scores: NDArray[np.float64], *, merge_positive: bool) -> tuple[Any, Any]:
     """Sparse ones ``[blocks, rows]`` of the positive and of the negative rows, in ascending score.
 
@@ -92,10 +128,16 @@ def c_index(target: Target, labels: Labels, predicted: Probabilities) -> Statist
 
     Two different ranks part at one binary digit: the first where they differ.
     So the pairs that a digit parts are those of an AUROC within each group of
-    ranks that agree before it, and C is exact for every resample in n log n.
+    ranks that agree before it, and C is exact for every resample in n log n. So is
+    the sorting: of each digit's groups two that are in order become one, as in a merge sort.
     """
     rank, known, scores = _ordered(target, labels, predicted[:, 0])
-    digits = [_parted(rank, digit, scores, known) for digit in range(int(rank.max()).bit_length())]
+    score = np.unique(scores, return_inverse=True)[1]
+    order, digits = np.lexsort((score, rank)), []
+    for digit in range(int(rank.max()).bit_length()):
+        keys = (rank >> (digit + 1)) * (score.max() + 1) + score
+        order = order[np.argsort(keys[order], kind="stable")]
+        digits.append(_parted(rank, digit, score, known, order))
     of_rank, first = ones(rank, np.ones(len(rank), dtype=np.bool_)), ones(rank, known)
 
     def statistic(weights: Weights) -> Values:
@@ -119,12 +161,20 @@ def _ordered(
     return np.unique(2 * times + ~came, return_inverse=True)[1], came, -predicted
 
 
-def _parted(rank: NDArray[np.int64], digit: int, scores: NDArray[np.float64], known: NDArray[np.bool_]) -> Statistic:
-    """How many pairs of rows that this digit of their ranks parts, the lower one `known`, are scored in that order."""
-    group, upper = rank >> (digit + 1), (rank >> digit) % 2 == 1
-    _, score = np.unique(scores, return_inverse=True)
-    keys, block = np.unique(group * (score.max() + 1) + score, return_inverse=True)
-    _, start, of_block = np.unique(keys // (score.max() + 1), return_index=True, return_inverse=True)
+def _parted(
+    rank: NDArray[np.int64], digit: int, score: NDArray[np.int64], known: NDArray[np.bool_], order: NDArray[np.int64]
+) -> Statistic:
+    """How many pairs of rows that this digit of their ranks parts, the lower one `known`, are scored in that order.
+
+    `order` sorts the rows by the digits before it, and by `score` where these agree.
+    """
+    group, upper = (rank >> (digit + 1))[order], (rank >> digit) % 2 == 1
+    new_group = np.concatenate([[True], group[1:] != group[:-1]])
+    new_block = new_group | np.concatenate([[True], np.diff(score[order]) != 0])
+    block = np.empty_like(rank)
+    block[order] = np.cumsum(new_block) - 1
+    opens = new_group[new_block]  # which blocks are the first of a group
+    start, of_block = np.flatnonzero(opens), np.cumsum(opens) - 1
     uppers, lowers = ones(block, upper), ones(block, ~upper & known)
 
     def statistic(weights: Weights) -> Values:

@@ -35,19 +35,21 @@ def tree_baseline(
     seed: int,
     *,
     categorical: NDArray[np.bool_],
+    deep: bool = False,
 ) -> Found:
     """What boosted trees predict of test rows ``[rows, columns]``, and notes on how they were chosen on validation.
 
     Of times to an event they predict the martingale residuals of a model without
     features (Therneau, Grambsch and Fleming, 1990), which put rows in order by risk; of
     treatments each arm's outcome from its own rows, and the arm. `metric` chooses
-    where it is of the target that trees are grown for, else the loss does.
+    where it is of the target that trees are grown for, else the loss does. `deep`: see `boosted_trees`;
+    what times and treatments are brought to takes trees of the usual size.
     """
     if target.kind == "survival":
         return _of_risks(train, validation, test, seed, categorical)
     if target.kind == "treatment":
         return _of_arms(train, validation, test, target, seed, categorical)
-    return boosted_trees(*train, *validation, test, target, metric, seed, categorical=categorical)
+    return boosted_trees(*train, *validation, test, target, metric, seed, categorical=categorical, deep=deep)
 
 
 def _of_risks(train: Split, validation: Split, test: Matrix, seed: int, categorical: NDArray[np.bool_]) -> Found:

@@ -23,11 +23,16 @@ from medplug.core.evaluation.statistic import Labels, Probabilities, membership
 RATES = (0.05, 0.15)
 LEAVES = (4, 16)
 ROUNDS = (25, 50, 100)
+DEEP = (0.1,), (8, 64), (75, 150, 300, 600)
+"""Rates, leaves and rounds for columns that tell little by themselves and much where they meet."""
+MOST_ROWS = 100_000
+"""Deep trees are grown on so many training rows at most, drawn at random: all of a million would take an hour."""
 MOST_NUMBERS = 256
 """Of more numeric columns trees read those that go with the training labels most: all of them would take hours."""
 _LEAST = 20  # rows a leaf, as scikit-learn has it; of few training rows a twentieth of them
 
 Matrix = NDArray[np.float64]
+Rounds = tuple[int, ...]
 
 
 class Setting(NamedTuple):
@@ -49,6 +54,7 @@ def boosted_trees(
     seed: int,
     *,
     categorical: NDArray[np.bool_],
+    deep: bool = False,
 ) -> tuple[Probabilities, dict[str, Any]]:
     """Grow trees on training rows, choose how on validation by `metric`, and predict the test rows.
 
@@ -56,7 +62,8 @@ def boosted_trees(
     missing; `categorical` ``[columns]`` says which columns are codes. Labels are
     encoded. Gives probabilities ``[rows, classes]`` (of a number the predicted values
     ``[rows, 1]``) and notes: the setting, its validation score, and all that were
-    tried. Of wide tables `MOST_NUMBERS` numeric columns are read, those of the
+    tried. With `deep` trees have more leaves and there are more of them, as `DEEP` says, on
+    `MOST_ROWS` rows at most. Of wide tables `MOST_NUMBERS` numeric columns are read, those of the
     strongest correlation with the training labels. A class that training never saw has probability 0; a label of a
     single value in training its prior by Laplace's rule of succession. Where no
     column varies in training the majority is predicted. Where
@@ -71,12 +78,15 @@ def boosted_trees(
         return majority(train_labels, target, len(test)), {"rounds": 0, "why": "no column varies in training"}
     read = _most_telling(train, train_labels, target, categorical)
     train, validation, test, categorical = train[:, read], validation[:, read], test[:, read], categorical[read]
+    train, train_labels, thinned = _thinned(train, train_labels, seed) if deep else (train, train_labels, {})
+    rates, sizes, stages = _deep(len(train)) if deep else (RATES, LEAVES, ROUNDS)
     tried: dict[Setting, Probabilities] = {}
     predicted: dict[Setting, Probabilities] = {}
-    for rate, leaves in product(RATES, LEAVES):
+    others = np.concatenate([validation, test])
+    for rate, leaves in product(rates, sizes):
         model = {"learning_rate": rate, "max_leaf_nodes": leaves, **_model(train, categorical, seed)}
         with undisturbed(train):
-            for rounds, values in _grown(model, train, train_labels, np.concatenate([validation, test]), target):
+            for rounds, values in _grown(model, stages, train, train_labels, others, target):
                 setting = Setting(rate, leaves, rounds)
                 tried[setting], predicted[setting] = np.split(values, [len(validation)])
     metric, scores = _scores(tried, validation_labels, target, metric)
@@ -88,8 +98,23 @@ def boosted_trees(
         "rounds": best.rounds,
         "validation": {metric: _defined(scores[best])},
         "tried": shown,
+        **thinned,
     }
     return predicted[best], notes
+
+
+def _deep(rows: int) -> tuple[tuple[float, ...], tuple[int, ...], Rounds]:
+    """`DEEP` for so many training rows: few of them are learned by heart long before the last round."""
+    rates, leaves, rounds = DEEP
+    return rates, leaves, tuple(each for each in rounds if each <= max(rows // 4, rounds[0]))
+
+
+def _thinned(train: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels, dict[str, int]]:
+    """The training rows, some of them where they are too many, and a note of how many then."""
+    if len(train) <= MOST_ROWS:
+        return train, labels, {}
+    rows = np.sort(np.random.default_rng(seed).choice(len(train), MOST_ROWS, replace=False))
+    return train[rows], labels[rows], {"training rows": MOST_ROWS}
 
 
 def _readable(
@@ -134,7 +159,6 @@ def _scaled(numbers: Matrix) -> Matrix:
 def _model(train: Matrix, categorical: NDArray[np.bool_], seed: int) -> dict[str, Any]:
     """The arguments that all settings share."""
     return {
-        "max_iter": max(ROUNDS),
         "min_samples_leaf": max(1, min(_LEAST, len(train) // _LEAST)),
         "categorical_features": categorical if categorical.any() else None,
         "early_stopping": False,
@@ -143,35 +167,36 @@ def _model(train: Matrix, categorical: NDArray[np.bool_], seed: int) -> dict[str
 
 
 def _grown(
-    model: Mapping[str, Any], train: Matrix, labels: Labels, others: Matrix, target: Target
+    model: Mapping[str, Any], stages: Rounds, train: Matrix, labels: Labels, others: Matrix, target: Target
 ) -> Iterator[tuple[int, Probabilities]]:
-    """What the first trees predict for `others` ``[rows, classes]``, after each number of `ROUNDS`."""
+    """What the first trees predict for `others` ``[rows, classes]``, after each number of rounds in `stages`."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    model = {**model, "max_iter": max(stages)}
     if target.kind == "regression":
         fitted = HistGradientBoostingRegressor(**model).fit(train, labels)
-        yield from ((rounds, values[:, None]) for rounds, values in _staged(fitted.staged_predict(others)))
+        yield from ((rounds, values[:, None]) for rounds, values in _staged(fitted.staged_predict(others), stages))
     elif target.kind == "multilabel":
-        yield from _grown_by_label(model, train, labels, others)
+        yield from _grown_by_label(model, stages, train, labels, others)
     else:
         seen = np.unique(labels)
         constant = majority(labels, target, len(others))
         if len(seen) == 1:
-            yield from ((rounds, constant) for rounds in ROUNDS)
+            yield from ((rounds, constant) for rounds in stages)
             return
         fitted = HistGradientBoostingClassifier(**model).fit(train, labels)
-        for rounds, values in _staged(fitted.staged_predict_proba(others)):
+        for rounds, values in _staged(fitted.staged_predict_proba(others), stages):
             probabilities = np.zeros_like(constant)
             probabilities[:, seen] = values
             yield rounds, probabilities
 
 
 def _grown_by_label(
-    model: Mapping[str, Any], train: Matrix, labels: Labels, others: Matrix
+    model: Mapping[str, Any], stages: Rounds, train: Matrix, labels: Labels, others: Matrix
 ) -> Iterator[tuple[int, Probabilities]]:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    found = {rounds: np.zeros((len(others), labels.shape[1])) for rounds in ROUNDS}
+    found = {rounds: np.zeros((len(others), labels.shape[1])) for rounds in stages}
     for c in range(labels.shape[1]):
         present = int(labels[:, c].sum())
         if present in (0, len(labels)):
@@ -179,14 +204,14 @@ def _grown_by_label(
                 values[:, c] = (present + 1) / (len(labels) + 2)
             continue
         fitted = HistGradientBoostingClassifier(**model).fit(train, labels[:, c])
-        for rounds, values in _staged(fitted.staged_predict_proba(others)):
+        for rounds, values in _staged(fitted.staged_predict_proba(others), stages):
             found[rounds][:, c] = values[:, 1]
     yield from found.items()
 
 
-def _staged(stages: Iterator[NDArray[np.float64]]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """What was predicted after each number of `ROUNDS`."""
-    yield from ((rounds, values) for rounds, values in enumerate(stages, 1) if rounds in ROUNDS)
+def _staged(predicted: Iterator[NDArray[np.float64]], stages: Rounds) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """What was predicted after each number of rounds in `stages`."""
+    yield from ((rounds, values) for rounds, values in enumerate(predicted, 1) if rounds in stages)
 
 
 def _scores(

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
+from medplug.core.evaluation.entities import EntityScores
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.evaluation.tree_baseline import Split, tree_baseline
 from medplug.core.judging.along import judge_also
+from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.modalities import by_modality
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.judging.twins import without_twins
@@ -34,6 +36,7 @@ class Judged:
     probabilities: NDArray[np.float64]
     baseline: NDArray[np.float64]
     baseline_notes: dict[str, Any]
+    entities: tuple[EntityScores, ...] = ()
 
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
@@ -56,6 +59,7 @@ class Judged:
             uses_unlabelled=trained.uses_unlabelled,
             chosen_on_source=not dataset.splits["validation"].tells_of_target,
             tested_on_source=not dataset.splits["test"].tells_of_target,
+            entities=self.entities,
         )
 
 
@@ -110,8 +114,11 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         scores["by_modality"] = by_modality(dataset, trained, plain.majority, metric, how)
     if dataset.also:
         scores["also"] = judge_also(task, dataset, trained, plan)
+    entities = by_entity(task, test, target, labels, probabilities, names)
+    if entities:
+        scores["by_entity"] = summary(entities)
     notes = plain.notes if trees is None else {**plain.notes, "trees": trees[1]}
-    return Judged(metric, scores, labels, probabilities, plain.linear, notes)
+    return Judged(metric, scores, labels, probabilities, plain.linear, notes, entities)
 
 
 def _without_twins(
@@ -126,12 +133,12 @@ def _without_twins(
 
 
 def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]] | None:
-    """What boosted trees predict of the test rows, where rows have values."""
+    """What boosted trees predict of the test rows, where there is something that they read."""
     features = task.tree_features()
     if features is None:
         return None
     train, validation, test = (dataset.splits[name].values for name in ("train", "validation", "test"))
-    return tree_baseline(
+    predicted, notes = tree_baseline(
         Split(features.fit_transform(train), dataset.labels["train"]),
         Split(features.transform(validation), dataset.labels["validation"]),
         features.transform(test),
@@ -139,7 +146,9 @@ def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArra
         metric,
         seed,
         categorical=features.categorical,
+        deep=features.deep,
     )
+    return predicted, {"read": features.told, **notes}
 
 
 def chosen(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:

@@ -67,6 +67,16 @@ class TreeJoint:
         """Which columns are codes of categories ``[columns]``."""
         return np.concatenate([part.categorical for part in self._parts.values()])
 
+    @property
+    def deep(self) -> bool:
+        """Whether any slot's columns take larger trees."""
+        return any(part.deep for part in self._parts.values())
+
+    @property
+    def told(self) -> str:
+        """What the trees read of the slots."""
+        return " and ".join(dict.fromkeys(part.told for part in self._parts.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class _Block:

@@ -42,7 +42,12 @@ class PlainProtein:
         if not once:
             return np.zeros((0, 425))
         composition = [kmers(once, k=k).toarray().astype(np.float64) for k in (1, 2)]
-        return np.hstack([*composition, np.array([_of_whole(sequence) for sequence in once])])[at]
+        return np.hstack([*composition, whole(once)])[at]
+
+
+def whole(sequences: Sequence[str]) -> NDArray[np.float64]:
+    """The last five columns of `PlainProtein` ``[sequences, 5]``: length, hydropathy, charge, aromatic residues."""
+    return np.array([_of_whole(sequence) for sequence in sequences]).reshape(-1, 5)
 
 
 def _of_whole(sequence: str) -> list[float]:

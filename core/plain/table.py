@@ -42,6 +42,9 @@ class TreeTable:
     rows lack is missing. A row may be None, all of whose values are missing.
     """
 
+    deep = False
+    told = "the columns of values"
+
     def __init__(self) -> None:
         self._encoding: Encoding | None = None
 

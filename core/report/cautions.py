@@ -8,7 +8,7 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import constant_name, greater_is_better, leak_name, metric_name
 from medplug.core.report.twins import seen_before
-from medplug.core.report.words import transfer_verdict, verdict
+from medplug.core.report.words import transfer_verdict, trees_read, verdict
 
 FEW_ROWS = 100
 FEW_OF_A_CLASS = 10
@@ -63,7 +63,7 @@ def _trees(evidence: Evidence) -> Iterator[str]:
     if value is None or own is None or not (value > own if greater_is_better(evidence.metric) else value < own):
         return
     name = metric_name(evidence.metric, evidence.target.kind)
-    yield f"Boosted trees on the columns of values do better: {name} {estimate(trees, evidence.metric)}."
+    yield f"Boosted trees on {trees_read(evidence)} do better: {name} {estimate(trees, evidence.metric)}."
 
 
 def _treatment(evidence: Evidence) -> Iterator[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
+from medplug.core.evaluation.entities import EntityScores
 from medplug.core.evaluation.statistic import Labels
 from medplug.core.evaluation.survival import kaplan_meier, median_follow_up, median_time
 
@@ -94,7 +95,7 @@ class Evidence:
     counts by split what the backbone noticed; `notes` how the model was chosen.
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the
-    domain that the model is for.
+    domain that the model is for. `entities`: the scores of each drug, say, that many rows share.
     """
 
     title: str
@@ -115,3 +116,4 @@ class Evidence:
     uses_unlabelled: bool = False
     chosen_on_source: bool = False
     tested_on_source: bool = False
+    entities: tuple[EntityScores, ...] = ()

@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medplug.core.report import along, comparisons, modalities, tables
+from medplug.core.report import along, comparisons, entities, modalities, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
@@ -66,6 +66,10 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "transfer_verdict": transfer_verdict(evidence),
         "modalities": modalities.subsets(evidence),
         "shapley": modalities.shapley(evidence),
+        "entity_heading": entities.entity_heading(evidence),
+        "entities": entities.entity_tables(evidence),
+        "entity_spreads": entities.entity_spreads(evidence),
+        "entity_pictures": entities.entity_pictures(evidence),
         "along": along.learned_along(evidence),
         "treatments": treatment_tables(evidence),
         "assumptions": assumptions(evidence),

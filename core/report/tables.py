@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from medplug.core.evaluation.ranking import most_enrichment
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, plain, score, share
 from medplug.core.report.names import (
@@ -56,7 +57,15 @@ def results(evidence: Evidence) -> Table:
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
     header = ["metric", "model", *(named[name] for name in plain), "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
-    return Table(caption, header, rows, frozenset(best))
+    return Table(caption, header, rows, frozenset(best), notes=_most(evidence))
+
+
+def _most(evidence: Evidence) -> list[str]:
+    """How large an enrichment can be on these rows: what it is out of."""
+    if "ef1" not in evidence.scores["metrics"]:
+        return []
+    most = score(most_enrichment(evidence.labels), "ef1")
+    return [f"The {metric_name('ef1')} is 1 by chance and can be {most} at most on these rows."]
 
 
 def by_class(evidence: Evidence) -> Table:

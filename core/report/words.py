@@ -141,8 +141,13 @@ def baselines(evidence: Evidence) -> str:
         "survival": " and predict the martingale residuals of a model without features",
         "treatment": ", each arm's outcome by its own rows",
     }
-    trees = f" Boosted trees read the columns of values alone{how.get(evidence.target.kind, '')}."
+    trees = f" Boosted trees read {trees_read(evidence)} alone{how.get(evidence.target.kind, '')}."
     return _linear_and_constant(evidence) + trees
+
+
+def trees_read(evidence: Evidence) -> str:
+    """What the boosted trees were grown on."""
+    return str(evidence.notes["baseline"]["trees"]["read"])
 
 
 def _linear_and_constant(evidence: Evidence) -> str:

@@ -28,7 +28,10 @@ class JointLearner(Learner):
     def trained(self, notes: dict[str, Any], history: list[dict[str, float]]) -> Trained:
         """What training leaves, with the test rows also judged by every choice of modalities."""
         found = Learner.trained(self, notes, history)
-        add_subsets(found, self)
+        joint = self.model.backbone
+        assert isinstance(joint, JointBackbone)
+        saw_parts = joint.modality_dropout > 0 or any(len(item) < len(joint.parts) for item in self.items["train"])
+        add_subsets(found, self, every_choice=saw_parts)
         return found
 
 
@@ -69,11 +72,15 @@ def _standing(slot: str, part: Backbone, frozen: JointFeatures) -> tuple[Backbon
     return Encodings(part.width), encoded
 
 
-def add_subsets(trained: Trained, learner: Learner) -> None:
-    """Judge the test rows by every choice of modalities, each backbone running once, and tell the fusion's weights."""
+def add_subsets(trained: Trained, learner: Learner, *, every_choice: bool = True) -> None:
+    """Judge the test rows by every choice of modalities, each backbone running once, and tell the fusion's weights.
+
+    Without `every_choice` the weights alone: a model that never saw a row without a modality would only guess.
+    """
     model, joint, job = learner.model.eval(), learner.model.backbone, learner.job
     assert isinstance(joint, JointBackbone)
-    subsets, slots = joint.subsets, list(joint.parts)
+    slots = list(joint.parts)
+    subsets = joint.subsets if every_choice else joint.subsets[-1:]
 
     def every(inputs: Inputs) -> Tensor:
         features = joint.encoded(inputs)
@@ -85,7 +92,7 @@ def add_subsets(trained: Trained, learner: Learner) -> None:
     items = learner.items["test"]
     found = infer(every, joint, items, job.compute, job.stage("judging each choice of modalities"))
     outputs = job.dataset.target.outputs
-    for i, chosen in enumerate(subsets):
+    for i, chosen in enumerate(subsets if every_choice else ()):
         logits = found[:, i * outputs : (i + 1) * outputs].copy()
         logits[[not any(slot in item for slot in chosen) for item in items]] = np.nan
         trained.subsets[chosen] = logits

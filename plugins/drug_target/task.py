@@ -16,11 +16,12 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.evaluation.reported import reported
 from medplug.core.molecules.reading import rdkit, read_molecules
-from medplug.core.plain.joint import PlainJoint
+from medplug.core.plain.joint import PlainJoint, TreeJoint
 from medplug.core.plain.molecule import PlainMolecule
 from medplug.core.plain.protein import PlainProtein
+from medplug.core.plain.reduced import tree_molecules, tree_proteins
 from medplug.core.proteins.reading import read_sequences
-from medplug.core.task import Examples, PlainFeatures, Task
+from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
 from medplug.plugins.drug_target.entities import Which, of_id, of_structure
 from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
 from medplug.plugins.drug_target.libraries import screened
@@ -47,6 +48,7 @@ class DrugTarget(Task):
     slots: ClassVar[Mapping[str, Modality]] = {"drug": "molecule", "protein": "protein"}
     sample_columns: ClassVar[Mapping[str, str]] = {"drug": "drug", "target": "target"}
     sample_is: ClassVar[str] = "generated molecules and sequences with an invented affinity"
+    entities: ClassVar[tuple[str, ...]] = ("drug", "protein")
     options: DrugTargetOptions
     data: DrugTargetData
 
@@ -59,6 +61,7 @@ class DrugTarget(Task):
             )
         self._kind: Kind | None = None if options.target == "auto" else options.target
         self._lookup = Lookup(data)
+        self._called: dict[str, dict[str, str]] = {"drug": {}, "protein": {}}
 
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns of the SMILES and the sequence, of the ids where they are named, and of the label."""
@@ -85,6 +88,9 @@ class DrugTarget(Task):
         rows = np.arange(1, table.height + 1, dtype=np.int64)
         labels = self._labels(table, problems) if labelled else None
         examples = Examples(rows, inputs, labels, names=self._names(table))
+        if labelled:
+            self._call("drug", table, inputs["drug"])
+            self._call("protein", table, inputs["protein"])
         if labelled and self.data.duplicates == "refuse":
             refuse_conflicts(examples, self.data.label, problems)
         return examples
@@ -110,12 +116,25 @@ class DrugTarget(Task):
         return target_of(labels, "binary", self.options.positive)
 
     def metrics(self, target: Target) -> tuple[str, ...]:
-        """AUROC first of two classes and the squared error first of affinities, as the field reports them."""
-        return reported(target.kind, first={"binary": "auroc", "regression": "mse"}[target.kind])
+        """AUROC first of two classes and the squared error first of affinities, as the field reports them.
+
+        Besides what is told of any two classes or number: enrichment at 1 %, concordance and the modified r².
+        """
+        if target.kind == "regression":
+            return "mse", "c_index", "rm2", "pearson", "spearman", "mae", "r2"
+        return tuple(dict.fromkeys(("auroc", "auprc", "ef1", *reported("binary"))))
 
     def plain_features(self) -> PlainFeatures:
         """The simple features of both, side by side."""
         return PlainJoint({"drug": PlainMolecule(), "protein": PlainProtein()})
+
+    def tree_features(self) -> TreeFeatures:
+        """Reduced fingerprints and compositions of both, side by side: the strong classical baseline."""
+        return TreeJoint({"drug": tree_molecules(), "protein": tree_proteins()})
+
+    def entity_name(self, slot: str, value: Any) -> str | None:
+        """The first id that a structure was read with from a labelled table; None where there are no ids."""
+        return self._called[slot].get(value)
 
     def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
         """One row a pair, unless ``data.duplicates`` keeps all."""
@@ -168,6 +187,15 @@ class DrugTarget(Task):
         """What predictions call the rows: the ids of the drug and the target, as far as the table has them."""
         ids = [cells.texts(table[name], key) for key, name in self._ids.items() if name in table.columns]
         return [" / ".join(each or "?" for each in row) for row in zip(*ids, strict=True)] if ids else None
+
+    def _call(self, slot: str, table: pl.DataFrame, structures: Sequence[str | None]) -> None:
+        """Remember the ids of structures, for a report that tells of each one."""
+        column = self._ids.get(f"data.{'target' if slot == 'protein' else slot}")
+        if column in table.columns:
+            ids = cells.texts(table[column], f"data.{slot}")
+            for structure, name in zip(structures, ids, strict=True):
+                if structure and name:
+                    self._called[slot].setdefault(structure, name)
 
     @property
     def _ids(self) -> dict[str, str]:

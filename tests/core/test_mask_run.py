@@ -213,6 +213,7 @@ def test_the_measures_have_intervals_beside_a_baseline_and_their_difference(fini
     assert found["by_class"]["lesion"]["metrics"] == found["metrics"]
     assert 0 < found["by_class"]["lesion"]["n"] <= 6
     assert found["selection"] == {"metric": "dice", "split": "validation", "criterion": "validation"}
+    assert found["without_twins"] == {"same": {"n_left": 6, "n_twins": 0}}
     assert isinstance(found["verdict"], str) and found["verdict"]
 
 

@@ -97,3 +97,10 @@ def test_keys_that_do_not_go_together_are_refused(keys: dict[str, Any], told: st
 def test_shares_stand_beside_a_rule() -> None:
     assert DataConfig(split="random", shares=(0.8, 0.1, 0.1)).fractions == (0.8, 0.1, 0.1)
     assert DataConfig(split="random").fractions == DataConfig().fractions == (0.7, 0.1, 0.2)
+
+
+def test_texts_that_are_tested_on_and_learned_from_are_twins() -> None:
+    again = table().with_columns(text=pl.when(pl.col("fold") == 9).then(pl.lit("1 NOTE 1")).otherwise(pl.col("text")))
+    found = load(again, test_folds="9", validation_folds="4")
+    assert found.twins is not None and found.twins.same.all() and found.twins.near is None
+    assert not load(test_folds="9", validation_folds="4").twins.same.any()  # type: ignore[union-attr]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -7,6 +9,7 @@ from sklearn import metrics as sk
 from medplug.core.data.targets import Target
 from medplug.core.errors import UsageError
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER, METRICS, measure, metric_names, prepare
+from medplug.core.evaluation.ranking import most_enrichment
 
 KINDS = ("binary", "multiclass", "multilabel")
 CASES = [(kind, name) for kind in KINDS for name in metric_names(kind)]
@@ -58,6 +61,18 @@ def calibration_error(confidence, right, weights):
     return total / weights.sum()
 
 
+def enrichment(labels, scores, weights):
+    """The enrichment factor at 1 %, row by row from the best score; tied rows share what is left of the first 1 %."""
+    left = top = math.ceil(weights.sum() / 100)
+    hits = 0.0
+    for score in sorted(set(scores), reverse=True):
+        tied = scores == score
+        share = min(left / weights[tied].sum(), 1) if weights[tied].any() else 0
+        hits += share * (weights * labels)[tied].sum()
+        left = max(left - weights[tied].sum(), 0)
+    return hits / top / ((weights * labels).sum() / weights.sum())
+
+
 def reference(name, kind, labels, probabilities, weights):
     """The metric by scikit-learn (plainly, where it has none)."""
     decided = (probabilities >= 0.5).astype(int) if kind == "multilabel" else probabilities.argmax(axis=1)
@@ -72,6 +87,8 @@ def reference(name, kind, labels, probabilities, weights):
         return sk.f1_score(labels, decided, average=name[:5], **weighted)
     if name == "auroc":
         return sk.roc_auc_score(*one_vs_rest(kind, labels, probabilities), **weighted)
+    if name == "ef1":
+        return enrichment(labels, probabilities[:, 1], weights)
     if name == "auprc":
         return sk.average_precision_score(*one_vs_rest(kind, labels, probabilities), **weighted)
     if name == "brier":
@@ -136,7 +153,8 @@ def test_the_truth_as_probabilities_scores_best(kind, name):
     target, labels, _ = problem(kind)
     truth = np.eye(len(target.classes))[labels] if kind != "multilabel" else labels.astype(np.float64)
     best = measure(target, name, labels, truth, np.ones((1, len(labels))))
-    assert best == pytest.approx(1.0 if GREATER_IS_BETTER[name] else 0.0, abs=1e-12)
+    most = most_enrichment(labels) if name == "ef1" else 1.0
+    assert best == pytest.approx(most if GREATER_IS_BETTER[name] else 0.0, abs=1e-12)
 
 
 def test_auroc_is_the_share_of_pairs_in_order_with_rare_positives_and_long_runs():
@@ -200,8 +218,9 @@ def test_a_certain_error_costs_a_finite_log_loss():
 
 def test_names_are_listed_by_kind():
     of_classes = tuple(name for name, metric in METRICS.items() if "binary" in metric.kinds)
-    assert metric_names("binary") == of_classes == metric_names("multiclass")
-    assert set(of_classes) - set(metric_names("multilabel")) == {"balanced_accuracy"}
+    assert metric_names("binary") == of_classes
+    assert set(of_classes) - set(metric_names("multiclass")) == {"ef1"}
+    assert set(of_classes) - set(metric_names("multilabel")) == {"balanced_accuracy", "ef1"}
     assert set(metric_names("survival")) == {"c_index", "cox_loss"}
     of_arms = set(metric_names("treatment"))
     assert set(metric_names("regression")) == set(METRICS) - set(of_classes) - of_arms - {"cox_loss"}
@@ -214,3 +233,29 @@ def test_a_metric_that_the_target_lacks_is_an_error_with_the_names_it_has():
         prepare(target, "balanced_accuracy", labels, probabilities)
     with pytest.raises(UsageError, match="did you mean auroc"):
         prepare(target, "aurocc", labels, probabilities)
+
+
+@pytest.mark.parametrize(("rows", "top"), [(1, 1), (100, 1), (101, 2), (700, 7), (5_010, 51)])
+def test_the_first_hundredth_is_rounded_up_to_whole_rows(rows, top):
+    labels = np.arange(rows) < top
+    scores = np.column_stack([np.arange(rows), -np.arange(rows)]).astype(float)
+    found = measure(target_of("binary"), "ef1", labels.astype(int), scores, np.ones((1, rows)))[0]
+    assert found == pytest.approx(rows / top) == pytest.approx(most_enrichment(labels.astype(int)))
+    worst = measure(target_of("binary"), "ef1", labels.astype(int), -scores, np.ones((1, rows)))[0]
+    assert worst == (0 if rows >= 2 * top else 1)
+
+
+@pytest.mark.parametrize("positive", [1, 5, 60, 299])
+def test_no_order_enriches_more_than_the_most_and_equal_scores_not_at_all(positive):
+    labels = (np.arange(300) < positive).astype(int)
+    right, weights = np.column_stack([1.0 - labels, labels]), np.ones((1, 300))
+    assert measure(target_of("binary"), "ef1", labels, right, weights)[0] == pytest.approx(most_enrichment(labels))
+    draw = np.random.default_rng(3).random((300, 2))
+    assert measure(target_of("binary"), "ef1", labels, draw, weights)[0] <= most_enrichment(labels)
+    assert measure(target_of("binary"), "ef1", labels, np.full((300, 2), 0.5), weights)[0] == pytest.approx(1)
+
+
+def test_enrichment_is_undefined_without_positive_rows():
+    nothing = np.zeros(20, dtype=int)
+    assert np.isnan(measure(target_of("binary"), "ef1", nothing, np.full((20, 2), 0.5), np.ones((2, 20)))).all()
+    assert math.isnan(most_enrichment(nothing))

@@ -137,3 +137,30 @@ def test_a_column_of_one_value_tells_by_its_gaps_and_one_without_any_is_no_troub
     assert (probabilities.argmax(axis=1) == labels[240:]).all()
     probabilities, notes = grow(BINARY, np.column_stack([empty, empty, same]), labels, **plain)
     assert (probabilities == probabilities[0]).all() and notes["rounds"] == 0
+
+
+def meeting(rows=1500, seed=0):
+    """What counts is which row and which column meet: a random sign for each of 20 x 20, and their codes as numbers."""
+    generator = np.random.default_rng(seed)
+    signs = generator.choice([-1.0, 1.0], (20, 20))
+    first, second = generator.integers(0, 20, (2, rows))
+    return np.column_stack([first, second]).astype(float), (signs[first, second] > 0).astype(np.int64)
+
+
+def test_deep_trees_learn_what_takes_many_leaves(monkeypatch):
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (64,), (20, 100)))
+    matrix, labels = meeting()
+    parts = matrix[:1100], labels[:1100], matrix[1100:1300], labels[1100:1300], matrix[1300:], BINARY, "auroc", 0
+    plain = {"categorical": np.zeros(2, dtype=bool)}
+    (shallow, _), (deep, notes) = (boosted_trees(*parts, **plain, deep=each) for each in (False, True))
+    assert point(BINARY, labels[1300:], deep, "auroc") > point(BINARY, labels[1300:], shallow, "auroc") + 0.1
+    assert list(notes["tried"]) == ["0.1 64 20", "0.1 64 100"] and "training rows" not in notes
+
+
+def test_deep_trees_read_no_more_than_the_most_rows_and_say_so(monkeypatch):
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (20, 100)))
+    monkeypatch.setattr(trees, "MOST_ROWS", 200)
+    matrix, labels = meeting()
+    parts = matrix[:1100], labels[:1100], matrix[1100:1300], labels[1100:1300], matrix[1300:], BINARY, "auroc", 0
+    _, notes = boosted_trees(*parts, categorical=np.zeros(2, dtype=bool), deep=True)
+    assert notes["training rows"] == 200 and list(notes["tried"]) == ["0.1 8 20"]  # few rows, few rounds

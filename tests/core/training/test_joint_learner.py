@@ -129,3 +129,12 @@ def test_rows_are_weighed_and_epochs_chosen_by_the_one_backbone_that_means_somet
     assert done.metrics["selection"]["criterion"] == criterion
     assert {"iwv", "dev"} <= set(done.metrics["selection"]["without_target_labels"])
     assert "without_transfer" in done.metrics and "by_modality" in done.metrics
+
+
+def test_a_model_that_never_saw_a_row_without_a_modality_is_not_judged_without_one(
+    joint_keys: Keys, begun: Begin
+) -> None:
+    handed = begun(joint_keys(fusion={"name": "gated", "hidden": 8}))
+    trained = Trained({}, {"test": whole_logits(handed, handed.job.values("test"))})
+    add_subsets(trained, learner_of(handed), every_choice=False)
+    assert trained.subsets == {} and set(trained.shares) == {"text", "tabular"}

@@ -190,6 +190,12 @@ def test_target_labels_and_an_oracle_are_chosen_by_on_the_target() -> None:
         assert found.splits["validation"].tells_of_target
 
 
+def test_an_oracle_chooses_on_the_target_where_a_column_names_the_test_alone() -> None:
+    frame = table().with_columns(split=pl.when(pl.col("fold") == 4).then(pl.lit("test")).otherwise(pl.lit("train")))
+    found = load(frame, domains="cluster", split_column="split", oracle=True)
+    assert found.splits["validation"].tells_of_target
+
+
 def test_domains_go_with_a_rule() -> None:
     found = load(domains="cluster", split="cold_target", cluster_likeness=0.6)
     assert not set(of(found, "train")[1]) & set(of(found, "validation")[1])
