@@ -30,7 +30,7 @@ from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.model import Model
-from medplug.core.screening.options import Screen
+from medplug.core.screening.options import TOP, Screen
 from medplug.core.segmentation.overlap import MEASURES, overlaps
 from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
@@ -122,18 +122,24 @@ class Predictor:
         library: Rows,
         *,
         against: Rows,
+        top: int = TOP,
+        lowest: bool = False,
+        draws: int | None = None,
+        seed: int = 0,
         members: Sequence[Predictor] = (),
-        how: Screen | None = None,
+        on_error: str = "stop",
         report: Report = _silent,
     ) -> pl.DataFrame:
-        """The entities of `library` that rank best against each of `against`, as a frame; both are files or tables.
+        """The `top` entities of `library` that rank best against each of `against`; both are files or tables.
 
-        `members` are further models of an ensemble with this one. See `medplug.core.screening.screen.screen`.
+        `members` are further models of an ensemble with this one. See `medplug.core.screening.screen.screen`
+        for the columns and errors, and `medplug.core.screening.options.Screen` for the options.
         """
         from medplug.core.screening.screen import screen
 
         many, few = (_columns(each) if isinstance(each, list | tuple) else each for each in (library, against))
-        return screen([self, *members], many, few, how or Screen(), report).frame
+        how = Screen(top, lowest, draws, seed, on_error)
+        return screen([self, *members], many, few, how, report).frame
 
     def evaluate(self, rows: Rows, *, resamples: int = 1000, seed: int = 0, report: Report = _silent) -> dict[str, Any]:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.

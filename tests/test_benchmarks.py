@@ -48,4 +48,4 @@ def test_a_screening_is_timed_and_its_memory_told(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| 40")]
     assert [row[1] for row in rows] == ["1", "2"]
-    assert all(float(value) > 0 for row in rows for value in row[2:])
+    assert all(len(row) == 6 and float(value) > 0 for row in rows for value in row[2:])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 16
 """Of the few, how many have their draws in memory at once."""
-_NO_DROPOUT = "no std: this model has no dropout; an ensemble (train.members) or further runs of other seeds (--with) tell a spread"
+_NO_DROPOUT = "no std: this model has no dropout; an ensemble (train.members, or more runs by --with) tells a spread"
 Run = Sequence[Scorer]
 """The models of one run."""
 _SKIP = 'on_error="skip" (on the command line: --on-error skip)'

@@ -258,5 +258,5 @@ def test_numbers_that_make_no_screening_are_refused(how: dict[str, Any], told: s
 
 def test_a_predictor_screens_tables_in_any_form(make: Make, few: pl.DataFrame) -> None:
     rows = [{"number": "1", "id": "one"}, {"number": "2", "id": "two"}]
-    found = make().screen(rows, against=few, how=Screen(draws=2))
+    found = make().screen(rows, against=few, draws=2)
     assert set(found["many"]) == {"one", "two"} and "std" in found.columns
