@@ -51,7 +51,7 @@ class PlainEncoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(letters + 1, 128, padding_idx=0)
         sizes = (128, 32, 64, 96)
-        layers = [nn.Conv1d(a, b, k, padding="same") for a, b, k in zip(sizes, sizes[1:], kernels, strict=False)]
+        layers = [nn.Conv1d(a, b, k) for a, b, k in zip(sizes, sizes[1:], kernels, strict=False)]
         for layer in layers:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -177,7 +177,7 @@ def plain_frozen(table: pl.DataFrame, folder: Path, weights: Path, steps: int, b
     from medplug.plugins.backbones.entity_options import PretrainedMoleculeOptions
     from medplug.plugins.backbones.molecule_graph import PretrainedMolecule
 
-    graph = PretrainedMolecule.create(PretrainedMoleculeOptions(), Source(str(weights), weights)).eval()
+    graph = PretrainedMolecule.create(PretrainedMoleculeOptions(), Source(path=weights)).eval()
     tokenizer, protein = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     head = nn.Linear(graph.width + 320, 1)
     optimiser = torch.optim.AdamW(head.parameters(), lr=RATE)
