@@ -140,6 +140,11 @@ class TrainConfig(Section):
     """The ``train.*`` keys: how a model is trained by gradient, and how batches are made."""
 
     epochs: PositiveInt = Field(4, description="the most passes over the training rows")
+    least_updates: PositiveInt = Field(
+        1,
+        description="the fewest updates to plan for: a small table is passed over more often, unless train.epochs is "
+        "asked for",
+    )
     members: PositiveInt = Field(
         1, description="models trained from different seeds whose predictions are averaged (a deep ensemble)"
     )

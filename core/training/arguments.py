@@ -16,17 +16,20 @@ CHOICE = "eval_choice"
 """The number that an epoch is chosen by, the higher the better."""
 
 
-def training_arguments(config: TrainConfig, compute: Compute, checkpoints: Path, seed: int) -> TrainingArguments:
-    """Those of `transformers.Trainer`; `ConfigError` where the batch cannot be shared by the processes."""
+def training_arguments(
+    config: TrainConfig, compute: Compute, checkpoints: Path, seed: int, rows: int
+) -> TrainingArguments:
+    """Those of `transformers.Trainer` for so many labelled rows; `ConfigError` where processes cannot share a batch."""
     world = compute.processes.world
     if config.batch_size % world:
         raise ConfigError(
             f"train.batch_size={config.batch_size} counts the rows of all processes and cannot be shared by {world}; "
             f"use {config.batch_size // world * world or world}"
         )
+    updates = -(-rows // (config.batch_size * config.accumulate))  # an epoch
     arguments = TrainingArguments(
         output_dir=str(checkpoints.resolve()),
-        num_train_epochs=config.epochs,
+        num_train_epochs=max(config.epochs, -(-config.least_updates // updates)),
         per_device_train_batch_size=config.batch_size // world,
         gradient_accumulation_steps=config.accumulate,
         learning_rate=config.learning_rate,

@@ -12,6 +12,7 @@ from typing import Any
 
 from medplug.core.adapter import Adapter, Matrix, Weights
 from medplug.core.backbone import Backbone
+from medplug.core.config import TrainConfig
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.joint.backbone import JointBackbone
 from medplug.core.model import Model
@@ -58,7 +59,7 @@ def train_whole(
             lambda: learner.score(chosen_by),
             metric=chosen_by,
             greater_is_better=GREATER_IS_BETTER[chosen_by],
-            config=job.plan.train,
+            config=_config(job),
             seed=job.plan.run.seed,
             compute=job.compute,
             checkpoints=job.checkpoints,
@@ -76,6 +77,16 @@ def train_whole(
         notes["learned weights of the losses"] = learned
     notes |= {} if batches is None else batches.told()
     return learner.trained(notes, history)
+
+
+def _config(job: Job) -> TrainConfig:
+    """How to train; passes that somebody asked for are not made more by the fewest updates of a recipe."""
+    asked = [key for key in ("train.epochs", "train.least_updates") if _asked(job.plan.origins.get(key, "default"))]
+    return job.plan.train.model_copy(update={"least_updates": 1}) if asked == ["train.epochs"] else job.plan.train
+
+
+def _asked(origin: str) -> bool:
+    return origin != "default" and not origin.startswith("recipe ")
 
 
 def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

@@ -194,7 +194,7 @@ def train_by_gradient(
     if found is not None and found.over:  # it was killed after its training
         found.load_best(objective)
         return _history(found.state["log_history"])
-    arguments = training_arguments(config, compute, checkpoints, seed)
+    arguments = training_arguments(config, compute, checkpoints, seed, len(rows.labels))
     trainer = TransferTrainer(
         score,
         partial(preferred, metric=metric, greater_is_better=greater_is_better),

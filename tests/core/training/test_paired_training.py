@@ -232,7 +232,7 @@ def optimizer_groups(
         lambda scores: 0.0,
         rates=rates,
         model=objective,
-        args=training_arguments(config, compute, folder, 0),
+        args=training_arguments(config, compute, folder, 0, 1),
         eval_dataset=Rows([], np.arange(0)),
     )
     names = {id(parameter): name for name, parameter in objective.named_parameters()}

@@ -152,7 +152,7 @@ def test_micro_batches_add_up_to_the_gradient_of_the_whole_batch(
             lambda: {},
             lambda scores: 0.0,
             model=objective,
-            args=training_arguments(config, on_cpu(), tmp_path, 0),
+            args=training_arguments(config, on_cpu(), tmp_path, 0, len(labels)),
             train_dataset=rows,
             eval_dataset=Rows([], labels[:0]),
         )
