@@ -55,6 +55,8 @@ def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
     """Resolve every name in layers of keys (origin, keys; weakest first); `UsageError` on any that is wrong."""
     task, basis, given = _layers(given, plugins)
     slots = slots_in_use(task, _merge([*basis, *given]))
+    if task.token_recipe and plugins.fusion(_text("fusion", _merge([*basis, *given]))).needs_tokens:
+        basis = [*basis, _recipe(plugins, task.token_recipe)]
     basis, given = ([keys_for(layer, task, slots) for layer in layers] for layers in (basis, given))
     modalities = dict(slots) if len(slots) > 1 else {"": next(iter(slots.values()), task.modalities[0])}
     asked = _merge([*basis, *given])

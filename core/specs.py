@@ -49,12 +49,14 @@ class TaskSpec(Spec):
     that of ``augment.*`` for a task whose training batches may be changed at random.
     A task of several modalities lists its `slots` with their modality; a run has
     those that the property `in_use` of its `data` names, in its order, each with a backbone of its own.
+    `token_recipe` names defaults over those of `recipe` for a fusion that reads tokens.
     """
 
     modalities: tuple[Modality, ...]
     targets: tuple[TargetKind, ...]
     data: str
     augment: str | None = None
+    token_recipe: str | None = None
     slots: Mapping[str, Modality] = field(default_factory=dict)
 
 

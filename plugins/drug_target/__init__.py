@@ -22,5 +22,6 @@ def medplug_tasks() -> list[TaskSpec]:
             slots={"drug": "molecule", "protein": "protein"},
             targets=("binary", "regression"),
             recipe="drug_target",
+            token_recipe="drug_target_tokens",
         )
     ]

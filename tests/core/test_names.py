@@ -131,3 +131,18 @@ def test_a_recipes_options_go_with_the_name_that_they_are_of(
 
 def test_options_that_were_asked_for_are_never_left_out(plugins: Plugins) -> None:
     assert "fusion.rank" in refused(plugins, "fusion=gated", "fusion.rank=3")
+
+
+@pytest.mark.parametrize(
+    ("words", "drug"),
+    [((), "ecfp"), (("fusion=bilinear_attention",), "molecule_graph"), (("fusion=gated",), "ecfp")],
+)
+def test_a_fusion_of_tokens_brings_backbones_that_have_some(
+    plugins: Plugins, words: tuple[str, ...], drug: str
+) -> None:
+    def chosen(*more: str) -> str:
+        words_given = ("task=drug_target", "data.train=pairs.csv", *words, *more)
+        return names_of([("command line", parse_arguments(words_given))], plugins).choices["drug"].name
+
+    assert chosen() == drug
+    assert chosen("backbone.drug=smiles_cnn") == "smiles_cnn"
