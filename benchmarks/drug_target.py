@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-BATCH, RATE, WARMUP, DECAY = 256, 1e-3, 0.05, 0.01
+BATCH, RATE, WARMUP, DECAY, CLIP = 256, 1e-3, 0.05, 0.01, 100
 WINDOWS = {"smiles": 100, "sequence": 1200}
 KERNELS = {"smiles": (4, 6, 8), "sequence": (4, 8, 12)}
 
@@ -106,7 +106,7 @@ def plain(table: pl.DataFrame, epochs: int, seed: int) -> list[dict[str, float]]
             loss = nn.functional.mse_loss(model(drugs, proteins), labels)
             optimiser.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
