@@ -1,6 +1,6 @@
 """Pairs beside a plain script that encodes every pair: an epoch of DeepDTA, and frozen encoders, in one run.
 
-    python benchmarks/drug_target.py --table TABLE [--epochs N] [--train SPLIT] [--threads N]
+    python benchmarks/drug_target.py --table TABLE [--epochs N] [--proteins N] [--threads N]
     python benchmarks/drug_target.py --table TABLE --frozen --drug-weights FILE [--proteins N] [--steps N]
 
 TABLE has the columns smiles, sequence, affinity and split (train, validation). Both sides have the same layers, batches
@@ -202,18 +202,15 @@ def plain_frozen(table: pl.DataFrame, folder: Path, weights: Path, steps: int, b
 
 def frozen(table: pl.DataFrame, given: argparse.Namespace) -> None:
     """Compare encoders that are not trained."""
-    kept = table["sequence"].unique(maintain_order=True)[: given.proteins]
-    part = table.filter(pl.col("sequence").is_in(kept.implode()))
     with tempfile.TemporaryDirectory() as made:
         folder = esm(Path(made) / "esm2_8m_random")
         backbones = {"drug": str(given.drug_weights), "protein": str(folder)}
         keys = {"backbone": backbones, "adapter": {"drug": "frozen", "protein": "frozen"}}
-        found, stages = ours(part, given.epochs, 0, **keys, **{"train.members": 1})
-        per_pair = plain_frozen(part, folder, given.drug_weights, given.steps, given.batch)
+        found, stages = ours(table, given.epochs, 0, **keys, **{"train.members": 1})
+        per_pair = plain_frozen(table, folder, given.drug_weights, given.steps, given.batch)
     encoding = sum(seconds for stage, seconds in stages.items() if stage.startswith("encoding"))
     training = sum(each["seconds"] for each in found)
-    print(f"\n{part.height} pairs of {part['smiles'].n_unique()} drugs and {part['sequence'].n_unique()} proteins")
-    print("| | plain, every pair | each entity once |\n|---|---|---|")
+    print("\n| | plain, every pair | each entity once |\n|---|---|---|")
     print(f"| first epoch (s) | {per_pair:.1f} | {encoding + found[0]['seconds']:.1f} |")
     print(f"| {given.epochs} epochs (s) | {given.epochs * per_pair:.1f} | {encoding + training:.1f} |")
     print(f"| times | 1 | {per_pair / (encoding + found[0]['seconds']):.1f} in one epoch, ", end="")
@@ -242,13 +239,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--drug-weights", type=Path)
-    parser.add_argument("--proteins", type=int, default=60)
+    parser.add_argument("--proteins", type=int, help="the pairs of so many proteins alone")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--batch", type=int, default=32)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     table = pl.read_csv(given.table).filter(pl.col("split").is_in(["train", "validation"]))
-    table = table.select("smiles", "sequence", "affinity", "split")
+    kept = table["sequence"].unique(maintain_order=True)[: given.proteins]
+    table = table.filter(pl.col("sequence").is_in(kept.implode())).select("smiles", "sequence", "affinity", "split")
+    print(
+        f"{table.height} pairs of {table['smiles'].n_unique()} drugs and {len(kept)} proteins, {given.threads} thread(s)"
+    )
     if given.frozen:
         frozen(table, given)
     else:
