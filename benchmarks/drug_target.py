@@ -247,9 +247,8 @@ def main() -> None:
     table = pl.read_csv(given.table).filter(pl.col("split").is_in(["train", "validation"]))
     kept = table["sequence"].unique(maintain_order=True)[: given.proteins]
     table = table.filter(pl.col("sequence").is_in(kept.implode())).select("smiles", "sequence", "affinity", "split")
-    print(
-        f"{table.height} pairs of {table['smiles'].n_unique()} drugs and {len(kept)} proteins, {given.threads} thread(s)"
-    )
+    drugs = table["smiles"].n_unique()
+    print(f"{table.height} pairs of {drugs} drugs and {len(kept)} proteins, {given.threads} thread(s)")
     if given.frozen:
         frozen(table, given)
     else:
