@@ -131,8 +131,6 @@ def _places(context: str, text: str) -> list[int]:
 def _unit(context: str, start: int, right: int) -> str:
     """Of a shift that other units explain, which: offsets are of characters, and tools count bytes as well."""
     before = context[:right]
-    if start == right:
-        return ""
     if len(before.encode("utf-8", "surrogatepass")) == start:
         return " (the offset counts bytes of UTF-8; count characters)"
     if len(before.encode("utf-16-le", "surrogatepass")) == 2 * start:

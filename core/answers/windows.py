@@ -88,7 +88,7 @@ def best_spans(
 ) -> BestSpans:
     """The span with the highest sum of logits of its first and last token, of every row over all of its windows.
 
-    Logits and `mask` (True where a token of the context stands) are ``[windows, tokens]``,
+    Logits and `mask` (True where a token of the context stands, without gaps) are ``[windows, tokens]``,
     `owner` is the row of each window ``[windows]``. A span has at most `longest` tokens
     and none outside of the mask. Of equal spans that of the first window is taken,
     of its spans the shortest, of these the first. This is the decoding of Devlin et
