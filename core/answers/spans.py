@@ -48,13 +48,11 @@ def span_fault(context: str, text: str, start: int) -> str | None:
     if start >= 0 and context.startswith(text, start):
         return None
     right = right_start(context, text, start)
+    wrong = f"the answer does not begin at character {start}"
     if right is not None:
-        return f"the answer does not begin at character {start}, but at {right}: write {right}{_unit(context, start, right)}"
-    times = context.count(text)
-    if times:
-        return (
-            f"the answer does not begin at character {start}; it occurs {times} times elsewhere: write which is meant"
-        )
+        return f"{wrong}, but at {right}: write {right}{_unit(context, start, right)}"
+    if times := len(_places(context, text)):
+        return f"{wrong}; it occurs {times} times in the context: write which is meant"
     return _nearly(context, text)
 
 
