@@ -140,7 +140,7 @@ def _official_head_qa(exams: dict[str, Any], wanted: Wanted) -> pl.DataFrame:
                 rows.append((question, options, right, category, name, f"{name}-{asked.get('qid', q)}"))
     if error := faults.error():
         raise error
-    schema = {
+    schema: dict[str, Any] = {
         **{"question": pl.String, "options": pl.List(pl.String), "answer": pl.Int64},
         **dict.fromkeys(("category", "group", "id"), pl.String),
     }

@@ -103,8 +103,9 @@ def best_spans(
     order = np.lexsort((np.arange(len(owner)), -score, owner))
     leaders = order[np.unique(owner[order], return_index=True)[1]]
     leaders = leaders[score[leaders] > -np.inf]
-    found = BestSpans(*(np.full(rows, NONE, dtype=np.int64) for _ in range(3)), np.full(rows, -np.inf))
-    for column, values in ((found.window, leaders), (found.first, first[leaders]), (found.last, last[leaders])):
+    window, at, to = (np.full(rows, NONE, dtype=np.int64) for _ in range(3))
+    found = BestSpans(window, at, to, np.full(rows, -np.inf))
+    for column, values in ((window, leaders), (at, first[leaders]), (to, last[leaders])):
         column[owner[leaders]] = values
     found.score[owner[leaders]] = score[leaders]
     return found

@@ -38,7 +38,12 @@ EXAMS: dict[str, Any] = {
         "Exam_B": {
             "category": "biology",
             "data": [
-                {"qid": "1", "qtext": "Which?", "ra": "2", "answers": [{"aid": 1, "atext": "x"}, {"aid": 2, "atext": "y"}]}
+                {
+                    "qid": "1",
+                    "qtext": "Which?",
+                    "ra": "2",
+                    "answers": [{"aid": 1, "atext": "x"}, {"aid": 2, "atext": "y"}],
+                }
             ],
         }
     },
@@ -106,7 +111,10 @@ def test_what_is_no_published_set_is_left_as_it_is(tmp_path: Path) -> None:
         ({**PUBMEDQA, "13": {"QUESTION": "Secret?", "CONTEXTS": [7]}}, "record 3: 'CONTEXTS' holds what is no text"),
         ({**PUBMEDQA, "13": []}, "record 3: has no list 'CONTEXTS'"),
         ({"exams": {"E": {"data": [{"qtext": "Secret?"}]}}}, "exam 1, question 1: has no list 'answers'"),
-        ({"exams": {"E": {"data": [{"qtext": "Secret?", "ra": 9, "answers": []}]}}}, "question 1: 'ra' is the 'aid' of no"),
+        (
+            {"exams": {"E": {"data": [{"qtext": "Secret?", "ra": 9, "answers": []}]}}},
+            "question 1: 'ra' is the 'aid' of no",
+        ),
         ({"exams": {"E": []}}, "exam 1: has no list 'data'"),
     ],
 )

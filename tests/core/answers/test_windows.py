@@ -47,7 +47,9 @@ def test_every_character_span_comes_back_as_the_least_tokens_that_hold_it() -> N
             if found:
                 left, right = character_span(WORDS, *found)
                 inner = TEXT[start:end]
-                assert left <= start + len(inner) - len(inner.lstrip()) and right >= end - len(inner) + len(inner.rstrip())
+                assert left <= start + len(inner) - len(inner.lstrip()) and right >= end - len(inner) + len(
+                    inner.rstrip()
+                )
 
 
 @pytest.mark.parametrize(("room", "overlap"), CUTS)
