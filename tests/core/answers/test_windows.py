@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +132,16 @@ def test_a_span_of_no_token_is_refused() -> None:
 def test_no_answer_scores_as_the_window_that_believes_in_it_least() -> None:
     found = no_answer_scores(np.array([3.0, -1.0, 2.0]), np.array([0, 0, 2]), 3)
     assert found.tolist() == [-1.0, np.inf, 2.0]
+
+
+def test_a_real_tokenizers_offsets_round_trip(tiny_bert: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    text = "The patient has  had fever,\r\nand a rash; 咳嗽 and cough."
+    read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    offsets = np.array(read["offset_mapping"])
+    for answer in ("fever", "fever,\r\nand a rash", "has  had", "咳嗽", "cough."):
+        start = text.index(answer)
+        found = token_span(offsets, start, start + len(answer))
+        assert found is not None and character_span(offsets, *found) == (start, start + len(answer))
