@@ -62,8 +62,8 @@ def write_index(
 ) -> IndexManifest:
     """Write an index of `passages`, whose `vectors` come in blocks ``[n, width]`` in the same order.
 
-    They are scaled to unit length. Half the place in `numbers` of "float16" costs some
-    four digits and time at each search. Written beside `folder` and moved into place; an index that
+    They are scaled to unit length. `numbers` of "float16" take half the place, keep three
+    digits and take longer to search. Written beside `folder` and moved into place; an index that
     stands there is replaced. Raises DataError for missing columns, ids that repeat, no
     passages, or vectors that are not finite or not one a passage, and UsageError
     where `folder` holds something else.
@@ -133,7 +133,12 @@ def _into_place(work: Path, folder: Path) -> None:
     old = work.with_name(f"{folder.name}.{os.getpid()}.old")
     if folder.exists():
         os.rename(folder, old)
-    os.rename(work, folder)
+    try:
+        os.rename(work, folder)
+    except OSError:
+        if old.exists():
+            os.rename(old, folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -23,7 +23,8 @@ _NUMBERS = 2**22
 class Nearest:
     """A search through `vectors` ``[passages, width]`` (float32 or float16), which may be a memory map.
 
-    faiss holds a copy of them in memory, float32, made at the first search.
+    faiss holds a copy of them in memory, float32, made at the first search; which of the passages
+    that share the last score it finds is its own.
     """
 
     def __init__(self, vectors: NDArray[np.floating[Any]]) -> None:

@@ -8,7 +8,6 @@ from itertools import chain, pairwise
 from medplug.core.plain.text import TOKEN
 
 
-
 def _spaced(character: str) -> str:
     """What stands for a character of ASCII where terms are set apart by spaces."""
     if not re.match(TOKEN, character):
