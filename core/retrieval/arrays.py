@@ -47,7 +47,7 @@ def mapped(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length)) if length <= _MOST_HEADER else None
+            header = json.loads(stream.read(min(length, _MOST_HEADER)))
         places = {name: place for name, place in header.items() if name != "__metadata__"}
         return {name: _mapped(file, 8 + length, place) for name, place in places.items()}
     except OSError as error:

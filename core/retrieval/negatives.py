@@ -27,15 +27,15 @@ def hard_negatives(
     _check(bm25, queries, positives, passages, number)
     text = _numbered(passages)
     found = np.full((len(queries), number), -1, dtype=np.int64)
-    pending, depth = np.arange(len(queries)), 2 * number + max(map(len, positives), default=0)
-    while len(pending):
+    pending, depth = list(range(len(queries))), 2 * number + max(map(len, positives), default=0)
+    while pending:
         rows = bm25.top([queries[query] for query in pending], min(depth, len(bm25))).rows
         taken = [_negatives(each, text, positives[query])[:number] for each, query in zip(rows, pending, strict=True)]
         for query, negatives in zip(pending, taken, strict=True):
             found[query, : len(negatives)] = negatives
         # equal texts may fill the ranking: those queries look deeper, as long as there is more to find
-        short = [len(negatives) < number for negatives in taken]
-        pending = pending[np.array(short) & (rows[:, -1] >= 0) & (depth < len(bm25))]
+        deeper = [len(negatives) < number for negatives in taken] & (rows[:, -1] >= 0) & (depth < len(bm25))
+        pending = [query for query, more in zip(pending, deeper, strict=True) if more]
         depth *= 4
     return found
 
