@@ -125,7 +125,7 @@ def unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     bad = int((~np.isfinite(lengths)).sum())
     if bad:
         raise DataError(f"{bad} of {len(vectors)} vectors are not finite; did the training diverge?")
-    return (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def _into_place(work: Path, folder: Path) -> None:
