@@ -63,7 +63,9 @@ def write_index(
     """Write an index of `passages`, whose `vectors` come in blocks ``[n, width]`` in the same order.
 
     They are scaled to unit length. `numbers` of "float16" take half the place, keep three
-    digits, and take some eight times as long to search for one query. Written beside `folder` and moved into place; an index that
+    digits, and take some eight times as long to search for one query.
+
+    Written beside `folder` and moved into place; an index that
     stands there is replaced. Raises DataError for missing columns, ids that repeat, no
     passages, or vectors that are not finite or not one a passage, and UsageError
     where `folder` holds something else.
