@@ -64,7 +64,11 @@ def _screening(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--against", type=_FILE, help="Score a library, INPUT, against these (targets: FASTA or table)."),
         click.option("--top", type=int, help="With --against: how many to keep of the library (default 1000)."),
         click.option("--lowest", is_flag=True, default=None, help="With --against: rank the lowest scores first."),
-        click.option("--draws", type=int, help="With --against: draws of dropout for std (0: none; default 20)."),
+        click.option(
+            "--draws",
+            type=int,
+            help="With --against: draws of dropout for std (0: none; default 20, of several models 0).",
+        ),
         click.option("--seed", type=int, help="With --against: the seed of the draws (default 0)."),
         click.option(
             "--with", "members", type=_FILE, multiple=True, help="With --against: one more run, for an ensemble."

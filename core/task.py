@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.data.content import JointRow
+from medplug.core.wording import Wording
 
 if TYPE_CHECKING:
     import polars as pl
@@ -175,6 +176,8 @@ class Task(ABC):
     sample_columns: ClassVar[Mapping[str, str]] = {}
     sample_is: ClassVar[str] = "generated"
     """What the rows of the built-in sample are, as the report says it."""
+    wording: ClassVar[Wording] = Wording()
+    """What the report calls that which rows are about: patients, unless a task says otherwise."""
     entities: ClassVar[tuple[str, ...]] = ()
     """Slots whose values recur and are nobody's, as drugs and proteins: each one's scores are told. Never patients."""
     scratch: Path | None = None

@@ -67,7 +67,7 @@ def load_dataset(
     `fingerprints`. With `oracle` the validation rows are labelled ones of the
     target domain, which a study may have and a user has not.
     """
-    facts = Facts(sample=sample, sample_is=task.sample_is, sha256=dict(sha256))
+    facts = Facts(sample=sample, sample_is=task.sample_is, wording=task.wording, sha256=dict(sha256))
     splits = _read_splits(task, data, by, seed, facts, oracle)
     if data.source_sites:
         splits = divide_sites(splits, data, seed, facts, oracle=oracle)

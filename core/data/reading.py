@@ -19,6 +19,7 @@ from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.images.store import StoredImage
 from medplug.core.signals.signal import Signal
 from medplug.core.task import Examples, Task
+from medplug.core.wording import Wording
 
 TABLES = ("source", "train", "unlabelled", "validation", "test")
 
@@ -32,6 +33,7 @@ class Facts:
 
     sample: bool = False
     sample_is: str = "generated"
+    wording: Wording = field(default_factory=Wording)
     sha256: dict[str, str] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[tuple[str, Problem]] = field(default_factory=list)

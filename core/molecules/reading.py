@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ BROKEN = {
 }
 """What stands in place of a SMILES where a record of an SDF file is broken, and the reason that is told."""
 
+_PROTEIN = re.compile("[A-Z]+")
+_SURELY = 30
+"""So many capitals, and nothing else, are no molecule."""
 # Only what is written as a bond and is a salt; the bonds of a complex, as of platinum, are the drug itself.
 _SALT_METALS = "[Li,Na,K,Rb,Cs,Mg,Ca,Sr,Ba]"
 
@@ -153,6 +157,8 @@ def _why(text: str) -> str:
     chem = rdkit()
     molecule = chem.MolFromSmiles(text, sanitize=False)
     if molecule is None:
+        if len(text) >= _SURELY and _PROTEIN.fullmatch(text):
+            return "it reads as a protein's sequence and not as SMILES; have the two columns changed places?"
         return "it cannot be parsed as SMILES; check brackets, ring numbers and letters"
     try:
         chem.SanitizeMol(molecule)

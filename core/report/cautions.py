@@ -32,7 +32,7 @@ def cautions(evidence: Evidence) -> list[str]:
         _trees,
         _transfer,
         _domains,
-        _patients,
+        _ungrouped,
         _small,
         _rejected,
         _cut,
@@ -45,7 +45,8 @@ def cautions(evidence: Evidence) -> list[str]:
 
 def _sample(evidence: Evidence) -> Iterator[str]:
     if evidence.facts.sample:
-        yield f"This is the built-in sample ({evidence.facts.sample_is}): the numbers say nothing about your patients."
+        about = evidence.facts.wording.subjects
+        yield f"This is the built-in sample ({evidence.facts.sample_is}): the numbers say nothing about {about}."
 
 
 def _oracle(evidence: Evidence) -> Iterator[str]:
@@ -102,12 +103,13 @@ def _domains(evidence: Evidence) -> Iterator[str]:
 
 def _leaks(evidence: Evidence) -> Iterator[str]:
     for leak in evidence.facts.leaks:
-        patients = "" if leak.groups is None else f", {count(leak.groups, 'patient')}"
+        group, groups = evidence.facts.wording.group, evidence.facts.wording.groups
+        shared = "" if leak.groups is None else f", {count(leak.groups, group, groups)}"
         judged = leak.second == "test"
         effect = "the test numbers are likely too good" if judged else "the choice of model may be misled"
         yield (
-            f"Leakage: {leak_name(leak.kind)} is on both sides of {leak.first} and {leak.second} "
-            f"({count(leak.rows, 'row')} of {leak.second}, {100 * leak.share:.1f} %{patients}); {effect}."
+            f"Leakage: {leak_name(leak.kind, group)} is on both sides of {leak.first} and {leak.second} "
+            f"({count(leak.rows, 'row')} of {leak.second}, {100 * leak.share:.1f} %{shared}); {effect}."
         )
 
 
@@ -138,12 +140,9 @@ def _baseline(evidence: Evidence) -> Iterator[str]:
         yield f"By {metric_name(evidence.metric)} the model is no better than giving every row the {constant}."
 
 
-def _patients(evidence: Evidence) -> Iterator[str]:
+def _ungrouped(evidence: Evidence) -> Iterator[str]:
     if evidence.splits["test"].groups is None:
-        yield (
-            "No patient column was given (data.group): rows are the unit of splits and intervals, "
-            "and the same patient may be on both sides."
-        )
+        yield (f"No {evidence.facts.wording.group} column was given (data.group): {evidence.facts.wording.ungrouped}.")
 
 
 def _small(evidence: Evidence) -> Iterator[str]:

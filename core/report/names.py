@@ -92,8 +92,8 @@ def _minus(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def leak_name(kind: str) -> str:
-    """A kind of leak in words."""
-    told = {"same group": "the same patient", "same inputs": "the same set of inputs"}
+def leak_name(kind: str, group: str = "patient") -> str:
+    """A kind of leak in words; `group` is what groups are called."""
+    told = {"same group": f"the same {group}", "same inputs": "the same set of inputs"}
     told[NEAR] = "nearly the same set of inputs"
     return told.get(kind, f"the {kind}")

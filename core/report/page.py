@@ -50,6 +50,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "sample": evidence.facts.sample,
         "sample_is": evidence.facts.sample_is,
         "split_by": evidence.facts.split_by,
+        "wording": evidence.facts.wording,
         "grouped": evidence.splits["test"].groups is not None,
         "files": tables.files(evidence),
         "splits": tables.splits(evidence),

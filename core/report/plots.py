@@ -189,8 +189,11 @@ def _history(evidence: Evidence) -> Picture:
         axes.set_axisbelow(True)
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
+    whose = " of the first member of the ensemble" if "members" in evidence.notes else ""
     marked = "" if best is None else f" The dotted line marks the epoch kept, {best:g}, chosen on validation."
-    return Picture(name, title, f"Loss and validation score.{marked}", inline(figure, name, title, f"{title}.{marked}"))
+    return Picture(
+        name, title, f"Loss and validation score{whose}.{marked}", inline(figure, name, title, f"{title}.{marked}")
+    )
 
 
 def _unit_square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:

@@ -23,6 +23,13 @@ from medplug.core.report.names import (
 SHORT_HASH = 12
 MOST_PARTS = 60
 LOWER = "\N{DOWNWARDS ARROW}"
+_MEANT = {
+    "c_index": "is the share of pairs of rows that the model puts in the right order, of those whose order is known "
+    "(0.5 by chance)",
+    "rm2": "is r²(1 \N{MINUS SIGN} √(r² \N{MINUS SIGN} r₀²)) with r₀² of a line through the origin (Roy and Roy, "
+    "2008): it falls below r² where predictions are shifted or stretched",
+    "ef1": "is how many times more positive rows are among the first hundredth by score than among all rows",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +64,16 @@ def results(evidence: Evidence) -> Table:
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
     header = ["metric", "model", *(named[name] for name in plain), "gain over linear"]
     caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
-    return Table(caption, header, rows, frozenset(best), notes=_most(evidence))
+    return Table(caption, header, rows, frozenset(best), notes=_meanings(evidence))
 
 
-def _most(evidence: Evidence) -> list[str]:
-    """How large an enrichment can be on these rows: what it is out of."""
+def _meanings(evidence: Evidence) -> list[str]:
+    """What the metrics say that few outside their field know, and how large an enrichment can be on these rows."""
+    told = [f"The {metric_name(name)} {_MEANT[name]}." for name in _MEANT if name in evidence.scores["metrics"]]
     if "ef1" not in evidence.scores["metrics"]:
-        return []
+        return told
     most = score(most_enrichment(evidence.labels), "ef1")
-    return [f"The {metric_name('ef1')} is 1 by chance and can be {most} at most on these rows."]
+    return [*told, f"It is 1 by chance and can be {most} at most on these rows."]
 
 
 def by_class(evidence: Evidence) -> Table:
@@ -87,7 +95,7 @@ def by_group(evidence: Evidence) -> list[Table]:
 
 
 def splits(evidence: Evidence) -> Table:
-    """Rows, patients and, where domains were named, the domain of each split."""
+    """Rows, groups (patients) and, where domains were named, the domain of each split."""
     domains = any(split.domain for split in evidence.splits.values())
     rows = [
         [
@@ -98,7 +106,7 @@ def splits(evidence: Evidence) -> Table:
         ]
         for name, split in evidence.splits.items()
     ]
-    return Table("Splits", ["split", "rows", "patients", *(["domain"] if domains else [])], rows)
+    return Table("Splits", ["split", "rows", evidence.facts.wording.groups, *(["domain"] if domains else [])], rows)
 
 
 def files(evidence: Evidence) -> Table:
@@ -129,7 +137,7 @@ def leaks(evidence: Evidence) -> Table:
     """What splits share."""
     rows = [
         [
-            leak_name(leak.kind),
+            leak_name(leak.kind, evidence.facts.wording.group),
             f"{leak.first} and {leak.second}",
             f"{leak.rows:,}",
             f"{100 * leak.share:.1f} % of {leak.second}",
@@ -137,7 +145,9 @@ def leaks(evidence: Evidence) -> Table:
         ]
         for leak in evidence.facts.leaks
     ]
-    return Table("Found on both sides", ["what", "of", "rows", "share", "patients"], rows, digits=False)
+    return Table(
+        "Found on both sides", ["what", "of", "rows", "share", evidence.facts.wording.groups], rows, digits=False
+    )
 
 
 def named(evidence: Evidence) -> Table:

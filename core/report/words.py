@@ -9,6 +9,7 @@ from medplug.core.data.targets import Target
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import UNDEFINED, count, estimate, score
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
+from medplug.core.wording import Wording
 
 NOT_STATED = "not stated"
 
@@ -228,13 +229,23 @@ def _what_comes_of(target: Target) -> str:
 
 
 def _rows(evidence: Evidence) -> str:
-    splits = evidence.splits
-    chosen = f", chosen on {_size(splits['validation'])}" if "validation" in splits else ""
-    return f"It was trained on {_size(splits['train'])}{chosen}, and tested on {_size(splits['test'])} held apart."
+    sizes = {name: _size(split, evidence.facts.wording) for name, split in evidence.splits.items()}
+    chosen = f", chosen on {sizes['validation']}" if "validation" in sizes else ""
+    return f"It was trained on {sizes['train']}{chosen}, and tested on {sizes['test']} held apart.{_members(evidence)}"
 
 
-def _size(split: SplitFacts) -> str:
-    return count(split.rows, "row") + ("" if split.groups is None else f" of {count(split.groups, 'patient')}")
+def _members(evidence: Evidence) -> str:
+    """That an ensemble is one, and which member's the learning curve is."""
+    count = evidence.notes.get("members")
+    if count is None:
+        return ""
+    return f" It is an ensemble: {count} models from different seeds, whose predictions are averaged."
+
+
+def _size(split: SplitFacts, wording: Wording) -> str:
+    return count(split.rows, "row") + (
+        "" if split.groups is None else f" of {count(split.groups, wording.group, wording.groups)}"
+    )
 
 
 def _result(evidence: Evidence) -> str:

@@ -26,6 +26,7 @@ from medplug.core.training.compute import Report
 if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
+_REASONS = 5
 _BLOCK = 16
 """Of the few, how many have their draws in memory at once."""
 _NO_DROPOUT = "no std: this model has no dropout; an ensemble (train.members, or more runs by --with) tells a spread"
@@ -61,7 +62,7 @@ def screen(predictors: Sequence[Predictor], library: Any, against: Any, how: Scr
     runs = [scorers_of(each, (sides.library.slot, sides.against.slot)) for each in predictors]
     best, aside, scored = _stream(runs, few, sides.library, library, how, report)
     if not scored:
-        raise DataError(f"INPUT ({table_name(library)}): it has no row that can be scored\ngive a library with rows")
+        raise _nothing(aside)
     spread = _with_spread([scorer for run in runs for scorer in run], few, best, how)
     frame = _frame(predictors[0], sides, few, best)
     return Screening(frame, scored, tuple(each for each in (few.aside, aside) if each.count), spread)
@@ -132,6 +133,13 @@ def _refuse_repeats(names: Sequence[str], table: str) -> None:
             f"against ({table}): {len(again)} name(s) stand there more than once (the repeats are number {shown})\n"
             "give each a name of its own"
         )
+
+
+def _nothing(aside: SetAside) -> DataError:
+    """The error for a library of which no row is left, with the first of the reasons."""
+    told = "".join(f"\n  row {each.row}, column {each.column}: {each.reason}" for each in aside.shown[:_REASONS])
+    bad = f": all {aside.count} are bad, the first of them:{told}" if aside.count else ""
+    return DataError(f"INPUT ({aside.table}): it has no row that can be scored{bad}\ngive a library with rows")
 
 
 def _usable(chunk: Chunk, aside: SetAside, how: Screen) -> Chunk:

@@ -11,6 +11,7 @@ import polars as pl
 
 from medplug.core.data import cells
 from medplug.core.data.faults import Wanted
+from medplug.core.data.files import ALLOWED
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.tables import read_table, table_name
 from medplug.core.errors import DataError
@@ -55,7 +56,10 @@ class Entities:
         structures, where ``data.on_error`` is ``stop``.
         """
         source, column = getattr(data, f"{which}s"), of_structure(data, which)
-        frame, name, column = _table(source, which, of_id(data, which), column)
+        try:
+            frame, name, column = _table(source, which, of_id(data, which), column)
+        except DataError as error:
+            raise _allowing(error, which) from None
         found, problems = cls(which, table_name(source)), Problems(f"data.{which}s ({table_name(source)})")
         found._add(cells.texts(frame[name], f"data.{which}"), cells.texts(frame[column], column), problems)
         if data.on_error == "stop":
@@ -121,6 +125,14 @@ def _table(source: Any, which: Which, name: str, column: str) -> tuple[pl.DataFr
     structure = {f"data.{'smiles' if which == 'drug' else 'sequence'}": column}
     Wanted(key, table_name(source), structure).pick(frame.columns)
     return frame, _id_column(frame, (name, "id"), which, wanted), column
+
+
+def _allowing(error: DataError, which: Which) -> DataError:
+    """The error, which tells of tables' formats, also with the files of entities that are none."""
+    if ALLOWED not in str(error):
+        return error
+    kind = "an SDF" if which == "drug" else "a FASTA"
+    return DataError(f"{error}\ndata.{which}s may also be {kind} file: {', '.join(_FILES[which])} (also with .gz)")
 
 
 def _id_column(frame: pl.DataFrame, names: Sequence[str], which: Which, wanted: Wanted) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import polars as pl
 
 from medplug.core.data import cells
 from medplug.core.data.problems import Problems
-from medplug.core.errors import DataError
+from medplug.core.errors import ConfigError, DataError
 from medplug.plugins.drug_target.options import Unit
 
 Kind = Literal["binary", "regression"]
@@ -60,6 +61,21 @@ def _bounds(column: pl.Series) -> set[int]:
         return set()
     marked = cells.texts(column, "data.label").str.contains(_BOUND).fill_null(False)
     return set((marked.arg_true() + 1).to_list())
+
+
+def check_two(labels: Sequence[str], column: str) -> None:
+    """Raise where training labels are not of two classes: `DataError` where all are alike, `ConfigError` of more."""
+    found = len(set(labels))
+    if found == 1:
+        raise DataError(
+            f"column {column!r} has the same label in all {len(labels)} training rows, and nothing can be learned from "
+            "that: is data.label the right column?"
+        )
+    if found > 2:
+        raise ConfigError(
+            f"task.target=binary, and column {column!r} has {found} different labels in training; "
+            "use task.target=regression for an affinity, or make the labels two classes"
+        )
 
 
 def named(label: str, unit: Unit | None) -> str:

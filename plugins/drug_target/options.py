@@ -66,6 +66,12 @@ class DrugTargetData(DataConfig):
         description="training rows of one drug and one target: average their affinities (of two classes the more "
         "frequent stays), refuse those that differ, or keep all",
     )
+    group: Column | None = Field(
+        default=None, description="the column that says what rows belong together (a series, a publication)"
+    )
+    site: Column | None = Field(
+        default=None, description="the column that says where a row comes from (an assay, a laboratory)"
+    )
     split: str | Shares = Field(
         default=DEFAULT_SHARES,
         description="shares for train, validation and test, as [0.7,0.1,0.2]; or random, group, cold_drug, "

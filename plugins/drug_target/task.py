@@ -22,8 +22,9 @@ from medplug.core.plain.protein import PlainProtein
 from medplug.core.plain.reduced import tree_molecules, tree_proteins
 from medplug.core.proteins.reading import read_sequences
 from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
+from medplug.core.wording import Wording
 from medplug.plugins.drug_target.entities import Which, of_id, of_structure
-from medplug.plugins.drug_target.labels import Kind, affinities, kind_of, named
+from medplug.plugins.drug_target.labels import Kind, affinities, check_two, kind_of, named
 from medplug.plugins.drug_target.libraries import screened
 from medplug.plugins.drug_target.pairs import Lookup
 from medplug.plugins.drug_target.repeats import once, refuse_conflicts
@@ -49,6 +50,15 @@ class DrugTarget(Task):
     sample_columns: ClassVar[Mapping[str, str]] = {"drug": "drug", "target": "target"}
     sample_is: ClassVar[str] = "generated molecules and sequences with an invented affinity"
     entities: ClassVar[tuple[str, ...]] = ("drug", "protein")
+    wording: ClassVar[Wording] = Wording(
+        group="group",
+        groups="groups",
+        subjects="your drugs and targets",
+        same="the same drug, as standardised, on the same sequence",
+        ungrouped="intervals take each pair for itself, though pairs share drugs and proteins. How well the model does "
+        "on new drugs or proteins only a split tells that keeps them apart (data.split=cold_drug, cold_target, "
+        "cold_pair, scaffold or cluster)",
+    )
     options: DrugTargetOptions
     data: DrugTargetData
 
@@ -113,6 +123,7 @@ class DrugTarget(Task):
             if self.options.positive is not None:
                 raise ConfigError("task.positive is for a binary target, and data.label holds numbers; leave it out")
             return Target.numeric(named(self.data.label, self.data.unit), labels)
+        check_two(labels, self.data.label)
         return target_of(labels, "binary", self.options.positive)
 
     def metrics(self, target: Target) -> tuple[str, ...]:

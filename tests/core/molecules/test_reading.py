@@ -188,3 +188,10 @@ def test_davis_has_68_molecules_and_each_is_standardised_once() -> None:
     assert time.perf_counter() - began < 2, "30,056 rows take as long as 68 molecules"
     assert not problems.found and len(found) == 30_056 and len(set(found)) == 68
     assert all(standardise(smiles) == smiles for smiles in set(found) if smiles)
+
+
+def test_a_sequence_in_place_of_a_molecule_is_told_as_what_it_is() -> None:
+    with pytest.raises(MoleculeError, match="have the two columns changed places"):
+        standardise("MKKFFDSRREQGGSGLGSGSSGGGGSTSGLGSGYIGRV")
+    with pytest.raises(MoleculeError, match="cannot be parsed as SMILES"):
+        standardise("MKV")

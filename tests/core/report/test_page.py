@@ -14,6 +14,7 @@ from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.page import write_report
+from medplug.core.wording import Wording
 
 Make = Callable[..., Evidence]
 Plainly = dict[str, tuple[str, str]]
@@ -220,3 +221,17 @@ def test_model_card_tables_are_whole(plainly: Plainly) -> None:
 def test_a_task_that_reads_no_text_claims_no_text_pipeline(make: Make, tmp_path: Path) -> None:
     _, card = written(tmp_path, make(keys=[("data.image", "path", "default")]))
     assert "pipeline_tag" not in card
+
+
+def test_both_pages_speak_of_groups_as_the_task_does(make: Make, tmp_path: Path) -> None:
+    wording = Wording(group="series", groups="series", same="one compound on one assay")
+    html, card = written(tmp_path, make(facts=Facts(wording=wording)))
+    assert "(one compound on one assay)" in Page(html).text
+    assert "| split | rows | series |" in card and "patient" not in card + Page(html).text
+
+
+def test_metrics_that_few_know_are_explained_where_they_are_told(make: Make, tmp_path: Path) -> None:
+    html, _ = written(tmp_path, make("survival"))
+    assert "The concordance index is the share of pairs of rows" in Page(html).text
+    html, _ = written(tmp_path, make("binary"))
+    assert "concordance" not in Page(html).text

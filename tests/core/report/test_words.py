@@ -13,6 +13,7 @@ from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain, score
 from medplug.core.report.words import summary, verdict
+from medplug.core.wording import Wording
 
 Make = Callable[..., Evidence]
 HUB = {"source": "hub", "repository": "a/b", "revision": "main"}
@@ -181,3 +182,20 @@ def test_values_are_written_plainly() -> None:
         *("not set", "yes", "5e-05", "0.3", "none", "a: 1, 2.5", "1E50", "not defined"),
     ]
     assert plain(list(range(30))).endswith("19 and 10 more")
+
+
+def test_a_task_says_what_its_rows_are_about_and_its_groups_are_called(make: Make) -> None:
+    wording = Wording(
+        group="series", groups="series", subjects="your compounds", ungrouped="nothing keeps series apart"
+    )
+    facts = Facts(sample=True, wording=wording, leaks=[Leak("same group", "train", "test", 12, 3, 0.05)])
+    splits = {name: SplitFacts(500, None, {}) for name in ("train", "validation", "test")}
+    told = " ".join(cautions(make(facts=facts, splits=splits)))
+    assert "say nothing about your compounds" in told and "the same series is on both sides" in told
+    assert "No series column was given (data.group): nothing keeps series apart." in told
+    assert "patient" not in told
+
+
+def test_an_ensemble_is_told_to_be_one(make: Make) -> None:
+    assert "It is an ensemble: 4 models" in summary(make(notes={"members": 4, "baseline": {}}))[1]
+    assert "ensemble" not in summary(make())[1]

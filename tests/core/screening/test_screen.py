@@ -222,6 +222,9 @@ def test_nothing_to_score_is_an_error(make: Make, numbers: pl.DataFrame, few: pl
     empty.write_text("number\n")
     with pytest.raises(DataError, match=r"INPUT .*: it has no row that can be scored"):
         screened(make(), library=empty, against=few)
+    bad = pl.DataFrame({"number": ["x"] * 9})
+    with pytest.raises(DataError, match=r"can be scored: all 9 are bad, the first of them:\n  row 1, column number"):
+        screened(make(), library=bad, against=few, on_error="skip")
     empty.write_text("other\n")
     with pytest.raises(DataError, match=r"against .*: it has no row to score against"):
         screened(make(), library=numbers, against=empty)

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from medplug.core.data.problems import Problems
-from medplug.core.errors import DataError
-from medplug.plugins.drug_target.labels import affinities, kind_of, named
+from medplug.core.errors import ConfigError, DataError
+from medplug.plugins.drug_target.labels import affinities, check_two, kind_of, named
 
 
 def told(column: pl.Series, unit: str | None) -> dict[int, str]:
@@ -72,3 +72,11 @@ def test_several_words_are_neither() -> None:
 
 def test_what_is_predicted_is_called_by_its_meaning() -> None:
     assert named("Kd", "nM") == "-log10 Kd (mol/l)" and named("pKd", None) == "pKd"
+
+
+def test_classes_that_are_not_two_are_refused_with_what_this_task_can_do() -> None:
+    with pytest.raises(DataError, match="the same label in all 3 training rows"):
+        check_two(["5"] * 3, "affinity")
+    with pytest.raises(ConfigError, match="3 different labels in training; use task.target=regression"):
+        check_two(["1", "2", "3"], "affinity")
+    check_two(["0", "1", "0"], "affinity")

@@ -76,7 +76,7 @@ def test_a_positive_class_is_for_classes(task, read) -> None:
     found, _ = read(made, frame())
     with pytest.raises(ConfigError, match="task.positive is for a binary target"):
         made.target(found.labels)
-    with pytest.raises(ConfigError, match="task.target=binary, but the training labels have 4 classes"):
+    with pytest.raises(ConfigError, match="4 different labels in training; use task.target=regression"):
         task(target="binary").target(["a", "b", "c", "d"])
 
 
@@ -204,6 +204,8 @@ def test_a_broken_record_of_an_sdf_file_is_told_by_its_number(task, read, tmp_pa
     ("keys", "told"),
     [
         ({"drugs": "nowhere.csv"}, r"data\.drugs \(nowhere\.csv\): there is no such file"),
+        ({"targets": "nowhere.fasta"}, r"data\.targets may also be a FASTA file: \.fasta"),
+        ({"drugs": "nowhere.xlsx"}, r"data\.drugs may also be an SDF file: \.sdf"),
         ({"targets": "nowhere.fasta"}, r"data\.targets \(nowhere\.fasta\): there is no such file"),
         ({"drugs": {"drug": ["d1"], "SMILES": ["C"]}}, r"data\.smiles=smiles: there is no column"),
         ({"drugs": {"name": ["d1"], "smiles": ["C"]}}, r"data\.drug=drug: there is no column"),
