@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import medplug
 from medplug.cli import cli
+from medplug.core.evaluation import trees
 from medplug.core.plan import make_plan
 from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
@@ -33,6 +34,12 @@ TABLE = "data.train=pairs.csv"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boosted trees of few choices, as they take most of the time of a small run."""
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
 
 
 @pytest.fixture
@@ -76,7 +83,8 @@ def names(folder: Path) -> set[str]:
 
 def test_a_table_of_pairs_is_run_predicted_with_names_and_evaluated(command: Command, tmp_path: Path) -> None:
     pairs().write_csv(tmp_path / "pairs.csv")
-    result = command(*run(TABLE, "data.drug=drug", "data.target=target", "output=run"))
+    words = ("data.drug=drug", "data.target=target", "fusion.modality_dropout=0.3", "output=run")
+    result = command(*run(TABLE, *words))
     assert result.exit_code == 0, result.output
     assert "what each modality adds to mse: drug " in result.output
     pairs(3).drop("label").write_csv(tmp_path / "new.csv")
@@ -141,7 +149,8 @@ def test_an_ensemble_tells_how_far_its_members_are_apart_of_rows_and_of_a_librar
 ) -> None:
     table = pairs()
     table.write_csv(tmp_path / "pairs.csv")
-    result = command(*run(TABLE, "output=run"), "train.members=2")
+    words = [word.replace("members=1", "members=2") for word in run(TABLE, "output=run")]
+    result = command(*words)
     assert result.exit_code == 0, result.output
     found = command("predict", "run", "pairs.csv", "-o", "found.csv", "--device", "cpu")
     assert found.exit_code == 0, found.output
