@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from medplug.core.errors import MedplugError
+from medplug.core.command_group import CommandGroup, speaks
+from medplug.core.screening.arguments import screening_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from medplug.core.plan import Plan
     from medplug.core.plugins import Plugins
 
@@ -30,69 +27,7 @@ _registry = click.option(
 )
 
 
-class Cli(click.Group):
-    """The command group; turns medplug's errors into one screen and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except MedplugError as error:
-            if "--debug" in sys.argv:
-                raise
-            if _speaks():
-                click.echo(f"medplug: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("medplug: interrupted; if a checkpoint was made, add --resume to go on", err=True)
-            ctx.exit(130)
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader has gone; say nothing more
-            ctx.exit(0)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if "--debug" in sys.argv:
-                raise
-            click.echo(f"medplug: {_unexpected(error)}", err=True)
-            ctx.exit(1)
-
-
-def _screening(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a screening; unset ones are None or empty."""
-    options = (
-        click.option("--against", type=_FILE, help="Score a library, INPUT, against these (targets: FASTA or table)."),
-        click.option("--top", type=int, help="With --against: how many to keep of the library (default 1000)."),
-        click.option("--lowest", is_flag=True, default=None, help="With --against: rank the lowest scores first."),
-        click.option(
-            "--draws",
-            type=int,
-            help="With --against: draws of dropout for std (0: none; default 20, of several models 0).",
-        ),
-        click.option("--seed", type=int, help="With --against: the seed of the draws (default 0)."),
-        click.option(
-            "--with", "members", type=_FILE, multiple=True, help="With --against: one more run, for an ensemble."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _speaks() -> bool:
-    """Whether this is the one of several processes that talks to the terminal."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _unexpected(error: Exception) -> str:
-    """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    here = str(Path(__file__).parent)
-    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if f.filename.startswith(here)), "?")
-    return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"
-
-
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="medplug")
 def cli() -> None:
     """Move what pretrained models know onto medical problems with few labels."""
@@ -131,11 +66,11 @@ def run(
     from medplug.core.training.processes import leave_group
 
     try:
-        with watching(sys.stderr, quiet=not _speaks()) as watch:
+        with watching(sys.stderr, quiet=not speaks()) as watch:
             done = execute(plan, plugins, resume=resume, watch=watch)
     finally:
         leave_group()
-    if _speaks():
+    if speaks():
         show_run(done.folder, done.metrics)
 
 
@@ -187,7 +122,7 @@ def rank(
 )
 @click.option("--masks", type=_FILE, help="A folder for predicted masks, one PNG a row.")
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
-@_screening
+@screening_options
 @_root
 @_device
 @_debug

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ from medplug.core.wording import Wording
 
 if TYPE_CHECKING:
     import polars as pl
-    from torch import Tensor
 
-    from medplug.core.backbone import Inputs
+    from medplug.core.augmentation import Augmentation
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
     from medplug.core.data.twins import Alike
     from medplug.core.images.store import StoredImage
+    from medplug.core.plain.features import PlainFeatures, TreeFeatures
     from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
 
@@ -117,50 +117,6 @@ class Examples:
             both(self.names, other.names),
             {name: [*values, *other.also[name]] for name, values in self.also.items() if name in other.also},
         )
-
-
-class PlainFeatures(Protocol):
-    """Simple features for the baseline: scikit-learn's ``fit_transform`` and ``transform`` over raw rows."""
-
-    def fit_transform(self, rows: Sequence[Any]) -> Any:
-        """Learn from the training rows and give their matrix ``[rows, columns]`` (dense or sparse)."""
-
-    def transform(self, rows: Sequence[Any]) -> Any:
-        """Give the matrix of other rows."""
-
-
-class TreeFeatures(PlainFeatures, Protocol):
-    """Columns of numbers for boosted trees: float64 ``[rows, columns]``, NaN where missing."""
-
-    @property
-    def categorical(self) -> NDArray[np.bool_]:
-        """Which columns are codes of categories ``[columns]``; known once they were learned."""
-
-    @property
-    def deep(self) -> bool:
-        """Whether columns tell much only where they meet, as those of a drug and a protein: it takes larger trees."""
-
-    @property
-    def told(self) -> str:
-        """What the trees read, as the report says it."""
-
-
-class Augmentation(Protocol):
-    """Random changes of training batches, made on the training device.
-
-    `mixes`: rows are blended with each other, and their labels with them.
-    """
-
-    mixes: bool
-
-    def changed(self, inputs: Inputs, labels: Tensor, labelled: Tensor, sources: Tensor) -> tuple[Inputs, Tensor]:
-        """One collated batch and its labels, changed.
-
-        `labels` are masks ``[batch, height, width]``, which move with their images, or
-        class shares ``[batch, outputs]`` (encoded labels where it does not mix); those
-        of rows that are not `labelled` (bool ``[batch]``) mean nothing. `sources`
-        (bool ``[batch]``) says which rows are of the source domain.
-        """
 
 
 class Task(ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,41 @@ def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _saved(tmp_path_factory.mktemp("gpt2"), GPT2Model, config, tokenizer)
 
 
-def _saved(folder: Path, model: Any, config: Any, tokenizer: Any) -> Path:
+@pytest.fixture(scope="session")
+def tiny_esm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an ESM-2 of 2 layers and width 32 that reads at most 34 tokens, residues."""
+    from transformers import EsmConfig, EsmForMaskedLM
+
+    tokens = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
+    shape: dict[str, int] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = EsmConfig(
+        vocab_size=len(tokens), intermediate_size=48, max_position_embeddings=34, position_embedding_type="rotary",
+        token_dropout=True, pad_token_id=1, mask_token_id=32, emb_layer_norm_before=False, **shape,
+    )  # fmt: skip
+    folder = _saved(tmp_path_factory.mktemp("esm"), EsmForMaskedLM, config)
+    (folder / "vocab.txt").write_text("\n".join(tokens))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "EsmTokenizer"}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a RoBERTa of SMILES; a byte-pair tokenizer without a letter `a` of its own, as SMILES have few."""
+    from transformers import RobertaConfig, RobertaModel
+
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *"CcOoNn()=123[]+-#l", "Cl", "cc"]
+    shape: dict[str, int] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = RobertaConfig(
+        vocab_size=len(tokens), intermediate_size=48, max_position_embeddings=66, pad_token_id=1, **shape
+    )
+    folder = _saved(tmp_path_factory.mktemp("roberta"), RobertaModel, config)
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nC l\nc c\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "RobertaTokenizer"}))
+    return folder
+
+
+def _saved(folder: Path, model: Any, config: Any, tokenizer: Any = None) -> Path:
     import torch
     from transformers.utils import logging
 
@@ -58,7 +93,8 @@ def _saved(folder: Path, model: Any, config: Any, tokenizer: Any) -> Path:
     logging.disable_progress_bar()
     made.save_pretrained(folder)
     logging.enable_progress_bar()
-    tokenizer.save_pretrained(folder)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
     return folder
 
 

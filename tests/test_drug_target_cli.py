@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import medplug
 from medplug.cli import cli
+from medplug.core.evaluation import trees
 from medplug.core.plan import make_plan
 from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
@@ -27,12 +28,18 @@ ROWS = 120
 SECRET = "C1CC(secret"
 QUICK = (
     *("backbone.drug.hidden=8", "backbone.drug.bits=64", "backbone.protein.hidden=8", "backbone.protein.k=1"),
-    *("fusion.hidden=8", "train.epochs=1", "report.resamples=100", "device=cpu"),
+    *("fusion.hidden=[8]", "train.members=1", "train.epochs=1", "report.resamples=100", "device=cpu"),
 )
 TABLE = "data.train=pairs.csv"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boosted trees of few choices, as they take most of the time of a small run."""
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
 
 
 @pytest.fixture
@@ -76,7 +83,8 @@ def names(folder: Path) -> set[str]:
 
 def test_a_table_of_pairs_is_run_predicted_with_names_and_evaluated(command: Command, tmp_path: Path) -> None:
     pairs().write_csv(tmp_path / "pairs.csv")
-    result = command(*run(TABLE, "data.drug=drug", "data.target=target", "output=run"))
+    words = ("data.drug=drug", "data.target=target", "fusion.modality_dropout=0.3", "output=run")
+    result = command(*run(TABLE, *words))
     assert result.exit_code == 0, result.output
     assert "what each modality adds to mse: drug " in result.output
     pairs(3).drop("label").write_csv(tmp_path / "new.csv")
@@ -134,6 +142,29 @@ def test_two_classes_are_an_interaction(command: Command, tmp_path: Path) -> Non
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert next(iter(scores["metrics"])) == "auroc"
     assert "p_active" in pl.read_parquet(tmp_path / "run" / "predictions.parquet").columns
+
+
+def test_an_ensemble_tells_how_far_its_members_are_apart_of_rows_and_of_a_library(
+    command: Command, tmp_path: Path
+) -> None:
+    table = pairs()
+    table.write_csv(tmp_path / "pairs.csv")
+    words = [word.replace("members=1", "members=2") for word in run(TABLE, "output=run")]
+    result = command(*words)
+    assert result.exit_code == 0, result.output
+    found = command("predict", "run", "pairs.csv", "-o", "found.csv", "--device", "cpu")
+    assert found.exit_code == 0, found.output
+    told = pl.read_csv(tmp_path / "found.csv")
+    assert told.columns == ["row", "name", "prediction", "std"] and told["std"].min() > 0  # type: ignore[operator]
+    table.select("smiles").unique(maintain_order=True).write_csv(tmp_path / "library.csv")
+    (tmp_path / "targets.fasta").write_text(f">first\n{table['sequence'][0]}\n")
+    ranked = command("predict", "run", "library.csv", "--against", "targets.fasta", "-o", "ranked.csv")
+    assert ranked.exit_code == 0, ranked.output
+    assert "std is the standard deviation over 2 models" in ranked.output
+    best = pl.read_csv(tmp_path / "ranked.csv")
+    own = best.filter(smiles=table["smiles"][0])
+    for name in ("prediction", "std"):
+        assert own[name][0] == pytest.approx(told[name][0], abs=1e-5)
 
 
 # ---- bad input
@@ -282,7 +313,8 @@ def test_without_rdkit_the_extra_is_told_before_anything_is_read(
 
 
 def test_with_no_arguments_the_sample_is_learned_and_is_called_generated(command: Command, tmp_path: Path) -> None:
-    result = command("run", "task=drug_target", "output=run", "train.epochs=12", "report.resamples=100", "device=cpu")
+    words = ("output=run", "train.members=1", "train.epochs=12", "report.resamples=100", "device=cpu")
+    result = command("run", "task=drug_target", *words)
     assert result.exit_code == 0, result.output
     assert "the built-in sample: generated molecules and sequences with an invented affinity" in result.output
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())

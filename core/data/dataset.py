@@ -19,7 +19,8 @@ from medplug.core.data.folds import split_folds
 from medplug.core.data.naming import named_labels
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
-from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, named_splits, split_rows
+from medplug.core.data.split_column import named_splits
+from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, split_rows
 from medplug.core.data.targets import Target
 from medplug.core.data.twins import Twins
 from medplug.core.data.units import left_out, split_units, told

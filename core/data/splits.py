@@ -1,4 +1,4 @@
-"""Splits: named by a column, drawn by label, or drawn by whole groups."""
+"""Splits: drawn by label, or drawn by whole groups."""
 
 from __future__ import annotations
 
@@ -12,55 +12,16 @@ from numpy.typing import NDArray
 
 from medplug.core.data.arms import Treated, treated
 from medplug.core.data.bins import binned, even_rows, numeric, timed
-from medplug.core.data.faults import short
 from medplug.core.errors import ConfigError, DataError
 
 TRAIN, VALIDATION, TEST, LEFT_OUT = "train", "validation", "test", "left out"
-_NAMES = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "validation": VALIDATION,
-    "valid": VALIDATION,
-    "dev": VALIDATION,
-    "val": VALIDATION,
-    "test": TEST,
-    "testing": TEST,
-    "drop": LEFT_OUT,
-    "exclude": LEFT_OUT,
-    "excluded": LEFT_OUT,
-}
 _ORDER = np.array([TRAIN, VALIDATION, TEST])
-_SHOWN = 4
 _RARE = 10  # a combination of labels seen in fewer rows shares one stratum with the other rare ones
 _FOLDS = 20
 _CLUSTERS = 300  # stratified grouping takes time by the number of groups
 
 Splits = NDArray[np.str_]
 Codes = NDArray[np.int64]
-
-
-def named_splits(values: Sequence[str | None], *, key: str) -> Splits:
-    """The split ``[rows]`` that each value of a split column names, whatever its case; `LEFT_OUT` for a dropped row.
-
-    `key` is the configuration key of the column. Raises `DataError` with the
-    values that name no split and how many rows hold them.
-    """
-    names = {value: _NAMES.get(str(value).strip().lower(), "") for value in set(values)}
-    splits = np.array([names[value] for value in values], dtype="U10")
-    unknown = [value for value, split in names.items() if not split]
-    if unknown:
-        raise DataError(
-            f"{key}: {int((splits == '').sum())} row(s) name no split: {_told(unknown)}\n"
-            "allowed: train or training; validation, valid, dev or val; test or testing; drop or excluded (left out)"
-        )
-    return splits
-
-
-def _told(values: Sequence[str | None]) -> str:
-    """Unknown split names; a column of many values names no splits, and may name patients."""
-    if len(values) > _SHOWN:
-        return f"the column holds {len(values)} other values; is it the right one?"
-    return ", ".join(sorted(repr(short(value)) if value else "an empty cell" for value in values))
 
 
 def split_rows(

@@ -17,7 +17,7 @@ from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_
 from medplug.core.evaluation.ridge import fit_ridge
 from medplug.core.evaluation.statistic import Labels, Probabilities
 from medplug.core.evaluation.t_learner import fit_t_learner
-from medplug.core.task import PlainFeatures
+from medplug.core.plain.features import PlainFeatures
 
 
 @dataclass(frozen=True, slots=True)

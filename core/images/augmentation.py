@@ -11,7 +11,7 @@ from medplug.core.images.mixing import mix
 
 
 class ImageAugmentation:
-    """What `medplug.core.task.Augmentation` asks for, of collated images (``pixels`` and ``owner``)."""
+    """What `medplug.core.augmentation.Augmentation` asks for, of collated images (``pixels`` and ``owner``)."""
 
     def __init__(self, options: AugmentOptions) -> None:
         self.options = options

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from medplug.core.data.content import JointRow
-from medplug.core.task import PlainFeatures, TreeFeatures
+from medplug.core.plain.features import PlainFeatures, TreeFeatures
 
 
 class PlainJoint:

@@ -75,7 +75,7 @@ def sides_of(predictors: Sequence[Predictor]) -> Screened:
     if sides is None or not isinstance(first.model.backbone, JointBackbone):
         raise UsageError(
             f"the task {first.task_name} scores rows and not pairs of entities: there is nothing to screen against\n"
-            "leave out --against; it is for models of the task drug_target"
+            "leave out --against; it is for models of tasks whose rows are pairs of entities"
         )
     if first.target.kind not in ("binary", "regression"):
         raise UsageError(

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter
+from medplug.core.augmentation import Augmentation
 from medplug.core.data.dataset import Dataset
 from medplug.core.plan import Plan
 from medplug.core.specs import AdapterSpec
-from medplug.core.task import Augmentation
 from medplug.core.training.compute import Compute, Report
 
 Stage = Callable[[str], Report]

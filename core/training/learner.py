@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from medplug.core.augmentation import Augmentation
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import fallback
 from medplug.core.evaluation.scores import point
 from medplug.core.losses import make_loss
 from medplug.core.model import Model
-from medplug.core.task import Augmentation
 from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
 from medplug.core.training.frozen import FrozenFeatures

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medplug.core.adapter import Adapter, Batch
+from medplug.core.augmentation import Augmentation
 from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model, Outputs
-from medplug.core.task import Augmentation
 from medplug.core.training.balance import Balance
 from medplug.core.training.rows import Part
 

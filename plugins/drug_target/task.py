@@ -16,12 +16,13 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.evaluation.reported import reported
 from medplug.core.molecules.reading import rdkit, read_molecules
+from medplug.core.plain.features import PlainFeatures, TreeFeatures
 from medplug.core.plain.joint import PlainJoint, TreeJoint
 from medplug.core.plain.molecule import PlainMolecule
 from medplug.core.plain.protein import PlainProtein
 from medplug.core.plain.reduced import tree_molecules, tree_proteins
 from medplug.core.proteins.reading import read_sequences
-from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
+from medplug.core.task import Examples, Task
 from medplug.core.wording import Wording
 from medplug.plugins.drug_target.entities import Which, of_id, of_structure
 from medplug.plugins.drug_target.labels import Kind, affinities, check_two, kind_of, named

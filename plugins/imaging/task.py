@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
+from medplug.core.augmentation import Augmentation
 from medplug.core.data.cells import number_column
 from medplug.core.data.classes import Asked, target_of
 from medplug.core.data.labels import label_columns, number_label, read_labels
@@ -19,7 +20,7 @@ from medplug.core.evaluation.reported import reported
 from medplug.core.images.references import columns_named, needed_columns
 from medplug.core.images.store import ImageStore
 from medplug.core.plain.image import PlainImage
-from medplug.core.task import Augmentation, Examples, Task
+from medplug.core.task import Examples, Task
 from medplug.plugins.imaging.lesions import mask_classes
 from medplug.plugins.imaging.reading import TableReader
 from medplug.plugins.imaging.sample import sample

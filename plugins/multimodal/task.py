@@ -21,13 +21,14 @@ from medplug.core.data.treatment import Outcome, outcome_of, treatment_column, t
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.reported import reported
 from medplug.core.images.references import needed_columns
+from medplug.core.plain.features import PlainFeatures, TreeFeatures
 from medplug.core.plain.image import PlainImage
 from medplug.core.plain.joint import PlainJoint, TreeJoint
 from medplug.core.plain.signal import PlainSignal
 from medplug.core.plain.table import PlainTable, TreeTable
 from medplug.core.plain.text import PlainText
 from medplug.core.signals.table import tabulate
-from medplug.core.task import Examples, PlainFeatures, Task, TreeFeatures
+from medplug.core.task import Examples, Task
 from medplug.plugins.multimodal.options import SLOTS, check_treatment
 from medplug.plugins.multimodal.reading import PatientReader
 from medplug.plugins.multimodal.sample import sample

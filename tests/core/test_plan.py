@@ -90,7 +90,10 @@ def test_the_keys_are_told_in_reading_order_with_every_option(plugins: Plugins) 
     [
         (
             "train.epoch=3",
-            ["train.epoch is not an option of train; did you mean train.epochs?", "valid: epochs, batch"],
+            [
+                "train.epoch is not an option of train; did you mean train.epochs?",
+                "valid: epochs, least_updates, members, batch",
+            ],
         ),
         ("data.lable=x", ["did you mean data.label?", "valid: train, validation"]),
         ("data.epochs=3", ["data.epochs is not an option of data; did you mean train.epochs?"]),

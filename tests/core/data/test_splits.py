@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.data.splits import limit_rows, named_splits, split_rows
+from medplug.core.data.split_column import named_splits
+from medplug.core.data.splits import limit_rows, split_rows
 from medplug.core.errors import ConfigError, DataError
 
 TENTHS = (0.8, 0.1, 0.1)

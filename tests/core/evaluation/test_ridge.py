@@ -12,7 +12,7 @@ from medplug.core.errors import DataError
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.linear import head_probabilities
 from medplug.core.evaluation.probe import fit_probe
-from medplug.core.evaluation.ridge import best_head, fit_ridge
+from medplug.core.evaluation.ridge import best_head, fit_ridge, ridges
 from medplug.core.evaluation.scores import point
 
 
@@ -60,6 +60,20 @@ def test_a_head_solves_the_normal_equations(kind, weighted):
     slope, intercept = plainly(features, target.standardised(labels), 0.1, weights)
     np.testing.assert_allclose(head.weight[0], slope, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(head.bias, [intercept], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_that_are_summed_over_many_rows_give_the_ridge_of_scikit_learn(weighted):
+    from sklearn.linear_model import Ridge
+
+    draw = np.random.default_rng(3)
+    columns = sparse.random(5000, 30, density=0.2, format="csr", random_state=3)  # more rows than are dense at once
+    logits = columns @ draw.normal(size=30) + 2 + draw.normal(size=5000)
+    weights = draw.uniform(0.2, 3, 5000) if weighted else None
+    for strength, head in ridges(columns, logits, weights, (0.01, 1.0, 100.0)).items():
+        theirs = Ridge(alpha=1 / strength).fit(columns.toarray(), logits, sample_weight=weights)
+        np.testing.assert_allclose(head.weight[0], theirs.coef_, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(head.bias[0], theirs.intercept_, rtol=1e-5, atol=1e-7)
 
 
 def test_standardising_makes_the_scale_of_features_irrelevant_and_leaves_constant_ones_out():

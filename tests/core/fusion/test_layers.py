@@ -18,6 +18,7 @@ from medplug.core.fusion import (
     Bottleneck,
     Concat,
     CrossAttention,
+    FeedForward,
     Film,
     Fusion,
     Gated,
@@ -60,6 +61,39 @@ def numbers(features: Features) -> tuple[Array, Array, NDArray[np.bool_]]:
 
 def linear(weights: Mapping[str, Array], name: str, values: Array) -> Any:
     return weights[f"{name}.weight"] @ values + weights[f"{name}.bias"]
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_feed_forward_is_layers_behind_features_side_by_side(normalised: bool) -> None:
+    fusion = FeedForward(WIDTHS, hidden=(6, 4), dropout=0.5, normalised=normalised)
+    weights, features = ready(fusion), drawn()
+    joined = fusion(features).joined.detach().numpy()
+    assert joined.shape == (ROWS, 4) and fusion.width == 4
+    for row in range(ROWS):
+        has = [bool(each.mask[row].any()) for each in features.values()]
+        parts = [
+            numbers(each)[0][row] if there else weights[f"side_by_side.placeholders.{name}"]
+            for (name, each), there in zip(features.items(), has, strict=True)
+        ]
+        found = np.concatenate([*parts, np.array(has, dtype=float)])
+        for layer in range(2):
+            found = linear(weights, f"layers.{layer}.0", found)
+            if normalised:
+                found = (found - found.mean()) / np.sqrt(found.var() + 1e-5)
+                found = found * weights[f"layers.{layer}.1.weight"] + weights[f"layers.{layer}.1.bias"]
+            found = np.maximum(found, 0)
+        np.testing.assert_allclose(joined[row], found, rtol=1e-9, atol=1e-12)
+
+
+def test_feed_forward_leaves_features_out_behind_every_layer_in_training_alone() -> None:
+    fusion = FeedForward(WIDTHS, hidden=(64, 64), dropout=0.5)
+    ready(fusion)
+    features = drawn()
+    whole = fusion(features).joined
+    assert torch.equal(fusion(features).joined, whole)
+    torch.manual_seed(0)
+    drawn_out = fusion.train()(features).joined
+    assert ((drawn_out == 0) & (whole > 0)).any() and not torch.equal(drawn_out, whole)
 
 
 def test_lowrank_is_a_linear_map_of_the_outer_product() -> None:

@@ -22,8 +22,10 @@ from medplug.core.joint.on_part import OnPart
 from medplug.core.model import Model
 from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
+from medplug.core.training.rows import Collate, Row
 
 FUSIONS = tuple(spec.name for spec in Plugins(found=()).all("fusion"))
+POOLED = tuple(spec.name for spec in Plugins(found=()).all("fusion") if not spec.needs_tokens)
 
 
 class Sums(Backbone):
@@ -182,6 +184,86 @@ def test_what_rows_share_is_encoded_once_and_is_the_same_for_each() -> None:
     together = backbone(inputs).pooled
     alone = [backbone(backbone.collate(backbone.prepare([row]))).pooled for row in shared]
     torch.testing.assert_close(together, torch.cat(alone))
+
+
+def pairs(count: int = 40, seed: int = 2) -> list[JointRow]:
+    """Rows of a few texts and signals that many of them share, and a vector of genes that some have."""
+    draw = np.random.default_rng(seed)
+    texts, signals = ([draw.normal(size=size).tolist() for size in sizes] for sizes in ((5, 2, 9, 3), (1, 7, 4)))
+    genes = [None, [1.0], [2.0, 3.0]]
+    return [
+        JointRow({"text": texts[i], "signal": signals[j], "genes": genes[k]})
+        for i, j, k in draw.integers(0, [len(texts), len(signals), len(genes)], (count, 3)).tolist()
+    ]
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_pooled_features_alone_give_the_same_logits_as_with_tokens(name: str) -> None:
+    with_tokens, without = made(name), made(name)
+    without.reads_tokens = False
+    without.load_state_dict(with_tokens.state_dict())
+    for values in (pairs(), rows(), [*rows(), *rows()]):
+        inputs = with_tokens.collate(with_tokens.prepare(values))
+        assert torch.equal(encoded(with_tokens, values), encoded(without, values))
+        features = without.encoded(inputs)
+        assert all(each.tokens.shape[1] == 1 for each in features.values() if len(each.tokens) > 12)
+        present = {slot: [row[slot] is not None for row in values] for slot in SLOTS}
+        assert {slot: each.present.tolist() for slot, each in features.items()} == present
+
+
+@pytest.mark.parametrize("reads_tokens", [False, True])
+@pytest.mark.parametrize("budget", [1, 12, 40, 10_000])
+def test_batches_hold_every_row_once_within_the_budget_in_which_a_shared_item_counts_once(
+    reads_tokens: bool, budget: int
+) -> None:
+    backbone = made()
+    backbone.reads_tokens = reads_tokens
+    items = backbone.prepare(pairs())
+    batches = backbone.batches(items, budget)
+    assert sorted(row for batch in batches for row in batch.tolist()) == list(range(len(items)))
+    for batch in batches:
+        each_slot = [[items[row][slot] for row in batch if slot in items[row]] for slot in SLOTS]
+        if reads_tokens:
+            cost = len(batch) * max(backbone.size(items[row]) for row in batch)
+        else:
+            distinct = [{id(item): len(item) for item in held} for held in each_slot]
+            cost = sum(len(held) * max(held.values(), default=0) for held in distinct)
+        assert len(batch) == 1 or cost <= budget
+    together = encoded(backbone, pairs())
+    for batch in batches:
+        apart = encoded(backbone, [pairs()[row] for row in batch.tolist()])
+        torch.testing.assert_close(apart, together[batch], atol=1e-5, rtol=1e-4)
+
+
+def test_shared_items_make_fewer_batches_where_no_tokens_are_read() -> None:
+    backbone = made()
+    items = backbone.prepare(pairs(200))
+    by_row = len(backbone.batches(items, 60))
+    backbone.reads_tokens = False
+    assert len(backbone.batches(items, 60)) < by_row / 4
+
+
+@pytest.mark.parametrize("tokens", [10_000, 40])
+def test_a_training_batch_encodes_an_item_once_for_the_rows_that_it_computes_together(tokens: int) -> None:
+    backbone, values = made("feed_forward"), pairs()
+    backbone.reads_tokens = False
+    lengths: dict[str, list[int]] = {slot: [] for slot in SLOTS}
+    for slot, part in backbone.each():
+        part.register_forward_pre_hook(lambda _, given, slot=slot: lengths[slot].append(len(given[0]["numbers"])))
+    items, labels = backbone.prepare(values), np.arange(len(values)) % 3
+    parts = Collate(backbone, tokens)(
+        [Row(item, label, 1.0, True, {}) for item, label in zip(items, labels, strict=True)]
+    )
+    for part in parts:
+        for inputs in part.inputs:
+            backbone(inputs)
+    assert sum(sum(part.counts) for part in parts) == len(values)
+    distinct = {slot: len({repr(row[slot]) for row in values} - {"None"}) for slot in SLOTS}
+    if tokens == 10_000:
+        assert lengths == {slot: [count] for slot, count in distinct.items()}
+    assert all(
+        distinct[slot] <= sum(each) < len(values) and max(each) <= distinct[slot] for slot, each in lengths.items()
+    )
 
 
 def test_a_rows_size_is_the_sum_over_what_it_has() -> None:

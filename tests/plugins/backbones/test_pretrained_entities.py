@@ -15,56 +15,10 @@ from medplug.plugins.backbones.entity_options import PretrainedProteinOptions, P
 from medplug.plugins.backbones.pretrained_entities import PretrainedProtein, PretrainedSmiles
 from medplug.plugins.backbones.pretrained_text import PretrainedText
 
-ESM = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
 SEQUENCES = ["MKVL", "MKVLAAGIVGLCAKWWX", "GLCAK" * 9]
 SMILES = ["CCO", "CC(=O)Oc1ccccc1C(=O)O", "Clc1ccccc1"]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def saved(folder: Path, model: Any) -> Path:
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    for parameter in model.parameters():  # larger than a fresh start, so that differences show
-        parameter.data.mul_(4.0 if parameter.dim() > 1 else 1.0)
-    model.save_pretrained(folder)
-    logging.enable_progress_bar()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def esm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import EsmConfig, EsmForMaskedLM
-
-    torch.manual_seed(0)
-    shape: dict[str, int] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = EsmConfig(
-        vocab_size=len(ESM), intermediate_size=48, max_position_embeddings=34, position_embedding_type="rotary",
-        token_dropout=True, pad_token_id=1, mask_token_id=32, emb_layer_norm_before=False, **shape,
-    )  # fmt: skip
-    folder = saved(tmp_path_factory.mktemp("esm"), EsmForMaskedLM(config))
-    (folder / "vocab.txt").write_text("\n".join(ESM))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "EsmTokenizer"}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A byte-pair tokenizer without a letter `a` of its own, as SMILES have few."""
-    from transformers import RobertaConfig, RobertaModel
-
-    torch.manual_seed(0)
-    tokens = ["<s>", "<pad>", "</s>", "<unk>", *"CcOoNn()=123[]+-#l", "Cl", "cc"]
-    shape: dict[str, int] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = RobertaConfig(
-        vocab_size=len(tokens), intermediate_size=48, max_position_embeddings=66, pad_token_id=1, **shape
-    )
-    folder = saved(tmp_path_factory.mktemp("roberta"), RobertaModel(config))
-    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\nC l\nc c\n")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "RobertaTokenizer"}))
-    return folder
 
 
 def protein(folder: Path, **options: Any) -> PretrainedText:
@@ -93,52 +47,54 @@ def reference(folder: Path, value: str) -> Tensor:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_residue_is_a_token_as_in_transformers_own_tokenizer(esm: Path) -> None:
+def test_a_residue_is_a_token_as_in_transformers_own_tokenizer(tiny_esm: Path) -> None:
     from transformers import AutoTokenizer
 
-    theirs = AutoTokenizer.from_pretrained(esm)
-    for sequence, item in zip(SEQUENCES[:2], protein(esm).prepare(SEQUENCES[:2]), strict=True):
+    theirs = AutoTokenizer.from_pretrained(tiny_esm)
+    for sequence, item in zip(SEQUENCES[:2], protein(tiny_esm).prepare(SEQUENCES[:2]), strict=True):
         assert item.parts[0].tolist() == theirs(sequence)["input_ids"]
         assert item.size == len(sequence) + 2
 
 
-def test_features_of_a_sequence_are_those_of_transformers(esm: Path) -> None:
-    torch.testing.assert_close(pooled(protein(esm), SEQUENCES)[1], reference(esm, SEQUENCES[1]), atol=1e-5, rtol=1e-4)
+def test_features_of_a_sequence_are_those_of_transformers(tiny_esm: Path) -> None:
+    torch.testing.assert_close(
+        pooled(protein(tiny_esm), SEQUENCES)[1], reference(tiny_esm, SEQUENCES[1]), atol=1e-5, rtol=1e-4
+    )
 
 
-def test_features_of_a_molecule_are_those_of_transformers(roberta: Path) -> None:
-    found = pooled(smiles(roberta), SMILES)
+def test_features_of_a_molecule_are_those_of_transformers(tiny_roberta: Path) -> None:
+    found = pooled(smiles(tiny_roberta), SMILES)
     for row, value in enumerate(SMILES):
-        torch.testing.assert_close(found[row], reference(roberta, value), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found[row], reference(tiny_roberta, value), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["esm", "roberta"])
+@pytest.mark.parametrize("kind", ["tiny_esm", "tiny_roberta"])
 def test_neither_padding_nor_the_other_rows_change_a_row(kind: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(kind)
-    backbone, values = (protein(folder), SEQUENCES) if kind == "esm" else (smiles(folder), SMILES)
+    backbone, values = (protein(folder), SEQUENCES) if kind == "tiny_esm" else (smiles(folder), SMILES)
     together = pooled(backbone, values)
     alone = torch.cat([pooled(backbone, [value]) for value in values])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
     assert torch.cdist(together, together).fill_diagonal_(1.0).min() > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["esm", "roberta"])
+@pytest.mark.parametrize("kind", ["tiny_esm", "tiny_roberta"])
 def test_a_saved_one_gives_equal_features(kind: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(kind)
-    backbone, values = (protein(folder), SEQUENCES) if kind == "esm" else (smiles(folder), SMILES)
+    backbone, values = (protein(folder), SEQUENCES) if kind == "tiny_esm" else (smiles(folder), SMILES)
     again = type(backbone).restore(json.loads(json.dumps(backbone.assets()))).eval()
     again.load_state_dict(backbone.state_dict())
     assert torch.equal(pooled(again, values), pooled(backbone, values))
 
 
-def test_no_weight_is_kept_that_no_feature_depends_on(esm: Path) -> None:
-    backbone = protein(esm).train()
+def test_no_weight_is_kept_that_no_feature_depends_on(tiny_esm: Path) -> None:
+    backbone = protein(tiny_esm).train()
     backbone(backbone.collate(backbone.prepare(SEQUENCES))).pooled.square().sum().backward()
     assert all(parameter.grad is not None for parameter in backbone.parameters())
 
 
-def test_long_sequences_become_windows_that_the_model_can_read(esm: Path) -> None:
-    (item,) = protein(esm).prepare(SEQUENCES[2:])
+def test_long_sequences_become_windows_that_the_model_can_read(tiny_esm: Path) -> None:
+    (item,) = protein(tiny_esm).prepare(SEQUENCES[2:])
     assert len(item.parts) == 2 and max(map(len, item.parts)) <= 34
 
 

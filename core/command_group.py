@@ -1,0 +1,54 @@
+"""The group of commands: what it says when one of them fails, and who of several processes says it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from medplug.core.errors import MedplugError
+
+
+class CommandGroup(click.Group):
+    """The command group; turns medplug's errors into one screen and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MedplugError as error:
+            if "--debug" in sys.argv:
+                raise
+            if speaks():
+                click.echo(f"medplug: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("medplug: interrupted; if a checkpoint was made, add --resume to go on", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader has gone; say nothing more
+            ctx.exit(0)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if "--debug" in sys.argv:
+                raise
+            click.echo(f"medplug: {_unexpected(error)}", err=True)
+            ctx.exit(1)
+
+
+def speaks() -> bool:
+    """Whether this is the one of several processes that talks to the terminal."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _unexpected(error: Exception) -> str:
+    """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    here = str(Path(__file__).parents[1])
+    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if f.filename.startswith(here)), "?")
+    return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"
