@@ -62,7 +62,7 @@ def screen(predictors: Sequence[Predictor], library: Any, against: Any, how: Scr
     runs = [scorers_of(each, (sides.library.slot, sides.against.slot)) for each in predictors]
     best, aside, scored = _stream(runs, few, sides.library, library, how, report)
     if not scored:
-        raise _nothing(aside)
+        raise _none_left(aside)
     spread = _with_spread([scorer for run in runs for scorer in run], few, best, how)
     frame = _frame(predictors[0], sides, few, best)
     return Screening(frame, scored, tuple(each for each in (few.aside, aside) if each.count), spread)
@@ -135,7 +135,7 @@ def _refuse_repeats(names: Sequence[str], table: str) -> None:
         )
 
 
-def _nothing(aside: SetAside) -> DataError:
+def _none_left(aside: SetAside) -> DataError:
     """The error for a library of which no row is left, with the first of the reasons."""
     told = "".join(f"\n  row {each.row}, column {each.column}: {each.reason}" for each in aside.shown[:_REASONS])
     bad = f": all {aside.count} are bad, the first of them:{told}" if aside.count else ""
