@@ -80,7 +80,7 @@ def test_a_header_alone_gives_nothing(tmp_path: Path) -> None:
         ("t.csv", b"smiles,id\nC,1\nN\n", "row 2 has 1 cells where the header has 2"),
         ("t.csv", b'smiles,id\nC,"1\n', "broken quoting"),
         ("t.csv", b"smiles,id\nC,1\nC,\xff\n", "not UTF-8: the first bad byte is in line 3"),
-        ("t.csv.gz", gzip.compress(b"smiles,id\n" + b"C,1\n" * 50_000)[:90], "corrupt or cut short"),
+        ("t.csv.gz", gzip.compress(b"smiles,id\n" + b"C,1\n" * 50_000, mtime=0)[:90], "corrupt or cut short"),
         ("t.jsonl", b'{"smiles": "C"}\n{"smiles": \n', "line 2 is not valid JSON"),
         ("t.jsonl", b'{"smiles": "C"}\n[1]\n', "line 2 is JSON but not an object"),
         ("t.jsonl", b'{"smiles": ["C"]}\n', "column 'smiles' holds lists or objects"),
