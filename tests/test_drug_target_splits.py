@@ -16,7 +16,7 @@ from medplug.plugins.drug_target.sample import sample
 pytest.importorskip("rdkit.Chem", reason="rdkit is an extra: pip install 'medplug[chem]'")
 QUICK = (
     *("backbone.drug.hidden=8", "backbone.drug.bits=64", "backbone.protein.hidden=8", "backbone.protein.k=1"),
-    *("fusion.hidden=8", "train.epochs=1", "report.resamples=100", "device=cpu", "output=run"),
+    *("fusion.hidden=[8]", "train.members=1", "train.epochs=1", "report.resamples=100", "device=cpu", "output=run"),
 )
 PAIRS = "data.train=pairs.csv"
 

@@ -369,7 +369,7 @@ def test_a_limit_bounds_the_rows_to_learn_from_and_leaves_the_test_rows(
         seen.append({split: list(examples.labels or []) for split, examples in job.dataset.splits.items()})
         return whole(model, adapters, job)
 
-    monkeypatch.setattr("medplug.core.run.train", watched)
+    monkeypatch.setattr("medplug.core.training.members.train", watched)
     run = go(tmp_path / "run", {"train": table(), "limit": 2})
     (splits,) = seen
     for split in ("train", "validation"):
