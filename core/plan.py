@@ -59,6 +59,11 @@ class Plan:
     selection: SelectionConfig
     origins: Mapping[str, str]
 
+    def asked(self, key: str) -> bool:
+        """Whether somebody gave this key a value, and no recipe or default did."""
+        origin = self.origins.get(key, "default")
+        return origin not in ("default", "registry") and not origin.startswith("recipe ")
+
     @property
     def encoder(self) -> Encoder:
         """The only backbone of a run of one modality; `ConfigError` where there are several."""

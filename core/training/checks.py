@@ -53,7 +53,7 @@ def _check_along(job: Job) -> None:
 
 def check_augmented(model: Model, job: Job) -> None:
     """Raise `ConfigError` where ``augment.*`` was asked for and the prepared `model` reads every image once."""
-    asked = [key for key, origin in job.plan.origins.items() if key.startswith("augment.") and "recipe" not in origin]
+    asked = [key for key in job.plan.origins if key.startswith("augment.") and job.plan.asked(key)]
     frozen = not any(parameter.requires_grad for parameter in model.backbone.parameters())
     if asked and frozen and job.dataset.target.kind != "mask":
         raise ConfigError(

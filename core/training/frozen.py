@@ -40,7 +40,7 @@ def encode(backbone: Backbone, rows: Mapping[str, list[Any]], job: Job, *, pretr
     compute = job.compute
     # several processes must miss the same entries, and need not see the same disk: they keep none
     kept = pretrained and compute.processes.world == 1
-    folder = (job.plan.train.cache or job.checkpoints) if kept else None
+    folder = job.features_in if kept else None
     cache = FeatureCache(backbone_key(backbone, str(compute.dtype)), folder)
     report = job.stage(f"encoding {what}".strip())
     items = {split: backbone.prepare(values) for split, values in rows.items()}

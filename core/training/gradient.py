@@ -81,12 +81,8 @@ def train_whole(
 
 def _config(job: Job) -> TrainConfig:
     """How to train; passes that somebody asked for are not made more by the fewest updates of a recipe."""
-    asked = [key for key in ("train.epochs", "train.least_updates") if _asked(job.plan.origins.get(key, "default"))]
+    asked = [key for key in ("train.epochs", "train.least_updates") if job.plan.asked(key)]
     return job.plan.train.model_copy(update={"least_updates": 1}) if asked == ["train.epochs"] else job.plan.train
-
-
-def _asked(origin: str) -> bool:
-    return origin != "default" and not origin.startswith("recipe ")
 
 
 def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

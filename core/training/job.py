@@ -27,7 +27,8 @@ class Job:
     """What is to be trained on, how it is chosen (`metric`, on validation) and with which means.
 
     With `resume`, training goes on from the last whole one of the `checkpoints`;
-    `augmentation` changes training batches.
+    `augmentation` changes training batches; `features` is where frozen features are kept
+    that several jobs share (None: with the checkpoints).
     """
 
     plan: Plan
@@ -39,6 +40,12 @@ class Job:
     stage: Stage
     epoch: Callable[[dict[str, float]], None]
     augmentation: Augmentation | None = None
+    features: Path | None = None
+
+    @property
+    def features_in(self) -> Path:
+        """The folder that features of frozen backbones are kept in."""
+        return self.plan.train.cache or self.features or self.checkpoints
 
     def values(self, split: str) -> list[Any]:
         """The raw inputs of one split, in order."""

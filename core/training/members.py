@@ -68,7 +68,9 @@ def _job_of(job: Job, number: int) -> Job:
         job.epoch({"member": number + 1, **facts})
 
     plan = replace(job.plan, run=run)
-    return replace(job, plan=plan, checkpoints=job.checkpoints / f"member-{number + 1}", stage=stage, epoch=epoch)
+    checkpoints = job.checkpoints / f"member-{number + 1}"
+    shared = job.features_in  # what is frozen is the same for all members
+    return replace(job, plan=plan, checkpoints=checkpoints, stage=stage, epoch=epoch, features=shared)
 
 
 def _together(trained: Sequence[Trained], job: Job) -> Trained:

@@ -11,6 +11,7 @@ import medplug
 from medplug.core.evaluation import trees
 from medplug.core.plan import make_plan
 from medplug.core.plugins import Plugins
+from medplug.core.training import frozen
 from medplug.plugins.drug_target.sample import sample
 
 pytest.importorskip("rdkit.Chem", reason="rdkit is an extra: pip install 'medplug[chem]'")
@@ -47,6 +48,33 @@ def test_a_recipe_trains_and_predicts_the_same_when_it_is_loaded(
     ours = run.predict(table.head(20))
     assert "std" not in ours.columns and ours["prediction"].n_unique() > 10
     assert medplug.load(run.folder, device="cpu").predict(table.head(20)).equals(ours)
+
+
+def test_members_share_what_a_frozen_encoder_gives(
+    tmp_path: Path, tiny_esm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5,)))
+    encoded, plain = [], frozen.infer
+
+    def counted(function: Any, backbone: Any, items: Any, *rest: Any) -> Any:
+        encoded.append(len(items))
+        return plain(function, backbone, items, *rest)
+
+    monkeypatch.setattr(frozen, "infer", counted)
+    table = sample().head(120)
+    run = medplug.run(
+        task="drug_target",
+        recipe="esm",
+        data={"train": table},
+        backbone={**RECIPES["esm"], "protein": str(tiny_esm)},
+        fusion={"hidden": [8]},
+        train={"epochs": 1, "members": 2},
+        report={"resamples": 100},
+        device="cpu",
+        output=tmp_path / "run",
+    )
+    assert encoded == [table["sequence"].n_unique()]
+    assert run.predict(table.head(20))["std"].min() > 0  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
