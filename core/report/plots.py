@@ -40,6 +40,8 @@ def pictures(evidence: Evidence) -> list[Picture]:
             return [*treatment_pictures(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "mask":
             return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
+        if kind == "choice":  # a letter is no class: neither confusion nor scores by letter mean anything
+            return [_reliability(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]
         found += [_classes(evidence)] if kind != "binary" else [_roc(evidence), _precision_recall(evidence)]
         found.append(_reliability(evidence))
