@@ -22,14 +22,8 @@ def labels(evidence: Evidence) -> Table:
         rows = split.classes.get(name, 0)
         return f"{rows:,} ({share(rows, split.rows)})"
 
-    shown = [
-        name
-        for name in evidence.target.classes
-        if evidence.target.kind != "choice" or any(split.classes.get(name) for split in splits.values())
-    ]
-    rows = [[name, *(cell(split, name) for split in splits.values())] for name in shown]
+    rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
     kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
-    kinds["choice"] = "The letter of the right option."
     notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
     return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
 

@@ -168,12 +168,6 @@ def _linear_and_constant(evidence: Evidence) -> str:
             "logistic regression of the arm; the other gives every row each arm's mean outcome and frequency in "
             "training, so that it advises one arm for all. Each is judged by its own propensities."
         )
-    if evidence.target.kind == "choice":
-        return (
-            "The linear baseline is a conditional logit on each option's letter, length and share of the question's "
-            "words; the majority gives every option how often its letter was right in training. The longest option, "
-            "and the one that shares most words with its question and context, are taken as they are."
-        )
     if evidence.target.kind == "mask":
         return (
             "The linear baseline is a logistic regression on each pixel's grey value, surroundings and place; the "
@@ -240,8 +234,6 @@ def _predicted(evidence: Evidence) -> str:
         what = f"{classes[0]}, a number"
     elif evidence.target.kind == "survival":
         what = f"the time to “{classes[0]}”, as a risk that puts rows in order"
-    elif evidence.target.kind == "choice":
-        what = "which of its options answers a question"
     elif evidence.target.kind == "treatment":
         what = _what_comes_of(evidence.target)
     else:
