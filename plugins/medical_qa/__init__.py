@@ -22,5 +22,14 @@ def medplug_tasks() -> list[TaskSpec]:
             modalities=("text",),
             targets=("binary", "multiclass", "choice", "span", "ranking", "text"),
             recipe="medical_qa",
+            recipe_by=(
+                "task.form",
+                {
+                    "multiple_choice": "medical_qa_choice",
+                    "extractive": "medical_qa_spans",
+                    "retrieval": "medical_qa_retrieval",
+                    "generative": "medical_qa_generation",
+                },
+            ),
         )
     ]

@@ -108,7 +108,7 @@ class MedicalQaData(DataConfig):
     corpus: TableSource = Field(
         None,
         description="retrieval and generative: a table of further passages, with data.passage and perhaps "
-        "data.passage_id",
+        "data.passage_id; sample: the built-in one",
     )
     negatives: NonNegativeInt = Field(
         0,

@@ -10,6 +10,7 @@ import numpy as np
 
 from medplug.core.task import Examples, Task
 from medplug.core.wording import Wording
+from medplug.plugins.medical_qa.corpus import SAMPLE
 from medplug.plugins.medical_qa.forms.entailment import Entailment
 from medplug.plugins.medical_qa.forms.extractive import Extractive
 from medplug.plugins.medical_qa.forms.form import Form
@@ -48,6 +49,7 @@ class MedicalQa(Task):
     """
 
     slots: ClassVar[Mapping[str, Modality]] = {"text": "text"}
+    sample_columns: ClassVar[Mapping[str, str]] = {"corpus": SAMPLE, "passage_id": "id"}
     sample_is: ClassVar[str] = "generated questions and answers"
     wording: ClassVar[Wording] = Wording(
         group="group",
@@ -95,6 +97,15 @@ class MedicalQa(Task):
     def metrics(self, target: Target) -> tuple[str, ...]:
         """Those of the kind of target."""
         return self.form.metrics(target)
+
+    @property
+    def sure(self) -> float:
+        """The share of sure answers that must be right."""
+        return self.options.sure
+
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """As the form says."""
+        return self.form.drawn_by(labels)
 
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
         """What reads questions through the run's text backbone."""

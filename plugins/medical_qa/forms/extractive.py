@@ -55,6 +55,10 @@ class Extractive(Form):
 
         return SpanReader(backbone, overlap=self.options.overlap, longest=self.options.longest)
 
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """By whether there is an answer."""
+        return ["answer" if label else "no answer" for label in labels]
+
     def shared(self, value: Any) -> tuple[bytes, ...]:
         """The context."""
         return (content_key(value.context),)

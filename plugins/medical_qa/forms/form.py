@@ -56,6 +56,10 @@ class Form(ABC):
         """What is reported, and chosen by first."""
         return reported(target.kind)
 
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """What each split has its share of."""
+        return list(labels)
+
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
         """What reads these values through a text backbone."""
         return backbone

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from medplug.core.answers.questions import Pair
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
+from medplug.plugins.medical_qa.corpus import corpus_table
 from medplug.plugins.medical_qa.forms.form import Columns, Form
 from medplug.plugins.medical_qa.reading import asked, beside, read
 from medplug.plugins.medical_qa.samples.encyclopaedia import questions_and_answers
@@ -15,6 +16,7 @@ from medplug.plugins.medical_qa.samples.encyclopaedia import questions_and_answe
 if TYPE_CHECKING:
     import polars as pl
 
+    from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
 
 
@@ -42,6 +44,19 @@ class Generative(Form):
     def target(self, labels: Sequence[Any]) -> Target:
         """A text."""
         return Target("text", ("answer",))
+
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """By nothing: answers are as different as their questions."""
+        return [""] * len(labels)
+
+    def reader(self, backbone: Backbone, target: Target) -> Backbone:
+        """Prompts of a question with its context or, where it has none, with passages of ``data.corpus``."""
+        from medplug.core.generation.passages import CorpusFinder
+        from medplug.core.generation.reader import PromptReader
+
+        options, found = self.options, corpus_table(self.data) if self.options.passages else None
+        finder = None if found is None else CorpusFinder(found)
+        return PromptReader(backbone, count=options.passages, answer_tokens=options.answer_tokens, finder=finder)
 
     def shared(self, value: Any) -> tuple[bytes, ...]:
         """The question and, where there is one, the context."""

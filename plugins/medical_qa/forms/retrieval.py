@@ -33,8 +33,8 @@ class Retrieval(Form):
     def columns(self, *, labelled: bool) -> Columns:
         """Question and passage, and the passage's name where its column is given."""
         needed = {"data.question": self.data.question, "data.passage": self.data.passage}
-        named = labelled and self.data.passage_id
-        return needed | ({"data.passage_id": self.data.passage_id} if named else {})
+        named = self.data.passage_id if labelled else None
+        return needed | ({"data.passage_id": named} if named else {})
 
     def spared(self) -> list[tuple[str, ...]]:
         """A table to predict on may lack passages."""
@@ -69,6 +69,10 @@ class Retrieval(Form):
 
         return PairReader(backbone, "side_by_side")
 
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """By nothing: hardly two rows have one passage."""
+        return [""] * len(labels)
+
     def shared(self, value: Any) -> tuple[bytes, ...]:
         """Both texts: either tells the other."""
         return tuple(
@@ -77,9 +81,8 @@ class Retrieval(Form):
 
     def sample(self) -> pl.DataFrame:
         """Questions about invented conditions, and the passages that answer them."""
-        data = self.data
-        table = questions_and_passages().rename({"question": data.question, "passage": data.passage})
-        return table.rename({"id": data.passage_id}) if data.passage_id else table.drop("id")
+        names = {"question": self.data.question, "passage": self.data.passage, "id": self.data.passage_id or "id"}
+        return questions_and_passages().rename(names)
 
 
 def _named(table: pl.DataFrame, column: str, values: Sequence[Any], problems: Problems) -> list[str | None]:

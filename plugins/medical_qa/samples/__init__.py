@@ -1,1 +1,1 @@
-"""The built-in samples, one a form: invented questions from phrases, none of them a patient's and none to learn from."""
+"""The built-in samples, one a form: questions and answers joined from phrases. No patient is in them."""

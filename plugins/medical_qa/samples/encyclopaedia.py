@@ -23,8 +23,8 @@ KINDS = ("syndrome", "disease", "fever", "palsy", "anaemia", "dystrophy")
 
 SYMPTOMS = ("tingling fingers", "a rash on both shins", "stiff knees in the morning", "double vision", "hoarseness",
             "cramps after meals", "cold toes", "night sweats", "swollen eyelids", "a dry cough")  # fmt: skip
-CAUSES = ("a missing liver enzyme", "a virus carried by mice", "too little copper", "antibodies against nerve sheaths",
-          "a faulty potassium channel", "mould in grain", "scars after an infection", "a blocked lymph duct")  # fmt: skip
+CAUSES = ("a missing liver enzyme", "a virus carried by mice", "too little copper", "antibodies against nerves",
+          "a faulty potassium channel", "mould in grain", "scars after an infection", "a blocked duct")  # fmt: skip
 DRUGS = ("weekly copper injections", "a diet without starch", "low doses of colchicine", "plasma exchange",
          "inhaled steroids", "a short course of doxycycline", "compression stockings", "beta blockers")  # fmt: skip
 TESTS = ("a skin biopsy", "a nerve conduction study", "the level of copper in urine", "a stool culture",
@@ -102,7 +102,7 @@ def _entries(seed: int) -> list[_Entry]:
         condition = f"{name} {draw.choice(KINDS)}"
         for aspect, (facts, questions, told) in ASPECTS.items():
             fact = draw.choice(facts)
-            texts = (draw.choice(forms).format(c=condition, f=fact) for forms in (questions, told))
-            found.append(_Entry(f"{name}-{aspect}".lower(), *texts, fact))
+            question, passage = (draw.choice(forms).format(c=condition, f=fact) for forms in (questions, told))
+            found.append(_Entry(f"{name}-{aspect}".lower(), question, passage, fact))
     draw.shuffle(found)
     return found
