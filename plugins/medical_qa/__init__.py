@@ -25,6 +25,7 @@ def medplug_tasks() -> list[TaskSpec]:
             recipe_by=(
                 "task.form",
                 {
+                    "entailment": "medical_qa_entailment",
                     "multiple_choice": "medical_qa_choice",
                     "extractive": "medical_qa_spans",
                     "retrieval": "medical_qa_retrieval",

@@ -1,7 +1,7 @@
 """The sample of `yes_no_maybe`: questions that the abstracts of invented trials answer.
 
 An abstract tells what became of the primary outcome, which is the question's, and of
-another one, in any order: to know which words belong to which is what is to
+two others, in any order: to know which words belong to which is what is to
 be learned. Some answers are wrong at random.
 """
 
@@ -46,19 +46,14 @@ QUESTIONS = (
     "{outcome} in {patients}: does {treatment} make a difference?",
 )
 SETTINGS = (
-    "{number} {patients} were randomised to {treatment} or usual care in {sites} hospitals.",
-    "We allocated {number} {patients} at {sites} sites to {treatment} or to a waiting list.",
-    "In an open trial {number} {patients} were given {treatment} or nothing.",
-)
-CHOSEN = (
-    "{outcome} was what we set out to change.",
-    "We were interested in {outcome} above all.",
-    "{outcome} at {months} months was registered as our endpoint.",
+    "{number} {patients} were randomised to {treatment} or usual care to see how it changes {outcome}.",
+    "We allocated {number} {patients} to {treatment} or to a waiting list because of {outcome}.",
+    "In an open trial {treatment} was held against nothing for {outcome} in {number} {patients}.",
 )
 RESULTS = {
-    "yes": ("clearly improved", "was much better", "improved by a third", "was better throughout", "soon improved"),
-    "no": ("hardly changed", "was no better", "stayed the same", "was unchanged throughout", "never improved"),
-    "maybe": ("perhaps improved", "was slightly better", "improved in some", "was better at first", "varied widely"),
+    "yes": ("clearly improved", "was much better", "soon got better"),
+    "no": ("hardly changed", "was no better", "stayed the same"),
+    "maybe": ("varied widely", "was slightly better", "improved in some"),
 }
 OWN = ("The primary outcome {result}.", "Our main outcome {result}.", "The registered outcome {result}.")
 BESIDE = ("A secondary outcome {result}.", "A safety outcome {result}.", "An exploratory outcome {result}.")
@@ -81,22 +76,19 @@ def trials(seed: int = 0) -> pl.DataFrame:
 
 
 def _row(draw: random.Random) -> tuple[str, str, str]:
-    label, other = _label(draw), _label(draw)
+    label = _label(draw)
     words = {
         "treatment": draw.choice(TREATMENTS),
         "outcome": draw.choice(OUTCOMES),
         "patients": draw.choice(PATIENTS),
         "number": draw.randint(40, 900),
-        "sites": draw.randint(2, 30),
         "months": draw.randint(2, 36),
         "share": draw.randint(61, 98),
     }
-    told = [
-        draw.choice(OWN).format(result=draw.choice(RESULTS[label])),
-        draw.choice(BESIDE).format(result=draw.choice(RESULTS[other])),
-    ]
+    told = [draw.choice(OWN).format(result=draw.choice(RESULTS[label]))]
+    told += [form.format(result=draw.choice(RESULTS[_label(draw)])) for form in draw.sample(BESIDE, 2)]
     draw.shuffle(told)
-    sentences = [draw.choice(SETTINGS), draw.choice(CHOSEN), *told, draw.choice(ENDS)]
+    sentences = [draw.choice(SETTINGS), *told, draw.choice(ENDS)]
     context = " ".join(_capital(sentence.format(**words)) for sentence in sentences)
     answer = _label(draw) if draw.random() < WRONG else label
     return _capital(draw.choice(QUESTIONS).format(**words)), context, answer
