@@ -16,7 +16,7 @@ from medplug.core.errors import PluginError
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal[
-    "binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask"
+    "binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask", "choice", "text"
 ]
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]

@@ -11,13 +11,13 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.errors import DataError, UsageError, did_you_mean
-from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, estimates
+from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, Part, each_subgroup, estimates
 from medplug.core.evaluation.statistic import mean_of
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -65,6 +65,9 @@ def rouge_l(predicted: str, gold: str) -> float:
     return _f1(_common_subsequence(ours, theirs), len(ours), len(theirs))
 
 
+ByRow = Mapping[str, NDArray[np.float64]]
+"""Scores by their names, one a row ``[rows]``."""
+
 METRICS: dict[str, Callable[[str, str], float]] = {
     "exact_match": exact_match,
     "token_f1": token_f1,
@@ -108,10 +111,41 @@ def estimate_answers(
 
     Raises what `score_answers` does, and `DataError` where there are no rows.
     """
-    by_row = score_answers(predicted, golds, metrics)
+    return estimate_means(score_answers(predicted, golds, metrics), groups=groups, resamples=resamples, seed=seed)
+
+
+def estimate_means(
+    by_row: ByRow, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Estimate]:
+    """The mean of each of the rows' scores with its interval; `DataError` where there are no rows."""
     statistics = {name: mean_of(values) for name, values in by_row.items()}
-    found = estimates(statistics, len(predicted), groups, resamples, seed)
+    found = estimates(statistics, len(next(iter(by_row.values()), ())), groups, resamples, seed)
     return {name: each for name, (each,) in found.items()}
+
+
+def means_difference(
+    by_row: ByRow, other: ByRow, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Estimate]:
+    """Each of the rows' scores, the first less the other's, both taken on the same resamples."""
+    apart = {name: values - other[name] for name, values in by_row.items()}
+    return estimate_means(apart, groups=groups, resamples=resamples, seed=seed)
+
+
+def means_by_subgroup(
+    by_row: ByRow,
+    subgroup: Sequence[str],
+    *,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Part]:
+    """The means of the rows of each subgroup (one a row) by itself, subgroups in sorted order."""
+
+    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
+        own = {name: values[rows] for name, values in by_row.items()}
+        return estimate_means(own, groups=members, resamples=resamples, seed=seed)
+
+    return each_subgroup(subgroup, groups, scored)
 
 
 def _f1(common: int, ours: int, theirs: int) -> float:

@@ -82,8 +82,12 @@ class PromptReader(Backbone):
 
     def prepare(self, values: Sequence[Pair]) -> list[Prompt]:
         """Prompts without answers. Raises `DataError` for a question that is longer than the model reads."""
-        given = [[(each.id, each.text) for each in row] for row in self.passages(values)]
-        return self._prompter.prompts([value.question for value in values], given)
+        return self.prompts(values, self.passages(values))
+
+    def prompts(self, values: Sequence[Pair], given: Sequence[Sequence[Found]]) -> list[Prompt]:
+        """The same with these passages."""
+        texts = [[(each.id, each.text) for each in row] for row in given]
+        return self._prompter.prompts([value.question for value in values], texts)
 
     def answered(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Prompt]:
         """The prompts with their right answers, to learn from or to weigh."""

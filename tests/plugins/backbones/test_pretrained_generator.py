@@ -116,3 +116,69 @@ def greedy(model: PretrainedGenerator, row: Prompt, most: int) -> list[int]:
             ).logits
         found.append(int(logits[0, -1].argmax()))
     return found
+
+
+# ---- folders
+
+
+@pytest.fixture
+def broken(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+
+
+def test_an_encoder_is_refused_with_the_next_step(tiny_bert: Path) -> None:
+    with pytest.raises(BackboneError, match=r"bert reads text and writes none.*GPT2.*T5.*another task\.form"):
+        load(tiny_bert)
+
+
+def test_a_folder_of_pickled_weights_is_refused_with_how_to_convert_it(broken: Path) -> None:
+    (broken / "model.safetensors").rename(broken / "pytorch_model.bin")
+    with pytest.raises(BackboneError, match=r"pytorch_model\.bin.*run code.*AutoModelForCausalLM"):
+        load(broken)
+
+
+def test_weights_without_an_output_are_refused(broken: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(broken / "model.safetensors")
+    del weights["lm_head.weight"]
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BackboneError, match=r"lack 1 of \d+ parameters \(such as lm_head\.weight\)"):
+        load(broken)
+
+
+def test_a_model_that_no_token_ends_is_refused(broken: Path) -> None:
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        found = json.loads((broken / name).read_text())
+        (broken / name).write_text(json.dumps({key: each for key, each in found.items() if "eos" not in key}))
+    with pytest.raises(BackboneError, match="no answer would end"):
+        load(broken)
+
+
+def test_the_settings_of_a_folder_do_not_make_answers_random(broken: Path) -> None:
+    expected = [each.text for each in write(load(broken), items(load(broken)))]
+    changed = {"do_sample": True, "temperature": 9.0, "num_beams": 3, "repetition_penalty": 4.0}
+    (broken / "generation_config.json").write_text(json.dumps({"eos_token_id": 2, **changed}))
+    assert [each.text for each in write(load(broken), items(load(broken)))] == expected
+
+
+def test_a_chat_template_stands_around_prompts(broken: Path) -> None:
+    template = (
+        "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+    )
+    (broken / "chat_template.jinja").write_text(template)
+    model = load(broken)
+    text = model._tokenizer.decode(list(model.prepare(["fever"])[0].ids), skip_special_tokens=False)
+    assert text == "<s>user: fever</s><s>assistant: "
+    ((ids, _),) = model.answers(["mild"], 9)
+    assert model._tokenizer.decode(ids, skip_special_tokens=False) == "mild</s>" and model.cue == ""
+
+
+def test_a_window_is_no_longer_than_the_model(folder: Path) -> None:
+    positions = {"t5": 1024}.get(json.loads((folder / "config.json").read_text())["model_type"], 128)
+    assert load(folder).window == positions
+    assert load(folder, window=50).window == 50
+    (prompt,) = load(folder, window=50).prepare(["fever and rash " * 90])
+    assert len(prompt.ids) == 50 and prompt.cut

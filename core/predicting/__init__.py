@@ -1,0 +1,1 @@
+"""Predicting, scoring and answering, a module a kind of target that has no fixed logits a row."""
