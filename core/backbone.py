@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
@@ -113,12 +112,6 @@ class Backbone(nn.Module, ABC):
     def provenance(self) -> dict[str, str]:
         """Where the weights came from (source, revision), for the manifest."""
         return {}
-
-    def keep(self, folder: Path) -> None:  # noqa: B027 - most keep nothing
-        """Write into a run's folder what prediction needs and is neither a weight nor small (a corpus, say)."""
-
-    def recall(self, folder: Path) -> None:  # noqa: B027
-        """Read what `keep` wrote."""
 
     def reading(self) -> str:
         """A line on what the network is given, as far as rows were prepared (size and range of pixels, say)."""

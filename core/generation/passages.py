@@ -24,11 +24,11 @@ OWN = "context"
 
 
 class Found(NamedTuple):
-    """One passage of a corpus and how well it fits a question."""
+    """A passage and how well it fits a question (None: it was not ranked)."""
 
     id: str
     text: str
-    score: float
+    score: float | None = None
 
 
 class Finder(Protocol):

@@ -66,13 +66,13 @@ class PromptReader(Backbone):
             self.finder.keep(folder)
 
     def recall(self, folder: Path) -> None:
-        """Find passages again where a run kept them."""
+        """Find passages again where a run kept them, unless there is a finder already."""
         if self.finder is None:
             self.finder = CorpusFinder.kept(folder)
 
     def passages(self, values: Sequence[Pair]) -> list[list[Found]]:
         """What each row is given, best first: its own context, else passages of the corpus."""
-        found: list[list[Found]] = [[Found(OWN, value.context, 0.0)] if value.context else [] for value in values]
+        found: list[list[Found]] = [[Found(OWN, value.context)] if value.context else [] for value in values]
         bare = [row for row, given in enumerate(found) if not given]
         if self.finder is not None and self.count and bare:
             given = self.finder.find([values[row].question for row in bare], self.count)

@@ -31,7 +31,7 @@ RIGHT = 0.5
 def judge_answers(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:
     """Score the test answers with intervals, and those of training that are commonest and nearest by BM25."""
     train, test = dataset.splits["train"], dataset.splits["test"]
-    names, written = task.metrics(dataset.target), trained.written["test"]
+    names, written = task.metrics(dataset.target), trained.findings["test"].written
 
     def scored(answers: Sequence[str]) -> ByRow:
         return score_answers(answers, [[truth] for truth in _answers(test)], names)
@@ -78,8 +78,8 @@ def _written(trained: Trained, own: ByRow, how: Mapping[str, Any]) -> dict[str, 
     `log_loss` is the mean negative log-likelihood of the right answers' tokens, `score_auroc` how
     well the model's own score tells answers of a token F1 of one half and more from the others.
     """
-    written = trained.written["test"]
-    losses = {"log_loss": trained.answer_losses["test"].astype(np.float64)}
+    written = trained.findings["test"].written
+    losses = {"log_loss": trained.findings["test"].losses.astype(np.float64)}
     counts = trained.census.get("test", {})
     return {
         "empty": sum(not each.text for each in written),

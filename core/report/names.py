@@ -38,6 +38,9 @@ _NAMES = {
     "policy_gain": "gain of the advice over the best single arm",
     "dice": "Dice",
     "iou": "IoU",
+    "exact_match": "exact match",
+    "token_f1": "token F1",
+    "rouge_l": "ROUGE-L",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,6 @@ from medplug.core.data.dataset import Dataset
 from medplug.core.plan import Plan
 from medplug.core.specs import AdapterSpec
 from medplug.core.training.compute import Compute, Report
-
-if TYPE_CHECKING:
-    from medplug.core.generation.writing import Answered
 
 Stage = Callable[[str], Report]
 """Called with a stage's name; gives what reports its progress."""
@@ -70,8 +67,8 @@ class Trained:
     Of several modalities, `subsets` holds test logits by each choice of them (NaN in
     rows that have none of it), and `shares` how much each counted for each test row
     ``[rows, modalities]`` where the fusion says so. `also` holds the logits by split of
-    each target that was learned along. Of texts, `written` holds the answers by split in place
-    of logits, and `answer_losses` ``[rows]`` the mean negative log-likelihood of the right ones.
+    each target that was learned along, and `findings` by split what a kind of target leaves
+    that has no logits a row.
     """
 
     notes: dict[str, Any]
@@ -87,5 +84,4 @@ class Trained:
     subsets: dict[tuple[str, ...], NDArray[np.float32]] = field(default_factory=dict)
     shares: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     also: dict[str, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
-    written: dict[str, list[Answered]] = field(default_factory=dict)
-    answer_losses: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    findings: dict[str, Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@ the answers have theirs. It decides between epochs whose answers are equally goo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from medplug.core.answers.questions import Pair
 from medplug.core.evaluation.answers import METRICS, normalised, score_answers
 from medplug.core.generation.model import TextModel
 from medplug.core.generation.passages import Found
-from medplug.core.generation.writing import likelihoods, write
+from medplug.core.generation.writing import Answered, likelihoods, write
 from medplug.core.model import Model
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.job import Job, Trained
@@ -26,6 +27,14 @@ from medplug.core.training.learner import Learner
 
 MOST_SCORED = 200
 """The most validation rows whose answers are written after an epoch: to write takes far longer than to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Of one split what was `written`, and the mean negative log-likelihood ``[rows]`` of the right answers."""
+
+    written: list[Answered]
+    losses: NDArray[np.float32]
 
 
 class AnswerLoss(nn.Module):
@@ -64,7 +73,8 @@ class TextLearner(Learner):
         found = {split: likelihoods(self._model, self.items[split], compute) for split in splits}
         if history and len(self.items["validation"]) > MOST_SCORED:
             notes = {**notes, "validation rows that epochs were chosen by": MOST_SCORED}
-        return Trained(notes, {}, history, self.census, written=written, answer_losses=found)
+        findings = {split: Writing(written[split], found[split]) for split in splits}
+        return Trained(notes, {}, history, self.census, findings=findings)
 
     def _truth(self, split: str) -> list[str]:
         return self.job.dataset.splits[split].labels or []

@@ -20,12 +20,18 @@ _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
+_TEXT: tuple[TargetKind, ...] = ("text",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
     "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
+    # those that act on a backbone's weights alone
+    **dict.fromkeys(
+        ("frozen", "finetune", "gradual", "lora", "ia3", "bottleneck"),
+        (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_TEXT),
+    ),
 }
 """What adapters serve that do not serve every kind of target.
 
