@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.errors import DataError, UsageError, did_you_mean
-from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, Part, each_subgroup, estimates
+from medplug.core.evaluation.scores import RESAMPLES, Estimate, Groups, estimates
 from medplug.core.evaluation.statistic import mean_of
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -65,14 +65,15 @@ def rouge_l(predicted: str, gold: str) -> float:
     return _f1(_common_subsequence(ours, theirs), len(ours), len(theirs))
 
 
-ByRow = Mapping[str, NDArray[np.float64]]
-"""Scores by their names, one a row ``[rows]``."""
-
 METRICS: dict[str, Callable[[str, str], float]] = {
     "exact_match": exact_match,
     "token_f1": token_f1,
     "rouge_l": rouge_l,
 }
+
+
+RowScores = Mapping[str, NDArray[np.float64]]
+"""By metric one score a row ``[rows]``."""
 
 
 def score_answers(
@@ -111,41 +112,18 @@ def estimate_answers(
 
     Raises what `score_answers` does, and `DataError` where there are no rows.
     """
-    return estimate_means(score_answers(predicted, golds, metrics), groups=groups, resamples=resamples, seed=seed)
+    by_row = score_answers(predicted, golds, metrics)
+    return estimate_rows(by_row, groups=groups, resamples=resamples, seed=seed)
 
 
-def estimate_means(
-    by_row: ByRow, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+def estimate_rows(
+    by_row: RowScores, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
-    """The mean of each of the rows' scores with its interval; `DataError` where there are no rows."""
+    """The mean of each score over the rows with its 95 % interval; `DataError` where there are no rows."""
+    rows = len(next(iter(by_row.values())))
     statistics = {name: mean_of(values) for name, values in by_row.items()}
-    found = estimates(statistics, len(next(iter(by_row.values()), ())), groups, resamples, seed)
+    found = estimates(statistics, rows, groups, resamples, seed)
     return {name: each for name, (each,) in found.items()}
-
-
-def means_difference(
-    by_row: ByRow, other: ByRow, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Estimate]:
-    """Each of the rows' scores, the first less the other's, both taken on the same resamples."""
-    apart = {name: values - other[name] for name, values in by_row.items()}
-    return estimate_means(apart, groups=groups, resamples=resamples, seed=seed)
-
-
-def means_by_subgroup(
-    by_row: ByRow,
-    subgroup: Sequence[str],
-    *,
-    groups: Groups | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> dict[str, Part]:
-    """The means of the rows of each subgroup (one a row) by itself, subgroups in sorted order."""
-
-    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
-        own = {name: values[rows] for name, values in by_row.items()}
-        return estimate_means(own, groups=members, resamples=resamples, seed=seed)
-
-    return each_subgroup(subgroup, groups, scored)
 
 
 def _f1(common: int, ours: int, theirs: int) -> float:
