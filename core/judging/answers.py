@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
-from medplug.core.evaluation.answers import (
-    ByRow,
-    estimate_means,
-    means_by_subgroup,
-    means_difference,
-    score_answers,
-)
-from medplug.core.evaluation.scores import Estimate
+from medplug.core.evaluation.answers import RowScores, estimate_rows, score_answers
+from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
 from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plain.answers import commonest, nearest
@@ -33,7 +27,7 @@ def judge_answers(task: Task, dataset: Dataset, trained: Trained, plan: Plan, me
     train, test = dataset.splits["train"], dataset.splits["test"]
     names, written = task.metrics(dataset.target), trained.findings["test"].written
 
-    def scored(answers: Sequence[str]) -> ByRow:
+    def scored(answers: Sequence[str]) -> RowScores:
         return score_answers(answers, [[truth] for truth in _answers(test)], names)
 
     own = scored([each.text for each in written])
@@ -46,17 +40,17 @@ def judge_answers(task: Task, dataset: Dataset, trained: Trained, plan: Plan, me
         "n": len(test),
         "sample": dataset.facts.sample,
         **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
-        "metrics": as_json(estimate_means(own, **how)),
+        "metrics": as_json(estimate_rows(own, **how)),
         "by_class": {},
-        "by_group": {
-            column: parts_json(means_by_subgroup(own, values, **how)) for column, values in subgroups_of(test).items()
-        },
+        "by_group": {column: _parts(own, values, how) for column, values in subgroups_of(test).items()},
         "baseline": {
-            "majority": as_json(estimate_means(majority, **how)),
-            "nearest": as_json(estimate_means(plain, **how)),
+            "majority": as_json(estimate_rows(majority, **how)),
+            "nearest": as_json(estimate_rows(plain, **how)),
         },
-        "difference": as_json(means_difference(own, plain, **how)),
-        "without_twins": without_twins(dataset.twins, test.groups, _left(own, how)),
+        "difference": as_json(estimate_rows({name: own[name] - plain[name] for name in own}, **how)),
+        "without_twins": without_twins(
+            dataset.twins, test.groups, lambda rows, groups: _of_rows(own, rows, {**how, "groups": groups})
+        ),
         "selection": chosen(plan, dataset, trained, metric),
         "written": _written(trained, own, how),
     }
@@ -65,14 +59,18 @@ def judge_answers(task: Task, dataset: Dataset, trained: Trained, plan: Plan, me
     return Judged(metric, scores, labels, own["token_f1"][:, None], plain["token_f1"][:, None], notes)
 
 
-def _left(own: ByRow, how: Mapping[str, Any]) -> Any:
-    def scored(rows: NDArray[np.int64], groups: list[str] | None) -> dict[str, Estimate]:
-        return estimate_means({name: values[rows] for name, values in own.items()}, **{**how, "groups": groups})
+def _parts(own: RowScores, values: list[str], how: dict[str, Any]) -> dict[str, Any]:
+    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
+        return _of_rows(own, rows, {**how, "groups": members})
 
-    return scored
+    return parts_json(each_subgroup(values, how["groups"], scored))
 
 
-def _written(trained: Trained, own: ByRow, how: Mapping[str, Any]) -> dict[str, Any]:
+def _of_rows(own: RowScores, rows: NDArray[np.int64], how: dict[str, Any]) -> dict[str, Estimate]:
+    return estimate_rows({name: values[rows] for name, values in own.items()}, **how)
+
+
+def _written(trained: Trained, own: RowScores, how: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of the answers beside how right they are, as JSON data.
 
     `log_loss` is the mean negative log-likelihood of the right answers' tokens, `score_auroc` how
@@ -86,7 +84,7 @@ def _written(trained: Trained, own: ByRow, how: Mapping[str, Any]) -> dict[str, 
         "with_passages": sum(bool(each.passages) for each in written),
         "passages": float(np.mean([len(each.passages) for each in written])),
         "held": next((rows for what, rows in counts.items() if "word for word" in what), 0),
-        **as_json(estimate_means(losses, **how)),
+        **as_json(estimate_rows(losses, **how)),
         "score_auroc": _telling([each.score for each in written], own["token_f1"] >= RIGHT),
     }
 

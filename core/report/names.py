@@ -75,6 +75,7 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
     constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
+    constants["text"] = "commonest answer"
     return constants.get(kind, "training majority")
 
 

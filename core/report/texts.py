@@ -10,13 +10,6 @@ from medplug.core.report.names import metric_name
 from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
 from medplug.core.report.tables import Table
 
-CAUTION = (
-    "The answers are written by a language model: they can be wrong however fluent they are, and name passages that do "
-    "not bear them out. The scores compare words with those of one right answer: they do not see whether an answer is "
-    "true, or safe. No answer should reach a patient without a person who knows having read it."
-)
-
-
 class TextWords:
     """The words, tables and figures of written answers; no text of a row is among them."""
 
@@ -49,7 +42,7 @@ class TextWords:
             ["negative log-likelihood of the right answer, a token", estimate(found["log_loss"], "log_loss")],
             ["AUROC of the answer's score for a token F1 of at least .5", UNDEFINED if told is None else number(told)],
         ]
-        notes = [CAUTION, "An answer's score is the mean log-probability of its tokens: how sure of its wording it is."]
+        notes = ["An answer's score is the mean log-probability of its tokens: how sure of its wording it is."]
         return [Table("How the test answers were written", ["what", "value"], cells, notes=notes)]
 
     def pictures(self, evidence: Evidence) -> list[Picture]:
