@@ -72,7 +72,9 @@ def _named_backbone(name: str, plugins: Plugins, *, writes: bool) -> BackboneCho
     """The backbone of that name, as far as plugins were asked."""
     entry = plugins.registry.backbones.get(name)
     if entry is not None:
-        spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins, entry, writes=writes)
+        spec = (
+            plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins, entry, writes=writes)
+        )
         return BackboneChoice(name, spec, entry, {} if spec.writes else entry.options)
     if name not in {spec.name for spec in scratch(plugins)}:
         return None

@@ -66,7 +66,9 @@ class CorpusFinder:
         ranked = self._bm25.top(distinct, count)
         ids, texts = self.corpus[ID], self.corpus[PASSAGE]
         found = {
-            question: [Found(str(ids[row]), texts[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0]
+            question: [
+                Found(str(ids[row]), texts[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0
+            ]
             for question, rows, scores in zip(distinct, ranked.rows.tolist(), ranked.scores.tolist(), strict=True)
         }
         return [found[question] for question in questions]

@@ -51,7 +51,11 @@ class Prompter:
         self._heads: dict[int, Tokens] = {}
 
     def prompts(
-        self, questions: Sequence[str], passages: Sequence[Sequence[tuple[str, str]]], *, key: str = "task.answer_tokens"
+        self,
+        questions: Sequence[str],
+        passages: Sequence[Sequence[tuple[str, str]]],
+        *,
+        key: str = "task.answer_tokens",
     ) -> list[Prompt]:
         """A prompt for each question and its passages, each an id and a text, best first.
 
@@ -92,7 +96,15 @@ class Prompter:
         """The whole prompt around the question."""
         frame = self._generator.frame
         lead = [*(self._given if pieces else self._plain), *(token for piece in pieces for token in piece)]
-        return [*frame.before, *lead, *(self._break if pieces else ()), *self._question, *question, *self._cue, *frame.after]
+        return [
+            *frame.before,
+            *lead,
+            *(self._break if pieces else ()),
+            *self._question,
+            *question,
+            *self._cue,
+            *frame.after,
+        ]
 
     @property
     def _break(self) -> Tokens:

@@ -52,9 +52,7 @@ class PromptReader(Backbone):
 
     def again(self) -> Self:
         """The same reader of a generator with random weights."""
-        return type(self)(
-            self.text.again(), count=self.count, answer_tokens=self.answer_tokens, finder=self.finder
-        )
+        return type(self)(self.text.again(), count=self.count, answer_tokens=self.answer_tokens, finder=self.finder)
 
     def assets(self) -> dict[str, Any]:
         """Those of the generator."""

@@ -92,9 +92,7 @@ class Texts(Kind):
         return Answer(written.text, written.score, predictor.certain_from, tuple(held))
 
 
-def _written(
-    predictor: Predictor, values: Sequence[Pair], report: Report
-) -> tuple[list[Answered], list[list[Found]]]:
+def _written(predictor: Predictor, values: Sequence[Pair], report: Report) -> tuple[list[Answered], list[list[Found]]]:
     """The answers, and what was found for each question."""
     model = _model(predictor)
     given = model.reader.passages(values)

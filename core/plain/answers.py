@@ -16,7 +16,7 @@ def commonest(answers: Sequence[str]) -> str:
 
 
 def nearest(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """For each of `asked` the answer of the training question that BM25 finds first; the commonest where it finds none."""
+    """For each of `asked` the answer of the training question that BM25 finds first, or else the commonest."""
     best = BM25.fit(questions).top(asked, 1).rows[:, 0]
     otherwise = commonest(answers)
     return [otherwise if row < 0 else answers[row] for row in best.tolist()]

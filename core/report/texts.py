@@ -10,6 +10,7 @@ from medplug.core.report.names import metric_name
 from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
 from medplug.core.report.tables import Table
 
+
 class TextWords:
     """The words, tables and figures of written answers; no text of a row is among them."""
 

@@ -101,7 +101,7 @@ def text_learner(model: Model, job: Job, frozen: FrozenFeatures) -> TextLearner:
 
 
 def _held(given: Sequence[Sequence[Found]], answers: Sequence[str]) -> dict[str, int]:
-    """In how many rows the right answer stands in what is given, as it is: there is nothing to be written, only found."""
+    """In how many rows the right answer stands in what is given, as it is: it need be found and not written."""
     held = 0
     for row, answer in zip(given, answers, strict=False):
         wanted = f" {normalised(answer)} "

@@ -75,7 +75,6 @@ def described(folder: Path, model: Any, options: GeneratorOptions) -> dict[str, 
     chat = None if seq2seq else _chat(tokenizer, fast, ends)
     before, after = specials(fast, _PROBE) if chat is None else chat[:2]
     found = model.generation_config
-    pad = tokenizer.pad_token_id
     return {
         "config": model.config.to_dict(),
         "tokenizer": json.loads(fast.to_str()),
@@ -87,7 +86,7 @@ def described(folder: Path, model: Any, options: GeneratorOptions) -> dict[str, 
         "answer_before": before if seq2seq else [],
         "answer_after": after if seq2seq else [ends[0] if chat is None else chat[2]],
         "spaced": not seq2seq and chat is None and _spaced(fast),
-        "pad": int(pad if pad is not None else _first(model.config.pad_token_id, ends[0])),
+        "pad": _first(tokenizer.pad_token_id, model.config.pad_token_id, ends[0]),
         "ends": ends,
         "start": _first(found.decoder_start_token_id, getattr(model.config, "decoder_start_token_id", None)),
         "forced_start": found.forced_bos_token_id if seq2seq else None,

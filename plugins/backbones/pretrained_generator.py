@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
@@ -54,7 +54,7 @@ class PretrainedGenerator(Generator):
         self._tokenizer.no_padding()
         self._takes = set(signature(type(model).forward).parameters)
         # nothing of the folder's own settings (a temperature, beams): the likeliest token each time
-        model.generation_config = GenerationConfig(
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False,
             num_beams=1,
             pad_token_id=assets["pad"],

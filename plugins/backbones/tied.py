@@ -13,8 +13,8 @@ def save_tied_once(module: nn.Module) -> None:
 
     What is loaded without them is given to them from the first.
     """
-    module.register_state_dict_post_hook(_leave_out)
-    module.register_load_state_dict_pre_hook(_fill_in)
+    module.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_pre_hook(_fill_in)  # type: ignore[no-untyped-call]
 
 
 def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:

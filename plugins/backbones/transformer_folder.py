@@ -25,7 +25,7 @@ def load_model(folder: Path, options: PretrainedTextOptions) -> Any:
     if getattr(config, "is_encoder_decoder", False):
         raise BackboneError(
             f"backbone folder {folder}: {config.model_type} is an encoder with a decoder, which medplug reads for "
-            "generative answers alone; name an encoder (such as BERT) or a decoder (such as GPT2): medplug list backbones"
+            "written answers alone; name an encoder (such as BERT) or a decoder (such as GPT2): medplug list backbones"
         )
     for name in _ATTENTION_DROPOUT:
         if hasattr(config, name):

@@ -22,6 +22,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import BackboneError, ConfigError
 from medplug.core.evaluation.answers import token_f1
 from medplug.core.evaluation.reported import reported
+from medplug.core.fields import TableSource
 from medplug.core.generation.passages import CorpusFinder
 from medplug.core.generation.reader import PromptReader
 from medplug.core.hooks import hookimpl
@@ -49,7 +50,7 @@ class Asking(Section):
 class AskingData(DataConfig):
     """``data.*``."""
 
-    corpus: Any = None
+    corpus: TableSource = None
 
 
 class AskingTask(Task):
@@ -78,6 +79,9 @@ class AskingTask(Task):
         finder = None if self.data.corpus is None else CorpusFinder(self.data.corpus)
         how = {"count": self.options.passages, "answer_tokens": self.options.answer_tokens}
         return PromptReader(backbone, finder=finder, **how)
+
+    def question_row(self, question: str, context: str | None, options: tuple[str, ...]) -> dict[str, Any]:
+        return {"question": question}
 
     @property
     def sure(self) -> float:
@@ -127,10 +131,17 @@ def _installed() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def go(tiny_llama: Path) -> Go:
     def run(output: Path, **keys: Any) -> Any:
-        train = {"epochs": 2, "learning_rate": 5e-3, "batch_size": 8, "patience": 40, "warmup": 0, **keys.pop("train", {})}
+        train = {
+            "epochs": 2,
+            "learning_rate": 5e-3,
+            "batch_size": 8,
+            "patience": 40,
+            "warmup": 0,
+            **keys.pop("train", {}),
+        }
         data = {"train": table(), "split_column": "split", "corpus": CORPUS, "site": "site", **keys.pop("data", {})}
-        keys = {"backbone": str(tiny_llama), "adapter": "finetune", "device": "cpu", **keys}
-        return medplug.run(task="asking", data=data, train=train, output=output, report={"resamples": 50}, **keys)
+        keys = {"backbone": str(tiny_llama), "adapter": "finetune", "device": "cpu", "task.form": "generative", **keys}
+        return medplug.run(task="asking", data=data, train=train, output=output, report={"resamples": 100}, **keys)
 
     return run
 

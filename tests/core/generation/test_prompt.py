@@ -40,7 +40,8 @@ def text(found: Prompt) -> str:
 def test_a_prompt_is_its_passages_and_then_the_question() -> None:
     found = prompt("What helps?", "Rest.", "Tea.")
     assert text(found) == (
-        "Answer the question from the passages.\n\nPassage 1: Rest.\n\nPassage 2: Tea.\n\nQuestion: What helps?\nAnswer:"
+        "Answer the question from the passages.\n\nPassage 1: Rest.\n\nPassage 2: Tea.\n\n"
+        "Question: What helps?\nAnswer:"
     )
     assert found.passages == ("p1", "p2") and not found.cut
 

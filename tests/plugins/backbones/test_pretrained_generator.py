@@ -20,7 +20,12 @@ from medplug.plugins.backbones.pretrained_generator import PretrainedGenerator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-PROMPTS = ["fever", "the patient has had a dry cough and chest pain", "no rash", "acute fracture, severe pain, mild cough"]
+PROMPTS = [
+    "fever",
+    "the patient has had a dry cough and chest pain",
+    "no rash",
+    "acute fracture, severe pain, mild cough",
+]
 ANSWERS = ["mild", "the patient has no fever", "a rash of the chest", "severe"]
 
 
