@@ -21,23 +21,23 @@ _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
 _TEXT: tuple[TargetKind, ...] = ("text",)
+_OPTIONS: tuple[TargetKind, ...] = ("choice",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
-    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
-    # those that act on a backbone's weights alone
-    **dict.fromkeys(
-        ("frozen", "finetune", "gradual", "lora", "ia3", "bottleneck"),
-        (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_TEXT),
-    ),
+    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_OPTIONS),
+    "relation": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK),
 }
 """What adapters serve that do not serve every kind of target.
 
 Some need classes, or classes that exclude each other, or losses of single rows, or a linear head in place of a
-decoder of masks.
+decoder of masks; relations compare the features of a row with its own of before, and options are rows by themselves.
 """
+
+_OF_GENERATORS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "bottleneck")
+"""Adapters that say which weights are trained, and look at no row: they serve generators, which have no head."""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -127,7 +127,10 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
+        targets=(
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS)),
+            *(_TEXT if name in _OF_GENERATORS else ()),
+        ),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",
