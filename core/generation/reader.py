@@ -128,4 +128,5 @@ class PromptReader(Backbone):
         """What the network is given."""
         if self.finder is None or not self.count:
             return "the question, and the row's own context where it has one"
-        return f"the question, and the row's own context or else up to {self.count} passages: {self.finder.told}"
+        most = f"up to {self.count} passages" if self.count > 1 else "one passage"
+        return f"the question, and the row's own context or else {most}: {self.finder.told}"

@@ -151,7 +151,7 @@ def finished(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One run, made once: everything is trained."""
     with seeded(0):
         torch.set_num_threads(1)
-        return go(tmp_path_factory.mktemp("runs") / "finetune", train={"epochs": 20, "keep_checkpoints": False})
+        return go(tmp_path_factory.mktemp("runs") / "finetune", train={"epochs": 10, "batch_size": 4})
 
 
 def metrics(run: Any) -> dict[str, Any]:
