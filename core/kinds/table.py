@@ -17,6 +17,7 @@ _ROWS = "medplug.core.kinds.rows:Rows"
 _OTHERS: dict[TargetKind, str] = {
     "mask": "medplug.core.kinds.masks:Masks",
     "choice": "medplug.core.kinds.choices:Choices",
+    "text": "medplug.core.kinds.texts:Texts",
 }
 
 

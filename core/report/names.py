@@ -38,6 +38,9 @@ _NAMES = {
     "policy_gain": "gain of the advice over the best single arm",
     "dice": "Dice",
     "iou": "IoU",
+    "exact_match": "exact match",
+    "token_f1": "token F1",
+    "rouge_l": "ROUGE-L",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {
@@ -72,6 +75,7 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
     constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
+    constants["text"] = "commonest answer"
     return constants.get(kind, "training majority")
 
 
