@@ -28,7 +28,9 @@ def test_the_plugin_gives_a_task_whose_parts_can_be_loaded() -> None:
 
 
 def test_the_task_and_its_forms_import_nothing_heavy() -> None:
-    code = "import sys, medplug.plugins.medical_qa.task; print(sorted({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
+    code = (
+        "import sys, medplug.plugins.medical_qa.task; print(sorted({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
 

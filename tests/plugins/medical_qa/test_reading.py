@@ -129,9 +129,7 @@ def test_rankings_are_not_scored_without_passages(task: Make, read: Read) -> Non
     ]
 
 
-def test_published_files_are_read_under_whatever_names_the_columns_have(
-    task: Make, read: Read, tmp_path: Path
-) -> None:
+def test_published_files_are_read_under_whatever_names_the_columns_have(task: Make, read: Read, tmp_path: Path) -> None:
     squad = {"context": "In the liver.", "qas": [{"question": "Where?", "id": 1, "answers": []}]}
     squad["qas"][0]["answers"] = [{"text": "the liver", "answer_start": 3}]  # type: ignore[index]
     (tmp_path / "squad.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": [squad]}]}))
