@@ -11,7 +11,6 @@ from medplug.core.retrieval.bm25 import BM25
 from medplug.core.retrieval.negatives import hard_negatives
 
 if TYPE_CHECKING:
-
     from medplug.core.data.tables import Tabular
     from medplug.plugins.medical_qa.options import MedicalQaData
 

@@ -11,7 +11,6 @@ from medplug.core.data.classes import target_of
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
 from medplug.plugins.medical_qa.forms.form import Columns, Form
-from medplug.plugins.medical_qa.mining import with_negatives
 from medplug.plugins.medical_qa.reading import asked
 from medplug.plugins.medical_qa.samples.matches import matches
 
@@ -49,6 +48,8 @@ class Entailment(Form):
         """With ``data.negatives`` right pairs and wrong ones that are made of them, once a table."""
         if not self.data.negatives or key in _NEVER_LABELLED:
             return super().tabulate(source, key)
+        from medplug.plugins.medical_qa.mining import with_negatives
+
         if key not in self._made:
             self._made[key] = with_negatives(super().tabulate(source, key), key, self.data)
         return self._made[key]

@@ -147,4 +147,4 @@ def test_published_files_are_read_under_whatever_names_the_columns_have(task: Ma
     made = task("multiple_choice", {**own, "context": None})
     choices = read(made, tmp_path / "head.jsonl.gz")[0]
     assert (choices.values, choices.labels) == ([Choice("Which?", ("a", "b"))], ["B"])
-    assert {"group", "category"} <= set(made.tabulate(tmp_path / "head.jsonl.gz", "data.train").columns)
+    assert {"group", "id"} <= set(made.tabulate(tmp_path / "head.jsonl.gz", "data.train").columns)
