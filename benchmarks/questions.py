@@ -23,6 +23,7 @@ import medplug
 from medplug.core.answers.published import published_table
 from medplug.core.api import plan_for
 from medplug.core.data.dataset import Dataset, load_dataset
+from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import estimate, paired_difference
@@ -85,7 +86,7 @@ def of_baselines(table: pl.DataFrame, fold: int) -> tuple[Probabilities, Probabi
     """The test fold's probabilities of the majority and of the linear model, as every run has them."""
     plan = plan_for(Plugins(), named(keys_of(table, fold, {})))
     task, _ = make_task(plan)
-    dataset = load_dataset(task, task.data, by=(), seed=0, sample=False, sha256={})
+    dataset = load_dataset(task, task.data, by=(), seed=0, sample=False, sha256=fingerprints(task, task.data, ()))
     found = plain_baseline(*_parts(task, dataset), dataset.target, "macro_f1", _weightings(dataset), 0)
     order = np.argsort(dataset.splits["test"].rows)
     return found.majority[order], found.linear[order]
