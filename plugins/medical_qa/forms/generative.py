@@ -25,12 +25,18 @@ class Generative(Form):
     """What to answer, in words."""
 
     shares: ClassVar[str] = "question or context"
+    needs_second: ClassVar[bool] = False
 
     def columns(self, *, labelled: bool) -> Columns:
         """The question, the context where one is named, and the answer."""
         data = self.data
         needed = {"data.question": data.question, **({"data.context": data.context} if data.context else {})}
         return needed | ({"data.answer": data.answer} if labelled else {})
+
+    @property
+    def second(self) -> str | None:
+        """The column of the context, where one is named."""
+        return self.data.context
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         """Pairs of the question and its context, which is empty where there is none."""
