@@ -82,6 +82,16 @@ class Backbone(nn.Module, ABC):
             f"{type(self).__name__} finds no spans in texts; name a text backbone (medplug list backbones)"
         )
 
+    def prepare_pairs(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Any]:
+        """Turn questions and the texts they are asked of into items (one a pair), each read as one sequence.
+
+        What is too long is cut or read in windows; no window lacks its question.
+        `BackboneError` from those that read no text.
+        """
+        raise BackboneError(
+            f"{type(self).__name__} reads no pairs of texts; name a text backbone (medplug list backbones)"
+        )
+
     @abstractmethod
     def size(self, item: Any) -> int:
         """The cost of one prepared item, in tokens; batches are budgeted and sorted by it."""
