@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,10 +33,13 @@ class SpanHead(nn.Module):
         self.tokens = nn.Linear(width, 2)
         self.null = nn.Linear(width, 2)
 
-    def forward(self, features: Features, context: Tensor) -> Tensor:
-        """Logits ``[batch, 2, 1 + tokens]``; `context` ``[batch, tokens]`` is True for a token that may be answered."""
-        tokens = self.tokens(features.tokens.float()).masked_fill(~context.unsqueeze(-1), ABSENT)
-        return torch.cat([self.null(features.pooled.float()).unsqueeze(1), tokens], 1).transpose(1, 2)
+    def forward(self, pooled: Tensor, tokens: Tensor, context: Tensor) -> Tensor:
+        """Logits ``[batch, 2, 1 + tokens]`` of features: pooled ``[batch, width]``, tokens ``[batch, tokens, width]``.
+
+        `context` ``[batch, tokens]`` is True for a token that an answer may have.
+        """
+        of_tokens = self.tokens(tokens).masked_fill(~context.unsqueeze(-1), ABSENT)
+        return torch.cat([self.null(pooled).unsqueeze(1), of_tokens], 1).transpose(1, 2)
 
 
 class SpanModel(Model):
@@ -56,21 +61,26 @@ class SpanModel(Model):
         """Pooled features and the logits of every window, in float32 whatever the features came in."""
         features: Features = self.backbone(inputs)
         with torch.autocast(features.pooled.device.type, enabled=False):
-            logits: Tensor = self.head(features, inputs["context"])
-            return Outputs(features.pooled.float(), logits)
+            pooled, tokens = self.neck(features.pooled.float()), self.neck(features.tokens.float())
+            logits: Tensor = self.head(pooled, tokens, inputs["context"])
+            return Outputs(pooled, logits)
 
     @property
     def feature_width(self) -> int:
-        """The width of the backbone's pooled features."""
-        return self.backbone.width
+        """The width of the features that the head reads."""
+        head: Any = self.head
+        return int(head.null.in_features)
 
     def set_neck(self, neck: nn.Module, width: int) -> None:
-        """Nothing: tokens are read, and no layer on pooled features can stand before them."""
+        """Put `neck` behind pooled features and every token, and a new head, which reads its `width` features."""
+        device = self.threshold.device
+        self.neck = neck.to(device)
+        self.head = SpanHead(width).to(device)  # type: ignore[assignment]
 
     def behind(self, stand_in: Backbone, target: Target) -> SpanModel:
-        """The same head and threshold, themselves, behind what stands in for the backbone."""
+        """The same neck, head and threshold, themselves, behind what stands in for the backbone."""
         tail = SpanModel(stand_in, target).to(self.threshold.device)
-        tail.head, tail.threshold = self.head, self.threshold
+        tail.neck, tail.head, tail.threshold = self.neck, self.head, self.threshold
         return tail
 
 

@@ -62,7 +62,12 @@ METRICS: dict[str, Metric] = {
 OVERLAPS = {"dice": True, "iou": True, "hausdorff95": False}
 """The metrics of masks (`medplug.core.evaluation.masks`), and whether greater is better."""
 
-GREATER_IS_BETTER: dict[str, bool] = {name: metric.greater_is_better for name, metric in METRICS.items()} | OVERLAPS
+ANSWERS = {"exact_match": True, "token_f1": True, "rouge_l": True}
+"""The metrics of answers that are texts (`medplug.core.evaluation.answers`), and whether greater is better."""
+
+GREATER_IS_BETTER: dict[str, bool] = (
+    {name: metric.greater_is_better for name, metric in METRICS.items()} | OVERLAPS | ANSWERS
+)
 
 BY_CLASS: dict[str, Prepare] = {
     "precision": confusion.precision_by_class,

@@ -19,6 +19,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "survival": ("c_index",),
     "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
     "mask": ("dice", "iou", "hausdorff95"),
+    "span": ("token_f1", "exact_match"),
 }
 
 
