@@ -48,6 +48,10 @@ class SpanReader(Reader):
         known = {pair: tuple(windows) for pair, windows in zip(pairs, cut, strict=True)}
         return [known[value] for value in values]
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; weights that are frozen give what they always give, without dropout."""
+        return super().train(mode and any(each.requires_grad for each in self.parameters()))
+
     def size(self, item: Windows) -> int:
         """Tokens of all windows."""
         return sum(self.text.size(window.item) for window in item)
