@@ -41,7 +41,7 @@ class ChoiceModel(Model):
     def joined(self, pooled: Tensor) -> Outputs:
         """What neck and head make of the blocks, in float32 whatever these came in."""
         with torch.autocast(pooled.device.type, enabled=False):
-            blocks = pooled.float().unflatten(1, (self.options, -1))
+            blocks = pooled.float().view(len(pooled), self.options, -1)
             there = blocks[..., -1:] > 0  # [batch, options, 1]
             options = self.neck(blocks[..., :-1])
             scores = self.head(options).masked_fill(~there, ABSENT_LOGIT).squeeze(-1)

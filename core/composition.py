@@ -119,6 +119,8 @@ def check_target(
             )
     if (what := _NOT_OF_ROWS.get(target.kind)) is not None:
         _check_not_of_rows(what, selection, train)
+    if target.kind == "choice":
+        _check_choice(selection, train)
     if target.has_classes:
         return
     what = _without_classes(target)
@@ -145,6 +147,16 @@ def _without_classes(target: Target) -> str:
     if target.kind == "treatment":
         return "a treatment is chosen by its predicted outcome"
     return f"the target {target.classes[0]} is {'a time to an event' if target.kind == 'survival' else 'a number'}"
+
+
+def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:
+    what = "the letter of an option says nothing of what it is"
+    if selection.criterion in ("snd", "infomax"):
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} compares rows by their class, and {what}; use iwv or dev"
+        )
+    if train.class_weights == "balanced":
+        raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
 
 
 def _check_not_of_rows(what: str, selection: SelectionConfig, train: TrainConfig) -> None:

@@ -10,6 +10,7 @@ from medplug.core.report.tables import Table
 from medplug.core.specs import TargetKind, resolve
 
 _OWN: dict[TargetKind, str] = {
+    "choice": "medplug.core.report.choices:OwnChoices",
     "span": "medplug.core.report.spans:Spans",
 }
 """Kind -> ``"module:attribute"`` of an `Own`."""

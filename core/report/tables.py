@@ -56,6 +56,7 @@ def results(evidence: Evidence) -> Table:
     scores, kind = evidence.scores, evidence.target.kind
     constant = constant_name(kind).replace("training majority", "majority")
     named = {"linear": "linear baseline", "trees": "boosted trees", "majority": constant}
+    named |= {"longest": "longest option", "overlap": "shared words"}
     plain = {name: scores["baseline"][name] for name in named if name in scores["baseline"]}
     sources = [scores["metrics"], *plain.values()]
     rows, best = [], set()

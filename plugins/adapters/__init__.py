@@ -20,18 +20,20 @@ _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
+_OPTIONS: tuple[TargetKind, ...] = ("choice",)
 _SPAN: tuple[TargetKind, ...] = ("span",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
-    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
+    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_OPTIONS),
+    "relation": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK),
 }
 """What adapters serve that do not serve every kind of target.
 
 Some need classes, or classes that exclude each other, or losses of single rows, or a linear head in place of a
-decoder of masks.
+decoder of masks; relations compare the features of a row with its own of before, and options are rows by themselves.
 """
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
@@ -122,7 +124,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_SPAN)),
+        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

@@ -278,7 +278,10 @@ def test_the_command_predicts_the_same(finished: Any, loaded: Any, tmp_path: Pat
     words = ["predict", str(finished.folder), str(tmp_path / "rows.csv"), "-o", str(tmp_path / "found.csv")]
     done = CliRunner().invoke(cli, [*words, "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    found, expected = pl.read_csv(tmp_path / "found.csv", schema_overrides={"prediction": pl.String}), loaded.predict(rows)
+    found, expected = (
+        pl.read_csv(tmp_path / "found.csv", schema_overrides={"prediction": pl.String}),
+        loaded.predict(rows),
+    )
     assert found.drop("score", "p_answer").equals(expected.drop("score", "p_answer"))
     np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-6)
 
