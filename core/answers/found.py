@@ -97,5 +97,5 @@ def whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
     """
     while end < len(context) and unicodedata.combining(context[end]):
         end += 1
-    text = context[start:end]
-    return start + len(text) - len(text.lstrip()), start + len(text.rstrip())
+    end = start + len(context[start:end].rstrip())
+    return end - len(context[start:end].lstrip()), end

@@ -36,13 +36,17 @@ _FLOAT = 4
 
 @dataclass(frozen=True, slots=True)
 class SpanLearner(Learner):
-    """A model of spans. Its items are rows, each a tuple of windows, which are drawn one by one."""
+    """A model of spans. Its items are rows, each a tuple of windows, which are drawn one by one.
+
+    `columns` are those of start and end in each window of each training row ``[windows, 2]``.
+    """
+
+    columns: Sequence[Integers] = ()
 
     @property
-    def labels(self) -> list[Integers]:
-        """Of each training row the columns of start and end in each of its windows ``[windows, 2]``."""
-        rows = zip(self.items["train"], self._answers("train"), strict=True)
-        return [label_tokens(windows, answers) + NULL + 1 for windows, answers in rows]
+    def labels(self) -> Sequence[Integers]:
+        """The columns of every training row."""
+        return self.columns
 
     def loss(self) -> nn.Module:
         """Cross-entropy of start and end."""
@@ -114,11 +118,19 @@ def span_learner(model: SpanModel, job: Job, frozen: FrozenFeatures) -> SpanLear
     census = {split: reader.census(rows) for split, rows in items.items()}
     if not any(parameter.requires_grad for parameter in reader.parameters()) and fits(reader, items):
         items = _encoded(reader, items, job)
-        tail = model.behind(reader.over(Encodings(reader.text.width)), job.dataset.target)
-        return SpanLearner(tail, items, census, job, frozen)
-    if job.plan.pretrained:
+        model = model.behind(reader.over(Encodings(reader.text.width)), job.dataset.target)
+    elif job.plan.pretrained:
         check_outputs_differ(reader, job.values("train"), job.compute)
-    return SpanLearner(model, items, census, job, frozen)
+    columns, lost = _columns(items["train"], job.dataset.splits["train"].labels or [])
+    if lost:
+        census["train"]["rows whose answer no window holds"] = lost
+    return SpanLearner(model, items, census, job, frozen, columns=columns)
+
+
+def _columns(rows: Sequence[Windows], answers: Sequence[Answers]) -> tuple[list[Integers], int]:
+    """The columns of each row's answer, and how many answers are in no window as a whole."""
+    found = [label_tokens(windows, right) + NULL + 1 for windows, right in zip(rows, answers, strict=True)]
+    return found, sum(bool(right) and bool((each == NULL).all()) for each, right in zip(found, answers, strict=True))
 
 
 def fits(reader: SpanReader, items: Mapping[str, Sequence[Windows]]) -> bool:
@@ -147,4 +159,5 @@ def _encoded(reader: SpanReader, items: Mapping[str, Sequence[Windows]], job: Jo
     for window in reversed(windows):
         (pooled, tokens), mask = features.pop(), window.of_context  # questions' tokens are let go one by one
         known[id(window)] = replace(window, item=(pooled, tokens[mask]), offsets=window.offsets[mask])
-    return {split: [tuple(known[id(window)] for window in row) for row in rows] for split, rows in items.items()}
+    made = {id(row): tuple(known[id(window)] for window in row) for rows in items.values() for row in rows}
+    return {split: [made[id(row)] for row in rows] for split, rows in items.items()}
