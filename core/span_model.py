@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
@@ -85,9 +84,19 @@ class SpanModel(Model):
 
 
 class SpanLoss(nn.Module):
-    """Cross-entropy of the start and of the end, over null and the tokens of a window's context."""
+    """Cross-entropy of the start and of the end, over null and the tokens of a window's context.
+
+    `label_smoothing` is the share of a label that is spread evenly over all of these.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """One loss a window ``[windows]`` from logits ``[windows, 2, 1 + tokens]`` and columns ``[windows, 2]``."""
-        losses = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), reduction="none")
-        return losses.view(-1, 2).mean(1)
+        logits = logits.float()
+        logs, real = logits.log_softmax(-1), logits > ABSENT / 2
+        right = logs.gather(-1, labels.unsqueeze(-1))[..., 0]
+        even = (logs * real).sum(-1) / real.sum(-1)
+        return -((1 - self.label_smoothing) * right + self.label_smoothing * even).mean(1)

@@ -50,7 +50,7 @@ class SpanLearner(Learner):
 
     def loss(self) -> nn.Module:
         """Cross-entropy of start and end."""
-        return SpanLoss()
+        return SpanLoss(self.job.plan.train.label_smoothing)
 
     def rows(self, adapters: Adapters, weights: Weights | None, references: Mapping[str, Matrix]) -> Rows:
         """Every window of every row, with the row's weight."""

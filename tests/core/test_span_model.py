@@ -102,14 +102,16 @@ def test_neither_padding_nor_the_batch_change_logits(made: Callable[..., SpanMod
         assert (together[place, :, alone.shape[1] :] == ABSENT).all()
 
 
-def test_the_loss_is_the_cross_entropy_of_start_and_end() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_cross_entropy_of_start_and_end(smoothing: float) -> None:
     draw = np.random.default_rng(0)
     values, columns = draw.normal(size=(5, 2, 9)), draw.integers(0, 9, (5, 2))
     expected = []
     for each, (start, end) in zip(values, columns, strict=True):
         shares = np.exp(each) / np.exp(each).sum(axis=1, keepdims=True)
-        expected.append(-(np.log(shares[0, start]) + np.log(shares[1, end])) / 2)
-    found = SpanLoss()(torch.from_numpy(values), torch.from_numpy(columns))
+        logs = np.log(shares)
+        expected.append(-((1 - smoothing) * (logs[0, start] + logs[1, end]) + smoothing * logs.mean(axis=1).sum()) / 2)
+    found = SpanLoss(smoothing)(torch.from_numpy(values), torch.from_numpy(columns))
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
 
 
@@ -117,8 +119,8 @@ def test_tokens_that_are_filled_up_cost_nothing() -> None:
     values = torch.randn(3, 2, 6, generator=torch.Generator().manual_seed(0))
     filled = torch.nn.functional.pad(values, (0, 4), value=ABSENT).requires_grad_()
     columns = torch.tensor([[0, 0], [1, 3], [5, 5]])
-    loss = SpanLoss()(filled, columns)
-    torch.testing.assert_close(loss, SpanLoss()(values, columns))
+    loss = SpanLoss(0.1)(filled, columns)
+    torch.testing.assert_close(loss, SpanLoss(0.1)(values, columns))
     loss.sum().backward()  # type: ignore[no-untyped-call]
     assert filled.grad is not None and filled.grad.isfinite().all() and (filled.grad[..., 6:] == 0).all()
 

@@ -269,7 +269,7 @@ def test_numbers_of_any_window_are_found_at_their_own_place(loaded: Any) -> None
     rows = table(seed=1).filter(pl.col("answer").is_not_null() & (pl.col("context").str.len_chars() > 300))
     found = loaded.predict(rows.select("question", "context"))
     assert rows.height > 5 and rows["start"].max() > 300
-    assert (found["start"] == rows["start"]).fill_null(False).mean() > 0.8
+    assert (found["start"] == rows["start"]).fill_null(False).mean() > 0.6
 
 
 def test_the_command_predicts_the_same(finished: Any, loaded: Any, tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_adapters_serve_spans(adapter: str, go: Go, tmp_path: Path) -> None:
     ("keys", "told"),
     [
         ({"adapter": "linear_probe"}, "adapter=frozen to train a head on tokens alone"),
-        ({"train": {"label_smoothing": 0.1}}, "train.label_smoothing"),
+        ({"train": {"class_weights": "balanced"}}, "train.class_weights=balanced"),
         ({"train": {"members": 2}}, "train.members=2"),
     ],
 )
