@@ -42,6 +42,7 @@ _NOT_OF_ROWS: dict[TargetKind, str] = {
     "span": "answers in contexts are predicted",
     "text": "answers are written",
 }
+_SMOOTHED = ("span",)
 _TRAINED: dict[TargetKind, str] = {"mask": "decoder", "span": "head on tokens"}
 """What training by gradient alone can make for kinds that no head in closed form serves."""
 
@@ -122,10 +123,10 @@ def check_target(
                 f"adapter={spec.name} serves {', '.join(spec.targets)} targets, and this one is {target.kind}; {other}"
             )
     if (what := _NOT_OF_ROWS.get(target.kind)) is not None:
-        _check_not_of_rows(what, selection, train)
+        _check_not_of_rows(what, target, selection, train)
     if target.kind == "choice":
         _check_choice(selection, train)
-    if target.has_classes:
+    if target.has_classes or target.kind in _NOT_OF_ROWS:
         return
     what = _without_classes(target)
     if train.class_weights == "balanced":
@@ -163,14 +164,14 @@ def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:
         raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
 
 
-def _check_not_of_rows(what: str, selection: SelectionConfig, train: TrainConfig) -> None:
+def _check_not_of_rows(what: str, target: Target, selection: SelectionConfig, train: TrainConfig) -> None:
     if selection.criterion != "validation":
         raise ConfigError(
             f"selection.criterion={selection.criterion} judges predictions of rows, and {what}; leave it out"
         )
     if train.class_weights == "balanced":
         raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
-    if train.label_smoothing:
+    if train.label_smoothing and target.kind not in _SMOOTHED:
         raise ConfigError(f"train.label_smoothing spreads a row's label, and {what}; leave it out")
 
 

@@ -36,10 +36,10 @@ _NAMES = {
     "factual_mae": "mean absolute error of the outcome seen",
     "propensity_loss": "propensity log loss",
     "policy_gain": "gain of the advice over the best single arm",
-    "dice": "Dice",
-    "iou": "IoU",
     "exact_match": "exact match",
     "token_f1": "token F1",
+    "dice": "Dice",
+    "iou": "IoU",
     "rouge_l": "ROUGE-L",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
@@ -74,8 +74,13 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
-    constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
-    constants["text"] = "commonest answer"
+    constants = {
+        "regression": "training mean",
+        "survival": "same risk",
+        "treatment": "arms' means",
+        "span": "constant answer",
+        "text": "commonest answer",
+    }
     return constants.get(kind, "training majority")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from medplug.core.augmentation import Augmentation
 from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model, Outputs
+from medplug.core.span_model import ABSENT
 from medplug.core.training.balance import Balance
 from medplug.core.training.rows import Part
 
@@ -81,10 +82,16 @@ class Objective(nn.Module):
         """Outputs of all rows, in the order of the part."""
         found = [self.model.outputs(inputs) for inputs in micro]
         features, logits, *others = (
-            torch.cat(each)[places]
+            _together(each)[places]
             for each in zip(*((one.features, one.logits, *one.others) for one in found), strict=True)
         )
         return Outputs(features, logits, tuple(others))
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    """The rows of all parts; logits of tokens, of which a part has fewer than another, are filled up."""
+    most = max(part.shape[-1] for part in parts)
+    return torch.cat([functional.pad(part, (0, most - part.shape[-1]), value=ABSENT) for part in parts])
 
 
 def shares(labels: Tensor, target: Target) -> Tensor:

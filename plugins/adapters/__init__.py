@@ -22,6 +22,7 @@ _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
 _TEXT: tuple[TargetKind, ...] = ("text",)
 _OPTIONS: tuple[TargetKind, ...] = ("choice",)
+_SPAN: tuple[TargetKind, ...] = ("span",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
@@ -128,7 +129,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         answers=answers,
         needs=needs,
         targets=(
-            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS)),
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
             *(_TEXT if name in _OF_GENERATORS else ()),
         ),
         recipe=recipe,
