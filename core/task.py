@@ -206,6 +206,10 @@ class Task(ABC):
         """Which rows are nearly the same, where the task can tell."""
         return None
 
+    def further_passages(self) -> Sequence[tuple[str, str]] | None:
+        """Where passages are ranked: those, as (id, text), beside the ones of its rows; None where there are none."""
+        return None
+
     def domains(self, examples: Examples, seed: int) -> list[str]:
         """Of each row ``source``, ``target`` or neither, asked where the data model `finds_domains`."""
         return []
