@@ -161,7 +161,7 @@ class Bench:
         plan = make_plan([("", {**self.keys, "adapter": adapter, **keys})], Plugins())
         compute = compute_for(plan.run, plan.train)
         with tempfile.TemporaryDirectory() as folder, seeded(self.seed):
-            model, adapters = build_model(plan, self.dataset, compute)
+            model, adapters = build_model(self.task, plan, self.dataset, compute)
             job = Job(
                 plan,
                 self.dataset,

@@ -78,6 +78,6 @@ def averaged(logits: Tensor, kind: str) -> Tensor:
     if kind in ("binary", "multilabel"):  # the log odds of the mean probability
         odds = functional.logsigmoid(wide).logsumexp(0) - functional.logsigmoid(-wide).logsumexp(0)
         return odds.to(logits.dtype)
-    if kind == "multiclass":
+    if kind in ("multiclass", "choice"):
         return wide.log_softmax(-1).logsumexp(0).sub(np.log(len(logits))).to(logits.dtype)
     return wide.mean(0).to(logits.dtype)

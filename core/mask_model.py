@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
-from medplug.core.errors import BackboneError, ConfigError
+from medplug.core.errors import BackboneError
 from medplug.core.model import Model, Outputs
 from medplug.core.segmentation.decoder import FeaturePyramidDecoder
-
-
-def make_model(backbone: Backbone, target: Target, also: Mapping[str, Target] | None = None) -> Model:
-    """The model for a target: with a linear head, or for masks with a decoder; what is learned `also` has linear heads.
-
-    `ConfigError` where no head can stand beside that of the target.
-    """
-    if also and backbone.decides:
-        raise ConfigError(
-            "data.also puts heads on the features that modalities share, and this fusion joins decisions in place of "
-            "such: use fusion=gated or fusion=concat, or leave data.also out"
-        )
-    if also and target.kind == "mask":
-        raise ConfigError(f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with masks")
-    return MaskModel(backbone, target) if target.kind == "mask" else Model(backbone, target, also)
 
 
 class MaskModel(Model):

@@ -94,7 +94,17 @@ def _layers(
         raise ConfigError(f"no task is given; write task=NAME (known: {names})")
     task = plugins.task(_text("task", asked))
     named = [_recipe(plugins, _text("recipe", asked))] if "recipe" in asked else []
-    return task, [_recipe(plugins, task.recipe)] if task.recipe else [], [*named, *given]
+    recipe = _recipe_of(task, _merge([*named, *given]))
+    return task, [_recipe(plugins, recipe)] if recipe else [], [*named, *given]
+
+
+def _recipe_of(task: TaskSpec, keys: Keys) -> str | None:
+    """The recipe that a task names, by the value of a key where it has several."""
+    if task.recipe_by is None:
+        return task.recipe
+    key, recipes = task.recipe_by
+    value, _ = keys.get(key, (None, ""))
+    return recipes.get(value, task.recipe) if isinstance(value, str) else task.recipe
 
 
 def _own_adapters(

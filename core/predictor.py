@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,16 @@ from numpy.typing import NDArray
 from medplug.core.config import DataConfig
 from medplug.core.data.also import also_key
 from medplug.core.data.content import content_key
-from medplug.core.data.output import write_mask
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
 from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
-from medplug.core.ensemble import Ensemble
 from medplug.core.errors import DataError, UsageError
-from medplug.core.evaluation.masks import estimate_overlaps
-from medplug.core.evaluation.scores import estimate
-from medplug.core.frames.columns import also_columns, spread_column
-from medplug.core.frames.masks import regions_frame
-from medplug.core.frames.predictions import prediction_frame
-from medplug.core.judging.along import evaluate_also
-from medplug.core.judging.entities import by_entity, summary
-from medplug.core.judging.treatments import treatment_scores
+from medplug.core.kinds.kind import How
+from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
 from medplug.core.screening.options import TOP, Screen
-from medplug.core.segmentation.overlap import MEASURES, overlaps
-from medplug.core.segmentation.regions import Region, regions
 from medplug.core.task import Examples, Task
-from medplug.core.training.class_maps import class_maps
 from medplug.core.training.compute import Compute, Report, infer
 
 Rows = Any
@@ -49,7 +38,8 @@ def _silent(done: int, total: int) -> None:
 class Predictor:
     """A trained model with the task that reads its rows. Made by `medplug.load` or at the end of a run.
 
-    `also` are the targets that were learned along, by name, in the order of the model's heads.
+    `also` are the targets that were learned along, by name, in the order of the model's heads,
+    `folder` is the run's, and `certain_from` the least score of a sure answer (None: there are no answers).
     """
 
     task_name: str
@@ -58,16 +48,18 @@ class Predictor:
     target: Target
     compute: Compute
     also: Mapping[str, Target] = field(default_factory=dict)
+    folder: Path | None = None
+    certain_from: float | None = None
 
     def logits(self, values: Sequence[Any], report: Report = _silent) -> NDArray[np.float32]:
         """Logits ``[rows, outputs]`` of raw inputs; equal inputs are computed once."""
-        return self._every(values, report)[0]
+        return self.every(values, report)[0]
 
-    def _every(self, values: Sequence[Any], report: Report) -> list[NDArray[np.float32]]:
+    def every(self, values: Sequence[Any], report: Report) -> list[NDArray[np.float32]]:
         """The logits of the main target, and of each that was learned along."""
-        return self.model.apart(self._found(values, report))
+        return self.model.apart(self.found(values, report))
 
-    def _found(self, values: Sequence[Any], report: Report) -> NDArray[np.float32]:
+    def found(self, values: Sequence[Any], report: Report) -> NDArray[np.float32]:
         """What the model gives for all of its heads, side by side."""
         if not len(values):
             return np.empty((0, self.model.columns), np.float32)
@@ -95,7 +87,13 @@ class Predictor:
         return self.predict_with_problems(rows, on_error=on_error, report=report)[0]
 
     def predict_with_problems(
-        self, rows: Rows, *, on_error: str = "stop", report: Report = _silent, masks: Path | None = None
+        self,
+        rows: Rows,
+        *,
+        on_error: str = "stop",
+        report: Report = _silent,
+        masks: Path | None = None,
+        top: int | None = None,
     ) -> tuple[pl.DataFrame, list[Problem]]:
         """The same, and the rows that were left out with the reason for each.
 
@@ -105,17 +103,10 @@ class Predictor:
         if masks is not None and self.target.kind != "mask":
             raise UsageError(f"this model predicts a {self.target.kind} target and no masks; leave out --masks")
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
-        examples, problems = self._read(rows, data, labelled=False, on_error=on_error)
+        examples, problems = self.read(rows, data, labelled=False, on_error=on_error)
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
-        if self.target.kind == "mask":
-            return regions_frame(self.target, columns, self._regions(examples, report, masks)), problems.in_order()
-        found = self._found(examples.values, report)
-        main, *others = self.model.apart(found)
-        probabilities = self.target.probabilities(main)
-        beside = also_columns(self.also, others)
-        if isinstance(self.model, Ensemble):
-            beside.append(spread_column(self.target, probabilities, self.model.spread(found)))
-        return prediction_frame(self.target, columns, probabilities).with_columns(beside), problems.in_order()
+        found = kind_of(self.target).predicted(self, examples, columns, How(masks, top), report)
+        return found, problems.in_order()
 
     def screen(
         self,
@@ -147,7 +138,7 @@ class Predictor:
         So for the targets that were learned along, where the rows have labels of them (``also``). Where the task
         tells of entities, as drugs, how the metrics lie over these (``by_entity``).
         """
-        examples, _ = self._read(rows, self.task.data, labelled=True, on_error="stop")
+        examples, _ = self.read(rows, self.task.data, labelled=True, on_error="stop")
         labels = examples.labels or []
         unknown = self.target.unknown(labels)
         if unknown:
@@ -157,28 +148,12 @@ class Predictor:
                 f"it knows: {', '.join((*self.target.classes, *self.target.outcomes))}"
             )
         how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
-        others: list[NDArray[np.float32]] = []
-        also: dict[str, Any] = {}
-        if self.target.kind == "mask":
-            found = estimate_overlaps(self._overlaps(examples, report), **how)
-        else:
-            main, *others = self._every(examples.values, report)
-            names, encoded, predicted = (
-                self.task.metrics(self.target),
-                self.target.encode(labels),
-                self.target.probabilities(main),
-            )
-            found = estimate(self.target, encoded, predicted, names, **how)
-            if self.target.kind == "treatment":
-                also["treatment"] = treatment_scores(self.target, encoded, predicted, **how)
-            if each := by_entity(self.task, examples, self.target, encoded, predicted, names):
-                also["by_entity"] = summary(each)
-        metrics = {name: each.as_json() for name, each in found.items()}
-        if along := evaluate_also(self.task, self.also, examples, others, **how):
-            also["also"] = along
-        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **also}
+        found = kind_of(self.target).scored(self, examples, report, how)
+        metrics = {name: each.as_json() for name, each in found.pop("metrics").items()}
+        return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **found}
 
-    def _read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
+    def read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
+        """The rows of a table as the task reads them, and what is wrong with some."""
         source = _columns(rows) if isinstance(rows, list | tuple) else rows
         columns = self.task.columns(labelled=labelled)
         extra = [name for name in (data.group, data.site) if name]
@@ -192,28 +167,6 @@ class Predictor:
         if on_error == "stop":
             problems.stop("" if labelled else 'on_error="skip" (on the command line: --on-error skip)')
         return examples, problems
-
-    def _class_maps(
-        self, examples: Examples, report: Report
-    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
-        values = examples.values
-        sizes = [value.shape[1:3] for value in values]
-        return class_maps(self.model, self.model.backbone.prepare(values), sizes, self.compute, report)
-
-    def _regions(self, examples: Examples, report: Report, folder: Path | None) -> list[list[Region]]:
-        found: list[list[Region]] = [[] for _ in range(len(examples))]
-        for row, mask, probabilities in self._class_maps(examples, report) if len(examples) else ():
-            found[row] = regions(mask, probabilities, least=self.task.least_region)
-            if folder is not None:
-                write_mask(mask, folder / f"{examples.rows[row]}.png")
-        return found
-
-    def _overlaps(self, examples: Examples, report: Report) -> NDArray[np.float64]:
-        truth, classes = [mask.pixels()[0] for mask in examples.masks or []], self.target.outputs
-        table = np.empty((len(truth), classes - 1, len(MEASURES)))
-        for row, mask, _ in self._class_maps(examples, report):
-            table[row] = overlaps(mask, truth[row], classes)
-        return table
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

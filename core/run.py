@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from medplug.core.adapter import Adapter
 from medplug.core.composition import check_rows, check_target, require_training_table
@@ -16,15 +18,16 @@ from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.entities import entity_frame
-from medplug.core.frames.predictions import predictions, rejected
+from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
-from medplug.core.judging.judge import Judged, judge
-from medplug.core.judging.masks import judge_masks
+from medplug.core.judging.judge import Judged
+from medplug.core.kinds.kind import Kind
+from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
-from medplug.core.mask_model import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -41,9 +44,6 @@ from medplug.core.training.members import train_members
 from medplug.core.training.memory import keep_freed_memory
 from medplug.core.training.processes import Processes
 from medplug.core.training.seeds import seeded
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,12 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         augmentation = None if plan.augment is None else task.augmentation(plan.augment)
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
-        model, trained = train_members(lambda: _built(job), job)
+        model, trained = train_members(lambda: _built(task, job), job)
         dataset.target = target_after(dataset, trained)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
+    predictor.folder = folder.path
     return Run(folder.path, judged.scores, predictor)
 
 
@@ -168,16 +169,19 @@ def _metric(plan: Plan, task: Task, dataset: Dataset) -> str:
     return metric
 
 
-def build_model(plan: Plan, dataset: Dataset, compute: Compute) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+def build_model(
+    task: Task, plan: Plan, dataset: Dataset, compute: Compute
+) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     """The model, its backbone loaded and a new head on it, and the adapters that have not acted yet."""
-    backbone = build_backbone(plan, dataset.splits["train"], dataset.target.outputs)
+    target = dataset.target
+    backbone = build_backbone(plan, dataset.splits["train"], target.outputs, lambda each: task.reader(each, target))
     model = make_model(backbone, dataset.target, dataset.also_targets)
     return model.to(compute.device), build_adapters(plan)
 
 
-def _built(job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
+def _built(task: Task, job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     job.stage("loading the backbone")
-    return build_model(job.plan, job.dataset, job.compute)
+    return build_model(task, job.plan, job.dataset, job.compute)
 
 
 def target_after(dataset: Dataset, trained: Trained) -> Target:
@@ -187,21 +191,30 @@ def target_after(dataset: Dataset, trained: Trained) -> Target:
     return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
 
 
+def _certain(kind: Kind, task: Task, dataset: Dataset, trained: Trained) -> Threshold | None:
+    """From which score on answers are sure, where the task says how often these must be right."""
+    return None if task.sure is None else threshold(kind.certainties(dataset, trained), task.sure)
+
+
 def _write(
     folder: RunFolder, plugins: Plugins, predictor: Predictor, trained: Trained, job: Job, clock: _Clock
 ) -> Judged:
     """Judge the model on the test split and write the folder; on the main process only."""
     plan, dataset, task, model = job.plan, job.dataset, predictor.task, predictor.model
     clock.stage("baseline and intervals")
-    if dataset.target.kind == "mask":
-        judged = judge_masks(dataset, trained, plan, job.metric)
-    else:
-        judged = judge(task, dataset, trained, plan, job.metric)
+    kind = kind_of(dataset.target)
+    judged = kind.judge(task, dataset, trained, plan, job.metric)
+    certain = _certain(kind, task, dataset, trained)
+    if certain is not None:
+        judged.scores["certain"] = certain.as_json()
+        predictor.certain_from = certain.score
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
-    save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets)
-    predictions(dataset, trained).write_parquet(folder.work / "predictions.parquet")
+    save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
+    kind.keep(folder.work, predictor, trained, job)
+    rows = pl.concat([kind.left(dataset, trained, split) for split in ("validation", "test")])
+    rows.write_parquet(folder.work / "predictions.parquet")
     if judged.entities:
         entity_frame(dataset.target, judged.entities).write_parquet(folder.work / "by_entity.parquet")
     if (set_aside := rejected(dataset)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,8 +14,9 @@ from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
 from medplug.core.ensemble import Ensemble
 from medplug.core.errors import ConfigError, RunError
+from medplug.core.evaluation.abstention import Threshold
 from medplug.core.joint.build import describe, describe_adapters, restored, restored_adapters
-from medplug.core.mask_model import make_model
+from medplug.core.kinds.table import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
@@ -36,6 +38,7 @@ def save_model(
     target: Target,
     plugins: Plugins,
     also: Mapping[str, Target] | None = None,
+    certain: Threshold | None = None,
 ) -> None:
     """Write both files. Weights are float32 or as trained, never pickled."""
     from safetensors.torch import save_file
@@ -54,6 +57,7 @@ def save_model(
         },
         "target": asdict(target),
         "also": {name: asdict(each) for name, each in (also or {}).items()},
+        "certain": None if certain is None else certain.as_json(),
         "precision": "float32" if plan.run.precision == "float32" else "auto",
         "members": plan.train.members,
         "backbone": describe(plan, model.backbone, plugins),
@@ -78,16 +82,25 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     also = {name: _target(told) for name, told in described.get("also", {}).items()}
     task = _task(described["task"], plugins, root)
     with seeded(run.seed):  # layers draw their first weights, and neither the caller nor a run beside may notice
-        members = [_model(described, target, also, plugins) for _ in range(described.get("members", 1))]
+        members = [_model(described, task, target, also, plugins) for _ in range(described.get("members", 1))]
         model = members[0] if len(members) == 1 else Ensemble(members, target, also)
     _load_weights(folder / "model.safetensors", model)
     compute = compute_for(run.model_copy(update={"precision": described["precision"]}), alone=True)
-    return Predictor(described["task"]["name"], task, model.to(compute.device).eval(), target, compute, also)
+    told = described["task"]["name"], task, model.to(compute.device).eval(), target, compute, also
+    return Predictor(*told, folder=folder, certain_from=_certain_from(described.get("certain")))
 
 
-def _model(described: Mapping[str, Any], target: Target, also: Mapping[str, Target], plugins: Plugins) -> Model:
+def _certain_from(told: Mapping[str, Any] | None) -> float | None:
+    """The least score of a sure answer; inf where validation rows allowed none, None where there is no such thing."""
+    return None if told is None else math.inf if told["score"] is None else float(told["score"])
+
+
+def _model(
+    described: Mapping[str, Any], task: Task, target: Target, also: Mapping[str, Target], plugins: Plugins
+) -> Model:
     """The model as it was built, with any weights."""
-    model = make_model(restored(described["backbone"], target.outputs, plugins), target, also)
+    backbone = task.reader(restored(described["backbone"], target.outputs, plugins), target)
+    model = make_model(backbone, target, also)
     for adapter in restored_adapters(described["adapters"], plugins):
         adapter.prepare(model)
     return model

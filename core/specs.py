@@ -16,7 +16,17 @@ from medplug.core.errors import PluginError
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal[
-    "binary", "multiclass", "multilabel", "regression", "survival", "treatment", "ranking", "span", "mask"
+    "binary",
+    "multiclass",
+    "multilabel",
+    "regression",
+    "survival",
+    "treatment",
+    "choice",
+    "ranking",
+    "span",
+    "text",
+    "mask",
 ]
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
@@ -49,7 +59,8 @@ class TaskSpec(Spec):
     that of ``augment.*`` for a task whose training batches may be changed at random.
     A task of several modalities lists its `slots` with their modality; a run has
     those that the property `in_use` of its `data` names, in its order, each with a backbone of its own.
-    `token_recipe` names defaults over those of `recipe` for a fusion that reads tokens.
+    `token_recipe` names defaults over those of `recipe` for a fusion that reads tokens,
+    `recipe_by` a key and, by its value, the name of defaults that stand in place of `recipe`.
     """
 
     modalities: tuple[Modality, ...]
@@ -57,6 +68,7 @@ class TaskSpec(Spec):
     data: str
     augment: str | None = None
     token_recipe: str | None = None
+    recipe_by: tuple[str, Mapping[str, str]] | None = None
     slots: Mapping[str, Modality] = field(default_factory=dict)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from medplug.core.augmentation import Augmentation
+    from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
@@ -195,6 +196,20 @@ class Task(ABC):
         """Clean the training rows as a set (drop duplicates, say) and count what was done."""
         return train, {}
 
+    def drawn_by(self, labels: Sequence[Any]) -> list[Any]:
+        """What splits have their share of ``[rows]``, as a rule the labels; one value for all where that means nothing.
+
+        ``data.limit`` counts by it, too.
+        """
+        return list(labels)
+
+    def reader(self, backbone: Backbone, target: Target) -> Backbone:
+        """What reads the rows' raw values through the run's backbone, whose weights are saved: as a rule itself.
+
+        Its ``assets`` are those of the backbone. Called for a new run and for a saved one.
+        """
+        return backbone
+
     def units(self, examples: Examples, rule: str) -> dict[str, list[str]]:
         """For a rule of the task's own as ``data.split``: what rows stay together by, one key a row, by its name.
 
@@ -213,6 +228,11 @@ class Task(ABC):
     def domains(self, examples: Examples, seed: int) -> list[str]:
         """Of each row ``source``, ``target`` or neither, asked where the data model `finds_domains`."""
         return []
+
+    @property
+    def sure(self) -> float | None:
+        """The share of the sure answers that must be right on validation rows; None where no question is answered."""
+        return None
 
     @property
     def least_region(self) -> int:

@@ -222,7 +222,7 @@ def test_a_fitted_head_reads_at_prediction_what_it_was_fitted_on(tiny_bert: Path
     test = next(each for each in fitted.values() if len(each) == told.height)
     for predictor in (done.predictor, medplug.load(tmp_path / "run", device="cpu")):
         task, model = predictor.task, predictor.model
-        values = predictor._read(rows, task.data, labelled=True, on_error="stop")[0].values
+        values = predictor.read(rows, task.data, labelled=True, on_error="stop")[0].values
         backbone = model.backbone
         import torch
 

@@ -75,7 +75,7 @@ def load_dataset(
     facts = Facts(sample=sample, sample_is=task.sample_is, wording=task.wording, sha256=dict(sha256))
     splits = _read_splits(task, data, by, seed, facts, oracle)
     if data.source_sites:
-        splits = divide_sites(splits, data, seed, facts, oracle=oracle)
+        splits = divide_sites(splits, task, data, seed, facts, oracle=oracle)
     if data.finds_domains:  # no column named them: they are nothing to report by
         splits = {name: replace(examples, sites=None) for name, examples in splits.items()}
         facts.split_by += "; the domains are made of the rows themselves"
@@ -83,7 +83,7 @@ def load_dataset(
         if not len(splits[name]):
             raise DataError(f"the {name} split has no rows; look at data.split, data.split_column or data.{name}")
     if data.limit is not None:
-        splits = {name: _limited(examples, name, data.limit, seed) for name, examples in splits.items()}
+        splits = {name: _limited(examples, name, task, data.limit, seed) for name, examples in splits.items()}
     if not data.source_sites:
         splits = add_domain_tables(splits, task, data, facts)
     splits = {name: splits[name] for name in ("train", "unlabelled", "validation", "test") if name in splits}
@@ -172,27 +172,29 @@ def _cut(
     total = sum(shares)
     fractions = (shares[0] / total, shares[1] / total, shares[2] / total)
     how: dict[str, Any] = {"fractions": fractions, "seed": seed}
+    drawn_by = strata(train, task, data)
     if (rule := data.own_rule) is not None:
         units = task.units(train, rule)
-        where, unit = split_units(strata(train, data), units, rule=rule, **how), told(units, rule)
+        where, unit = split_units(drawn_by, units, rule=rule, **how), told(units, rule)
         if len(units) > 1:
             facts.counts[left_out(units)] = int((where == LEFT_OUT).sum())
     else:
         groups = train.groups if data.split != "random" else None
-        where = split_rows(strata(train, data), groups=groups, **how)
+        where = split_rows(drawn_by, groups=groups, **how)
         unit = f"the column {data.group}" if groups is not None else "row"
     if data.finds_domains:
         where = spared(where, train, data, oracle=oracle)
-    by = stratified_by(train.labels or [])
-    facts.split_by = f"{unit}, stratified by {by}{' and domain' if data.source_sites else ''}, seed {seed}"
+    even = task.drawn_by(train.labels or [])
+    by = [*([stratified_by(even)] if len(set(even)) > 1 else []), *(["domain"] if data.source_sites else [])]
+    facts.split_by = f"{unit}{', stratified by ' if by else ''}{' and '.join(by)}, seed {seed}"
     return {name: train.take(np.flatnonzero(where == name)) for name in SPLITS if name not in given}
 
 
-def _limited(examples: Examples, split: str, per_class: int, seed: int) -> Examples:
+def _limited(examples: Examples, split: str, task: Task, per_class: int, seed: int) -> Examples:
     """At most `per_class` rows a class (without classes: in all) to learn from and to choose by, all to test."""
     if split not in ("train", "validation"):
         return examples
-    return examples.take(limit_rows(examples.labels or [], per_class, seed))
+    return examples.take(limit_rows(task.drawn_by(examples.labels or []), per_class, seed))
 
 
 def _check_subgroups(test: Examples) -> None:

@@ -60,7 +60,7 @@ def _of_target(split: str, data: DataConfig) -> bool:
 
 
 def divide_sites(
-    splits: dict[str, Examples], data: DataConfig, seed: int, facts: Facts, *, oracle: bool
+    splits: dict[str, Examples], task: Task, data: DataConfig, seed: int, facts: Facts, *, oracle: bool
 ) -> dict[str, Examples]:
     """Divide the splits of one table by site.
 
@@ -78,10 +78,10 @@ def divide_sites(
     _require(source["train"], "source", "train", data)
     _require(held, "target" if by_target else "source", "validation", data)
     _require(target["test"], "target", "test", data)
-    taught = _taught(splits["train"], target["train"], data, seed)
+    taught = _taught(splits["train"], target["train"], task, data, seed)
     chosen_by = splits["validation"].take(held)
     if isinstance(data.target_labels, int) and data.target_labels and not oracle:
-        chosen_by = chosen_by.take(limit_rows(chosen_by.labels or [], data.target_labels, seed))
+        chosen_by = chosen_by.take(limit_rows(task.drawn_by(chosen_by.labels or []), data.target_labels, seed))
     train, unlabelled = splits["train"], np.setdiff1d(target["train"], taught)
     found = {
         "train": _marked(train.take(source["train"]), of_target=False).followed_by(
@@ -111,14 +111,14 @@ def spared(where: Splits, train: Examples, data: DataConfig, *, oracle: bool) ->
     return np.where(source & (where == TEST) | unused & (where == VALIDATION), TRAIN, where)
 
 
-def _taught(train: Examples, target: Rows, data: DataConfig, seed: int) -> Rows:
+def _taught(train: Examples, target: Rows, task: Task, data: DataConfig, seed: int) -> Rows:
     """The positions of the target's training rows whose labels may be learned from."""
     if not data.target_labels:
         return target[:0]
     _require(target, "target", "train", data)
     if data.target_labels == "all":
         return target
-    labels = train.take(target).labels or []
+    labels = task.drawn_by(train.take(target).labels or [])
     return target[limit_rows(labels, data.target_labels, seed)]
 
 
@@ -126,9 +126,9 @@ def _of_sites(examples: Examples, sites: tuple[str, ...]) -> Rows:
     return np.flatnonzero(np.isin(np.array(examples.sites or [], dtype=np.str_), sites)).astype(np.int64)
 
 
-def strata(train: Examples, data: DataConfig) -> list[Any]:
+def strata(train: Examples, task: Task, data: DataConfig) -> list[Any]:
     """What rows are split by ``[rows]``: the label (or its bin) and, where sites name domains, the domain."""
-    labels = list(binned(train.labels or []))
+    labels = list(binned(task.drawn_by(train.labels or [])))
     if not data.source_sites:
         return labels
     domains = {site: "source" for site in data.source_sites} | {site: "target" for site in data.target_sites}

@@ -66,7 +66,7 @@ def _counted(
 
 
 def _patterns(target: Target, column: str | Sequence[str] | None) -> dict[str, re.Pattern[str] | None]:
-    if not target.has_classes or target.kind == "mask":
+    if not target.has_classes or target.kind in ("mask", "choice"):
         return {}
     if target.kind == "binary" and all(_says_nothing(name) for name in target.classes):
         words = re.split(r"[\W_]+", column) if isinstance(column, str) else []

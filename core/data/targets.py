@@ -7,6 +7,7 @@ they are the outcome under each arm, and how likely each arm is given.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 from medplug.core.errors import DataError
 from medplug.core.specs import TargetKind
+
+_OF_THEIR_OWN = ("span", "ranking", "text")
+"""Kinds whose labels are neither classes nor numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Target:
     and `outcomes` the classes ``(negative, positive)`` of a binary outcome, or the
     name alone of one that is a number (with `centre` and `scale`);
     `higher_is_better` says which outcomes are wanted.
+    For `choice` the classes are the letters of a question's options, of which a row has the
+    first ones, as many as it has options. Three kinds have labels of their own:
+    for `span` the right answers of a context, each a text and the character it begins at (none:
+    it has no answer), for `ranking` the id of the right passage, for `text` the answer's text;
+    `classes` holds the name of what is predicted alone.
     """
 
     kind: TargetKind
@@ -73,8 +82,18 @@ class Target:
 
     @property
     def has_classes(self) -> bool:
-        """Whether rows (or pixels) belong to classes; a number, the time to an event and a treatment have none."""
-        return self.kind not in ("regression", "survival", "treatment")
+        """Whether rows (or pixels) belong to classes; numbers, times, treatments, spans, rankings and texts do not."""
+        return self.kind not in ("regression", "survival", "treatment", *_OF_THEIR_OWN)
+
+    @property
+    def by_row(self) -> bool:
+        """Whether a model gives a fixed number of logits a row; of masks, spans, rankings and texts it gives other."""
+        return self.kind != "mask" and self.kind not in _OF_THEIR_OWN
+
+    @property
+    def linear(self) -> bool:
+        """Whether a linear head on a row's pooled features decides, so that one can be fitted in closed form."""
+        return self.by_row and self.kind != "choice"
 
     @property
     def binary_outcome(self) -> bool:
@@ -85,10 +104,12 @@ class Target:
     def outputs(self) -> int:
         """How many logits a head gives: one for binary or without classes, else one a class (masks: and background).
 
-        For a treatment two an arm: the outcomes of all arms, then their propensities.
+        For a treatment two an arm: the outcomes of all arms, then their propensities; for a span two a token.
         """
         if self.kind == "treatment":
             return 2 * len(self.classes)
+        if self.kind == "span":
+            return 2
         return 1 if self.kind == "binary" else len(self.classes) + (self.kind == "mask")
 
     @property
@@ -123,9 +144,17 @@ class Target:
 
         For regression the numbers themselves ``[rows]``, for survival times and zeros
         or ones (event) ``[rows, 2]``, for treatments the arm's position and the outcome
-        (its class's position, or the number) ``[rows, 2]``, in float64. Raises KeyError for a label outside
-        the classes (`unknown` finds them).
+        (its class's position, or the number) ``[rows, 2]``, in float64. For ranking numbers that are
+        equal where the passages are, in int64; for span and text the labels themselves ``[rows]``.
+        Raises KeyError for a label outside the classes (`unknown` finds them).
         """
+        if self.kind == "ranking":
+            return np.array([_number_of(label) for label in labels], dtype=np.int64)
+        if self.kind in _OF_THEIR_OWN:
+            own = np.empty(len(labels), dtype=np.object_)
+            for row, label in enumerate(labels):
+                own[row] = label
+            return own
         if self.kind == "regression":
             return np.array(labels, dtype=np.float64)
         if self.kind == "survival":
@@ -159,7 +188,7 @@ class Target:
             return logits
         if self.kind == "regression":
             return np.asarray(self.centre + self.scale * logits)
-        if self.kind == "multiclass":
+        if self.kind in ("multiclass", "choice"):
             return _softmax(logits)
         positive = _sigmoid(logits)
         both: NDArray[np.float64] = np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
@@ -194,6 +223,12 @@ class Target:
         if self.kind == "multilabel":
             return [tuple(name for name, on in zip(self.classes, row, strict=True) if on) for row in decisions]
         return [self.classes[i] for i in decisions]
+
+
+def _number_of(identifier: str) -> int:
+    """A number for an id: equal ids, equal numbers."""
+    digest = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

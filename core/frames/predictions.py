@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.frames.columns import also_columns, outliving_columns, weight_columns
-from medplug.core.frames.masks import overlap_frame
+from medplug.core.frames.columns import outliving_columns
 from medplug.core.frames.treatments import advice_frame, truth_columns
 from medplug.core.task import Examples
-from medplug.core.training.job import Trained
 
 
 def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: NDArray[np.float64]) -> pl.DataFrame:
@@ -34,23 +32,7 @@ def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: 
     return frame.with_columns(shares)
 
 
-def predictions(dataset: Dataset, trained: Trained) -> pl.DataFrame:
-    """Validation and test rows by number, with truth, decision and probabilities; no content."""
-    frames = []
-    for split in ("validation", "test"):
-        examples = dataset.splits[split]
-        if dataset.target.kind == "mask":
-            frames.append(overlap_frame(dataset.target, split, examples, trained.overlaps[split]))
-            continue
-        probabilities = dataset.target.probabilities(trained.logits[split])
-        columns = {"split": [split] * len(examples), "row": examples.rows, **_truth(dataset.target, examples)}
-        frame = prediction_frame(dataset.target, columns, probabilities)
-        along = also_columns(dataset.also_targets, [each[split] for each in trained.also.values()])
-        frames.append(frame.with_columns(*along, *weight_columns(trained, split)))
-    return pl.concat(frames)
-
-
-def _truth(target: Target, examples: Examples) -> dict[str, Any]:
+def truth_of(target: Target, examples: Examples) -> dict[str, Any]:
     """The labels as columns: one of them or, of times to an event, the time and whether the event came then."""
     labels = examples.labels or []
     if target.kind == "survival":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,12 @@ from medplug.core.specs import AdapterSpec, FusionSpec, resolve
 from medplug.core.task import Examples
 
 
-def build_backbone(plan: Plan, train: Examples, outputs: int) -> Backbone:
+def build_backbone(
+    plan: Plan, train: Examples, outputs: int, reader: Callable[[Backbone], Backbone] = lambda backbone: backbone
+) -> Backbone:
     """The backbones of the plan, each loaded and having learned from the training rows, joined where there are several.
 
-    `outputs` is how many logits the target has.
+    `outputs` is how many logits the target has; `reader` gives what reads rows through the only backbone of a run.
     """
     parts: dict[str, Backbone] = {}
     slots = list(train.inputs)
@@ -31,7 +33,7 @@ def build_backbone(plan: Plan, train: Examples, outputs: int) -> Backbone:
         rows = [i for i, value in enumerate(values) if value is not None]
         if not rows:
             raise DataError(f"no training row has {slot}: look at data.{slot}, or leave it out")
-        parts[slot] = _created(encoder)
+        parts[slot] = _created(encoder) if slot else reader(_created(encoder))
         parts[slot].learn([values[i] for i in rows], None if train.groups is None else [train.groups[i] for i in rows])
     if plan.fusion is None:
         return parts[""]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import ArmFacts, Evidence, SplitFacts
 from medplug.core.report.formats import plain, share
+from medplug.core.report.own import own_words
 from medplug.core.report.tables import Table
 
 
 def labels(evidence: Evidence) -> Table:
     """How often each class occurs in each split, or where its numbers or times lie."""
+    if (own := own_words(evidence.target.kind)) is not None:
+        return own.labels(evidence)
     if evidence.target.kind == "treatment":
         return _arms(evidence)
     if not evidence.target.has_classes:

@@ -15,10 +15,19 @@ from medplug.core.report import along, comparisons, entities, modalities, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
+from medplug.core.report.own import own_tables
 from medplug.core.report.plots import pictures
 from medplug.core.report.treatments import assumptions, treatment_tables
 from medplug.core.report.twins import twins_told, without_twins
-from medplug.core.report.words import baselines, pretraining_verdict, statements, summary, transfer_verdict, verdict
+from medplug.core.report.words import (
+    baselines,
+    certain,
+    pretraining_verdict,
+    statements,
+    summary,
+    transfer_verdict,
+    verdict,
+)
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
@@ -73,6 +82,8 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "entity_pictures": entities.entity_pictures(evidence),
         "along": along.learned_along(evidence),
         "treatments": treatment_tables(evidence),
+        "own": own_tables(evidence),
+        "certain": certain(evidence),
         "assumptions": assumptions(evidence),
         "pretraining": comparisons.pretraining(evidence),
         "pretraining_verdict": pretraining_verdict(evidence),

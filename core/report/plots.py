@@ -14,6 +14,7 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.names import metric_name
 from medplug.core.report.outliving import risk_groups
+from medplug.core.report.own import own_words
 from medplug.core.report.scatter import agreement, predicted
 from medplug.core.report.svg import BASELINE, HEAT, INK, MODEL, RULE, Picture, drawing, inline, new_axes
 from medplug.core.report.treatments import treatment_pictures
@@ -31,7 +32,10 @@ _WIDTH = 4.6
 def pictures(evidence: Evidence) -> list[Picture]:
     """Every figure that this kind of target has, in reading order."""
     kind = evidence.target.kind
+    own = own_words(kind)
     with drawing():
+        if own is not None:
+            return [*own.pictures(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "regression":
             return [predicted(evidence), agreement(evidence), *([_history(evidence)] if evidence.history else [])]
         if kind == "survival":

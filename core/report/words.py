@@ -9,6 +9,7 @@ from medplug.core.data.targets import Target
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import UNDEFINED, count, estimate, score
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
+from medplug.core.report.own import own_words
 from medplug.core.wording import Wording
 
 NOT_STATED = "not stated"
@@ -152,6 +153,8 @@ def trees_read(evidence: Evidence) -> str:
 
 
 def _linear_and_constant(evidence: Evidence) -> str:
+    if (own := own_words(evidence.target.kind)) is not None:
+        return own.baselines(evidence)
     if evidence.target.kind == "regression":
         return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
     if evidence.target.kind == "survival":
@@ -174,6 +177,21 @@ def _linear_and_constant(evidence: Evidence) -> str:
     return (
         "The linear baseline is a logistic regression on simple features; the majority gives every row the class "
         "frequencies of training, so it always decides for the commonest."
+    )
+
+
+def certain(evidence: Evidence) -> str:
+    """From which score on an answer is called sure, and how often such answers of the validation rows were right."""
+    told = evidence.scores.get("certain")
+    if told is None:
+        return ""
+    asked = f"{told['asked']:.0%} of the answers that are called sure should be right"
+    if told["score"] is None:
+        return f"No answer is called sure: {asked}, and no score of the validation rows was that good."
+    return (
+        f"An answer is called sure from a score of {told['score']:.3f} on: {asked}. Of the validation rows "
+        f"{told['answered']:.0%} had such an answer, and {told['right']:.0%} of these were right; the test rows were "
+        "not looked at for it."
     )
 
 
@@ -203,8 +221,10 @@ def _reserve(evidence: Evidence) -> str:
 
 
 def _predicted(evidence: Evidence) -> str:
-    classes = evidence.target.classes
-    if evidence.target.kind == "binary":
+    classes, own = evidence.target.classes, own_words(evidence.target.kind)
+    if own is not None:
+        what = own.predicted(evidence)
+    elif evidence.target.kind == "binary":
         what = f"whether a row is “{classes[1]}” rather than “{classes[0]}”"
     elif evidence.target.kind == "mask":
         what = f"where in an image lies {', '.join(f'“{name}”' for name in classes)}, pixel by pixel"

@@ -15,22 +15,20 @@ from medplug.core.backbone import Backbone
 from medplug.core.config import TrainConfig
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.joint.backbone import JointBackbone
+from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
 from medplug.core.training import criteria
 from medplug.core.training.balance import balance_of
-from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.grouping import BLOCK, GroupedBatches, grouped_by
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.joint_learner import joint_learner
-from medplug.core.training.learner import Learner, vector_learner
-from medplug.core.training.mask_learner import MaskLearner
+from medplug.core.training.learner import Learner
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
 from medplug.core.training.parts import JointFeatures
 from medplug.core.training.quiet import quiet
 from medplug.core.training.rows import Rows
-from medplug.core.training.sameness import check_outputs_differ
 from medplug.core.training.trainer import preferred, train_by_gradient
 
 GREATER_IS_BETTER = {**METRICS, **criteria.GREATER_IS_BETTER}
@@ -47,7 +45,7 @@ def train_whole(
     """Train `model` in place to its best epoch."""
     learner = _learner(model, job, frozen)
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
-    rows = _rows(learner, adapters, weights, references)
+    rows = learner.rows(adapters, weights, references)
     batches = _batches(rows, learner.model.backbone, job)
     balance = balance_of(job.dataset, job.plan.train)
     rates = {name: rate for _, adapter in adapters for name, rate in adapter.rates(learner.model).items()}
@@ -88,24 +86,7 @@ def _config(job: Job) -> TrainConfig:
 def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
     if isinstance(frozen, JointFeatures):
         return joint_learner(model, job, frozen)
-    masks = job.dataset.target.kind == "mask"
-    if not masks and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
-        return vector_learner(model, job, frozen)
-    job.stage("preparing")
-    items = {split: model.backbone.prepare(job.values(split)) for split in job.dataset.splits}
-    census = {split: model.backbone.census(each) for split, each in items.items()}
-    if job.plan.pretrained:
-        check_outputs_differ(model.backbone, job.values("train"), job.compute)
-    return (MaskLearner if masks else Learner)(model, items, census, job, frozen, job.augmentation)
-
-
-def _rows(learner: Learner, adapters: Adapters, weights: Weights | None, references: Mapping[str, Matrix]) -> Rows:
-    """The labelled rows, and those drawn beside them."""
-    dataset = learner.job.dataset
-    items = drawn_rows(adapters, learner.job).of(learner.items)
-    of_target = dataset.splits["train"].of_target
-    others = [(each.labels["train"], each.known["train"]) for each in dataset.also.values()]
-    return Rows(items, learner.labels, weights, None if of_target is None else ~of_target, references, others)
+    return kind_of(job.dataset.target).learner(model, job, frozen)
 
 
 def _batches(rows: Rows, backbone: Backbone, job: Job) -> PairedBatches | GroupedBatches | None:

@@ -67,7 +67,8 @@ class Trained:
     Of several modalities, `subsets` holds test logits by each choice of them (NaN in
     rows that have none of it), and `shares` how much each counted for each test row
     ``[rows, modalities]`` where the fusion says so. `also` holds the logits by split of
-    each target that was learned along.
+    each target that was learned along, and `findings` by split what a kind of target leaves
+    that has no logits a row.
     """
 
     notes: dict[str, Any]
@@ -83,3 +84,4 @@ class Trained:
     subsets: dict[tuple[str, ...], NDArray[np.float32]] = field(default_factory=dict)
     shares: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     also: dict[str, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
+    findings: dict[str, Any] = field(default_factory=dict)

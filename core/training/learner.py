@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from medplug.core.adapter import Matrix, Weights
 from medplug.core.augmentation import Augmentation
 from medplug.core.errors import DataError
 from medplug.core.evaluation.metrics import fallback
@@ -19,8 +20,11 @@ from medplug.core.losses import make_loss
 from medplug.core.model import Model
 from medplug.core.training import criteria
 from medplug.core.training.compute import Report, infer
+from medplug.core.training.drawn import drawn_rows
 from medplug.core.training.frozen import FrozenFeatures
-from medplug.core.training.job import Job, Trained
+from medplug.core.training.job import Adapters, Job, Trained
+from medplug.core.training.rows import Rows
+from medplug.core.training.sameness import check_outputs_differ
 from medplug.core.training.vectors import Vectors, behind
 from medplug.core.training.weights import balanced_weights
 
@@ -40,6 +44,14 @@ class Learner:
     def labels(self) -> Sequence[Any] | NDArray[Any]:
         """The encoded labels of the training rows."""
         return self.job.dataset.labels["train"]
+
+    def rows(self, adapters: Adapters, weights: Weights | None, references: Mapping[str, Matrix]) -> Rows:
+        """The labelled rows, and those drawn beside them."""
+        dataset = self.job.dataset
+        items = drawn_rows(adapters, self.job).of(self.items)
+        of_target = dataset.splits["train"].of_target
+        others = [(each.labels["train"], each.known["train"]) for each in dataset.also.values()]
+        return Rows(items, self.labels, weights, None if of_target is None else ~of_target, references, others)
 
     def loss(self) -> nn.Module:
         """What gives one loss a row, from logits and labels."""
@@ -89,6 +101,26 @@ class Learner:
         }
         measures = criteria.target_criteria(self.job, self.frozen, found)
         return Trained(notes, found, history, self.census, measures, also=also)
+
+
+Items = tuple[Mapping[str, Sequence[Any]], dict[str, dict[str, int]]]
+"""Prepared items by split, and what the backbone noticed in them."""
+
+
+def row_learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
+    """A learner of rows; where the backbone stays frozen, of its features."""
+    if not any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        return vector_learner(model, job, frozen)
+    return Learner(model, *prepared(model, job), job, frozen, job.augmentation)
+
+
+def prepared(model: Model, job: Job) -> Items:
+    """The rows as the backbone prepares them; `BackboneError` where pretrained weights give all rows the same."""
+    job.stage("preparing")
+    items = {split: model.backbone.prepare(job.values(split)) for split in job.dataset.splits}
+    if job.plan.pretrained:
+        check_outputs_differ(model.backbone, job.values("train"), job.compute)
+    return items, {split: model.backbone.census(each) for split, each in items.items()}
 
 
 def vector_learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

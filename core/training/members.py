@@ -52,7 +52,7 @@ def _check(job: Job) -> None:
             f"train.members={count}: adapter={fitting[0]} fits one head in closed form, and every member would be the "
             "same; leave it out, or use an adapter that trains"
         )
-    if kind in ("mask", "treatment"):
+    if kind == "treatment" or not job.dataset.target.by_row:
         raise ConfigError(f"train.members={count}: predictions of a {kind} target are not averaged; leave it out")
 
 

@@ -49,7 +49,7 @@ class Objective(nn.Module):
 
     @property
     def together(self) -> bool:
-        """Whether the rows of a batch must stay in one part, as a penalty looks at them, or the loss of a risk does."""
+        """Whether the rows of a batch must stay in one part, as a penalty looks at them, or the loss does."""
         return self.target.kind in ("survival", "ranking") or any(
             adapter.looks_at_rows for adapter in self.penalties.values()
         )

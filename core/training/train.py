@@ -24,15 +24,15 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     check_asked(adapters, job)
     frozen = frozen_features(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
-    masks = job.dataset.target.kind == "mask"
-    plain = between_domains and job.plan.meaningful and not masks
+    linear = job.dataset.target.linear
+    plain = between_domains and job.plan.meaningful and linear
     without = fit_without_transfer(frozen, job) if plain else None
     weights, notes = _row_weights(adapters, frozen, job)
     references = _references(adapters, frozen)
     if job.plan.selection.criterion in ("iwv", "dev"):
         _ = frozen.splits  # before the backbone is wrapped or trained: a resumed run, too, weighs rows by these
     pretrained, joint = job.plan.pretrained, isinstance(frozen, JointFeatures)
-    if pretrained and not masks and not joint and any(adapter.starts_from_probe for _, adapter in adapters):
+    if pretrained and linear and not joint and any(adapter.starts_from_probe for _, adapter in adapters):
         model.set_head(fit_probe(frozen.fit_data(weights)))
     for _, adapter in adapters:
         adapter.prepare(model)
@@ -48,7 +48,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
 
         trained = train_whole(model, adapters, job, frozen, weights, references)
     trained.notes, trained.without_transfer = {**notes, **trained.notes}, without
-    if job.plan.report.pretraining and pretrained and not masks:
+    if job.plan.report.pretraining and pretrained and linear:
         trained.from_random = fit_on_random_weights(model.backbone, job)
     trained.uses_unlabelled = any(
         "unlabelled_target" in spec.needs or ("penalty" in spec.answers and adapter.looks_at_rows)

@@ -18,7 +18,7 @@ def weightings(labels: NDArray[Any], target: Target, rule: Rule) -> dict[str, We
 
     A number and a time have no classes to weigh, and of masks no head is fitted.
     """
-    if not target.has_classes or target.kind == "mask":
+    if not target.has_classes or target.kind in ("mask", "choice"):
         return {"none": None}
     known = {"none": None, "balanced": balanced_weights(labels, target)}
     return known if rule == "auto" else {rule: known[rule]}

@@ -13,7 +13,8 @@ from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.errors import BackboneError
 from medplug.core.features import Features
-from medplug.core.mask_model import MaskModel, make_model
+from medplug.core.kinds.table import make_model
+from medplug.core.mask_model import MaskModel
 from medplug.core.model import Model
 from medplug.core.segmentation.loss import MaskLoss
 from medplug.core.training.seeds import seeded

@@ -11,7 +11,7 @@ from medplug.core.data.targets import Target
 from medplug.core.images.augment import Augmentation, Drawn
 from medplug.core.images.augment_options import AugmentOptions
 from medplug.core.images.store import ImageStore, StoredImage
-from medplug.core.mask_model import make_model
+from medplug.core.kinds.table import make_model
 from medplug.plugins.backbones.image_options import CNNOptions
 from medplug.plugins.backbones.pictures import View
 from medplug.plugins.backbones.pretrained_image import PretrainedImage
