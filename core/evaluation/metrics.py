@@ -62,7 +62,14 @@ METRICS: dict[str, Metric] = {
 OVERLAPS = {"dice": True, "iou": True, "hausdorff95": False}
 """The metrics of masks (`medplug.core.evaluation.masks`), and whether greater is better."""
 
-GREATER_IS_BETTER: dict[str, bool] = {name: metric.greater_is_better for name, metric in METRICS.items()} | OVERLAPS
+RANKINGS = dict.fromkeys(("mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "map"), True)
+"""The metrics of ranked passages (`medplug.core.evaluation.retrieval`), and whether greater is better."""
+
+GREATER_IS_BETTER: dict[str, bool] = {
+    **{name: metric.greater_is_better for name, metric in METRICS.items()},
+    **OVERLAPS,
+    **RANKINGS,
+}
 
 BY_CLASS: dict[str, Prepare] = {
     "precision": confusion.precision_by_class,

@@ -199,6 +199,8 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
         return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
     if target.kind == "treatment":
         return SplitFacts(len(examples), patients, {}, _domain(examples), arms=ArmFacts.of(target, labels))
+    if not target.has_classes:
+        return SplitFacts(len(examples), patients, {}, _domain(examples))
     names = [name for label in labels for name in label] if target.several else labels
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:

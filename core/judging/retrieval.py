@@ -42,7 +42,7 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
     assert dataset.corpus is not None
     corpus, test = dataset.corpus, dataset.splits["test"]
     found: Retrieved = trained.findings["retrieved"]
-    questions = test_questions(dataset)
+    questions = distinct_questions(dataset, "test")
     right = right_passages(dataset, questions)
     depth = found.found["test"].rows.shape[1]
     model = judge(found.found["test"].rows, right)
@@ -79,10 +79,12 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
             **beside(judge(again.rows, right), model, how, minus=True),
         }
     hits = [first_hits(rows, right)[:, None].astype(np.float64) for rows in (found.found["test"].rows, bm25_rows)]
-    return Judged(metric, scores, model.relevant, hits[0], hits[1], {"kind": "BM25 over the same passages"})
+    return Judged(
+        metric, scores, np.full(len(questions), depth), hits[0], hits[1], {"kind": "BM25 over the same passages"}
+    )
 
 
-def test_questions(dataset: Dataset, split: str = "test") -> Questions:
+def distinct_questions(dataset: Dataset, split: str) -> Questions:
     """The distinct questions of a split, in the order of its rows."""
     return Questions.among([question for question, _ in pairs_of(dataset.splits[split].values)])
 

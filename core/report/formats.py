@@ -57,6 +57,11 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
 
 
+def plain_baseline(baseline: Mapping[str, Any]) -> tuple[str, str]:
+    """Of the ``baseline`` of metrics.json the one that a model is held against: its name there, and in words."""
+    return ("bm25", "BM25") if "bm25" in baseline else ("linear", "linear baseline")
+
+
 def plain(value: Any, digits: int = 6) -> str:
     """Any value of a key or a note as one short text, floats to so many significant digits."""
     if value is None:

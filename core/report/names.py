@@ -36,6 +36,11 @@ _NAMES = {
     "factual_mae": "mean absolute error of the outcome seen",
     "propensity_loss": "propensity log loss",
     "policy_gain": "gain of the advice over the best single arm",
+    "mrr": "mean reciprocal rank",
+    "recall_at_1": "recall at 1",
+    "recall_at_10": "recall at 10",
+    "ndcg_at_10": "nDCG at 10",
+    "map": "mean average precision",
     "dice": "Dice",
     "iou": "IoU",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
@@ -72,6 +77,7 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
     constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
+    constants["ranking"] = "same order of passages"
     return constants.get(kind, "training majority")
 
 

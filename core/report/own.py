@@ -9,7 +9,9 @@ from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
 from medplug.core.specs import TargetKind, resolve
 
-_OWN: dict[TargetKind, str] = {}
+_OWN: dict[TargetKind, str] = {
+    "ranking": "medplug.core.report.rankings:RankingWords",
+}
 """Kind -> ``"module:attribute"`` of an `Own`."""
 
 

@@ -56,26 +56,18 @@ def letters_match(seed: int, rows: int) -> list[tuple[str, str]]:
     draw = np.random.default_rng(seed)
     found = []
     for _ in range(rows):
-        code, times = draw.integers(13), draw.integers(2, 6, size=2)
-        found.append((chr(97 + code) * times[0] + "?", chr(110 + code) * times[1] + "."))
+        code, times = int(draw.integers(13)), int(draw.integers(2, 9))
+        found.append((chr(97 + code) * times + "?", chr(110 + code) * 3 + "."))
     return found
 
 
 def job(tmp_path: Path, splits: dict[str, Examples], compute: Any, **train: Any) -> Job:
-    labels = {name: TARGET.encode(each.labels) for name, each in splits.items() if each.labels} if False else {}
-    corpus = Corpus.of((v.context, v.context) for each in splits.values() for v in each.values if each.labels)
-    dataset = Dataset(splits, labels, TARGET, Facts(), corpus=corpus)
+    corpus = Corpus.of((value.context, value.context) for each in splits.values() for value in each.values)
+    dataset = Dataset(splits, {}, TARGET, Facts(), corpus=corpus)
     config = TrainConfig(**{"epochs": 8, "batch_size": 16, "learning_rate": 0.02, **train})
-    plan: Any = SimpleNamespace(
-        task_options=SimpleNamespace(**OPTIONS),
-        train=config,
-        run=RunConfig(seed=0),
-        pretrained=True,
-        asked=lambda key: False,
-    )
-    return Job(
-        plan, dataset, "mrr", compute, tmp_path, False, lambda name: lambda done, total: None, lambda facts: None
-    )
+    told = {"task_options": SimpleNamespace(**OPTIONS), "train": config, "run": RunConfig(seed=0), "pretrained": True}
+    plan: Any = SimpleNamespace(**told, asked=lambda key: False)
+    return Job(plan, dataset, "mrr", compute, tmp_path, False, lambda name: lambda *_: None, lambda facts: None)
 
 
 @pytest.fixture
