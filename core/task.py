@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medplug.core.data.twins import Alike
     from medplug.core.images.store import StoredImage
     from medplug.core.plain.features import PlainFeatures, TreeFeatures
+    from medplug.core.retrieval.corpus import Corpus
     from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
 
@@ -221,8 +222,8 @@ class Task(ABC):
         """Which rows are nearly the same, where the task can tell."""
         return None
 
-    def further_passages(self) -> Sequence[tuple[str, str]] | None:
-        """Where passages are ranked: those, as (id, text), beside the ones of its rows; None where there are none."""
+    def further_passages(self) -> Corpus | None:
+        """Where passages are ranked: those beside the ones of its rows; None where there are none."""
         return None
 
     def domains(self, examples: Examples, seed: int) -> list[str]:

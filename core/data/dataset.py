@@ -105,7 +105,7 @@ def _corpus(task: Task, splits: Mapping[str, Examples], facts: Facts) -> Corpus:
     rows = Corpus.of(chain(*given))
     if (further := task.further_passages()) is None:
         return rows
-    whole = Corpus.of(chain(zip(rows.ids, rows.texts, strict=True), *given, further))
+    whole = Corpus.of(chain(chain(*given), zip(further.ids, further.texts, strict=True)))
     facts.counts["further passages that questions may be answered from"] = len(whole) - len(rows)
     return whole
 

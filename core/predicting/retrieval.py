@@ -89,7 +89,7 @@ def search(
     if reranker is None:
         return ranked, None
     again, shares = reranker.order(questions, lambda rows: index.passages(rows)[PASSAGE].to_list(), ranked)
-    return Ranked(*(each[:, :top] for each in again)), shares[:, :top]
+    return Ranked(again.rows[:, :top], again.scores[:, :top]), shares[:, :top]
 
 
 def found_frame(

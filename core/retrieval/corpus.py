@@ -134,6 +134,11 @@ def read_passages(
     return list(zip(ids.to_list(), texts.to_list(), strict=True))
 
 
+def read_corpus(source: Tabular, *, key: str, passage: tuple[str, str], identifier: tuple[str, str] | None) -> Corpus:
+    """The passages of a table, each once; as `read_passages`."""
+    return Corpus.of(read_passages(source, key=key, passage=passage, identifier=identifier))
+
+
 def pairs_of(values: Sequence[Any]) -> list[tuple[str, str]]:
     """The (question, passage) texts of rows."""
     return [(value.question, value.context) for value in values]

@@ -48,7 +48,7 @@ def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
         _refuse_unlabelled(job)
         return learner.trained({"validation": before, "training": "none: the encoder is used as it is"}, [], None)
     adapted = _adapt(learner, adapters)
-    pairs = TextPairs.of(pairs_of(job.values("train")), job.plan.task_options.negatives)
+    pairs = TextPairs.of(pairs_of(job.values("train")), learner.options.negatives)
     history = learner.epochs(pairs, adapters, job.plan.train, "training")
     best = max(history, key=partial(preferred, metric=learner.metric, greater_is_better=True))
     notes = {
@@ -86,6 +86,7 @@ class RankingLearner:
     def __init__(self, model: RankingModel, job: Job) -> None:
         assert job.dataset.corpus is not None
         self.model, self.job = model, job
+        self.options: Any = job.plan.task_options
         self.corpus: Corpus = job.dataset.corpus
         self.metric = job.metric if job.metric in METRICS else CHOSEN_BY
 
@@ -111,7 +112,7 @@ class RankingLearner:
         job, model = self.job, self.model
         job.stage("preparing")
         items = model.encoder.prepare(pairs.texts)
-        loss = InBatchLoss(pairs.relevant, len(pairs.texts), job.plan.task_options.temperature)
+        loss = InBatchLoss(pairs.relevant, len(pairs.texts), self.options.temperature)
         rates = {name: rate for _, adapter in adapters for name, rate in adapter.rates(model).items()}
         with quiet():
             return train_by_gradient(
@@ -140,7 +141,7 @@ class RankingLearner:
         """The rankings of a split's distinct questions over the corpus."""
         questions = Questions.among([question for question, _ in pairs_of(self.job.values(split))])
         asked = text_vectors(self.model, questions.texts, self.job.compute)
-        return Nearest(vectors).search(asked, max(self.job.plan.task_options.depth, DEPTH))
+        return Nearest(vectors).search(asked, max(self.options.depth, DEPTH))
 
     def trained(self, notes: dict[str, Any], history: list[dict[str, float]], untrained: Ranked | None) -> Trained:
         """What training leaves, with the encoder at its best epoch."""
