@@ -205,6 +205,23 @@ def index(folder: Path, corpus: Path, passage: str | None, identifier: str | Non
     click.echo("\n".join(told), err=True)
 
 
+@cli.command()
+@click.argument("folder", metavar="RUN", type=_FILE)
+@click.argument("question")
+@click.option("--context", type=_FILE, help="A text file that the question is asked of.")
+@click.option("--option", "options", multiple=True, help="An option to choose from; give one for each.")
+@click.option("--top", type=int, default=5, help="How many passages of a ranking to show.")
+@_device
+@_debug
+def ask(
+    folder: Path, question: str, context: Path | None, options: tuple[str, ...], top: int, device: str, debug: bool
+) -> None:
+    """Ask a finished run one question: the answer, what it rests on, and whether it is sure."""
+    from medplug.core.asking.command import ask_run, told
+
+    click.echo("\n".join(told(ask_run(folder, question, context=context, options=options, top=top, device=device))))
+
+
 @cli.command("list")
 @click.argument("kind", type=click.Choice(_KINDS), default="tasks")
 @_registry

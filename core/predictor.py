@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,9 @@ from medplug.core.model import Model
 from medplug.core.screening.options import TOP, Screen
 from medplug.core.task import Examples, Task
 from medplug.core.training.compute import Compute, Report, infer
+
+if TYPE_CHECKING:
+    from medplug.core.asking.answer import Answer
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -151,6 +154,18 @@ class Predictor:
         found = kind_of(self.target).scored(self, examples, report, how)
         metrics = {name: each.as_json() for name, each in found.pop("metrics").items()}
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **found}
+
+    def ask(self, question: str, *, context: str | None = None, options: Sequence[str] = (), top: int = 5) -> Answer:
+        """The answer to one question, with the passages it rests on (of a ranking the `top` ones).
+
+        `context` is the text it is asked of, `options` are those to choose from, as the run's task needs them.
+        Raises `UsageError` where the task answers no questions, or lacks what it needs, and `RowsError` for what
+        cannot be used.
+        """
+        row = self.task.question_row(question, context, tuple(options))
+        data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
+        examples, _ = self.read([row], data, labelled=False, on_error="stop")
+        return kind_of(self.target).asked(self, examples, top)
 
     def read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:
         """The rows of a table as the task reads them, and what is wrong with some."""

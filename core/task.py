@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.data.content import JointRow
+from medplug.core.errors import UsageError
 from medplug.core.wording import Wording
 
 if TYPE_CHECKING:
@@ -250,6 +251,10 @@ class Task(ABC):
 
     def recall(self, learned: Mapping[str, Any]) -> None:  # noqa: B027 - most tasks settle nothing
         """Read tables from now on as `learned` says, which `learned` of another instance gave."""
+
+    def question_row(self, question: str, context: str | None, options: tuple[str, ...]) -> dict[str, Any]:
+        """One question as a row of a table to predict on; `UsageError` where the task needs more, less or none."""
+        raise UsageError("this run's task answers no questions; ask a run of task=medical_qa, or use medplug predict")
 
     def entity_name(self, slot: str, value: Any) -> str | None:
         """What one of `entities` is called in the report (an id, not its content); None: by a number of its content."""

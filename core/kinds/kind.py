@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medplug.core.errors import UsageError
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -79,8 +81,6 @@ class Kind(ABC):
 
     def asked(self, predictor: Predictor, examples: Examples, top: int) -> Answer:
         """The answer to one question, which is the only row; `UsageError` where this kind gives none."""
-        from medplug.core.errors import UsageError
-
         raise UsageError(
             f"this run of {predictor.task_name} predicts a {predictor.target.kind} target and answers no questions; "
             "ask a run of task=medical_qa, or use medplug predict"
