@@ -33,6 +33,10 @@ Some need classes, or classes that exclude each other, or losses of single rows,
 decoder of masks.
 """
 
+_RANKING: tuple[TargetKind, ...] = ("ranking",)
+_OF_WEIGHTS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "prefix", "bottleneck")
+"""Adapters that say which weights are trained, and look at no row: they serve encoders without a head."""
+
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
 _PREPARE: tuple[Question, ...] = ("prepare",)
@@ -121,7 +125,10 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
+        targets=(
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
+            *(_RANKING if name in _OF_WEIGHTS else ()),
+        ),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",
