@@ -7,13 +7,14 @@ no test question is looked at before the model is final, but to be ranked by the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
+from medplug.core.adapter import Matrix
 from medplug.core.config import TrainConfig
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.retrieval import DEPTH, METRICS, Judged, judge
@@ -38,15 +39,14 @@ CHOSEN_BY = "mrr"
 def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
     """Train the encoder in place to its best epoch; without anything to train it stays as it is."""
     learner = RankingLearner(model, job)
-    frozen = all(spec.name == "frozen" for spec, _ in adapters) and bool(adapters)
-    untrained = None if frozen else learner.found("test", learner.vectors("the corpus, untrained"))
-    before = learner.score()
+    vectors = learner.vectors("the corpus, untrained")
+    untrained, before = learner.found("test", vectors), learner.score()
     for _, adapter in adapters:
         adapter.prepare(model)
     model.backbone.keeps_statistics &= job.plan.pretrained
     if not any(parameter.requires_grad for parameter in model.parameters()):
         _refuse_unlabelled(job)
-        return learner.trained({"validation": before, "training": "none: the encoder is used as it is"}, [], None)
+        return learner.trained({"validation": before, "training": "none: the encoder is used as it is"}, vectors)
     adapted = _adapt(learner, adapters)
     pairs = TextPairs.of(pairs_of(job.values("train")), learner.options.negatives)
     history = learner.epochs(pairs, adapters, job.plan.train, "training")
@@ -59,7 +59,7 @@ def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
         "epochs": len(history),
         "validation": {name: best[name] for name in before},
     }
-    return learner.trained(notes, history, untrained)
+    return learner.trained(notes, learner.vectors(), history, untrained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,11 @@ class RankingLearner:
         job.stage("preparing")
         items = model.encoder.prepare(pairs.texts)
         loss = InBatchLoss(pairs.relevant, len(pairs.texts), self.options.temperature)
+        penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
         rates = {name: rate for _, adapter in adapters for name, rate in adapter.rates(model).items()}
         with quiet():
             return train_by_gradient(
-                Objective(model, loss, job.dataset.target, {}),
+                Objective(model, loss, job.dataset.target, penalties),
                 Rows(list(pairs.rows), pairs.rows),
                 self.score,
                 metric=self.metric,
@@ -133,26 +134,31 @@ class RankingLearner:
                 collate=PairCollate(model.encoder, items, job.compute.tokens),
             )
 
-    def vectors(self, what: str = "the corpus") -> Any:
+    def vectors(self, what: str = "the corpus") -> Matrix:
         """Vectors ``[passages, width]`` of the corpus."""
         return text_vectors(self.model, self.corpus.texts, self.job.compute, self.job.stage(f"encoding {what}"))
 
-    def found(self, split: str, vectors: Any) -> Ranked:
+    def found(self, split: str, vectors: Matrix) -> Ranked:
         """The rankings of a split's distinct questions over the corpus."""
         questions = Questions.among([question for question, _ in pairs_of(self.job.values(split))])
         asked = text_vectors(self.model, questions.texts, self.job.compute)
         return Nearest(vectors).search(asked, max(self.options.depth, DEPTH))
 
-    def trained(self, notes: dict[str, Any], history: list[dict[str, float]], untrained: Ranked | None) -> Trained:
-        """What training leaves, with the encoder at its best epoch."""
-        vectors = self.vectors()
+    def trained(
+        self,
+        notes: dict[str, Any],
+        vectors: Matrix,
+        history: Sequence[dict[str, float]] = (),
+        untrained: Ranked | None = None,
+    ) -> Trained:
+        """What training leaves, with the encoder at its best epoch and its `vectors` of the corpus."""
         found = {split: self.found(split, vectors) for split in ("validation", "test")}
         passages = self.model.encoder.prepare(self.corpus.texts) if len(self.corpus) <= _COUNTED else []
         census = {"corpus": self.model.encoder.census(passages)} if passages else {}
         return Trained(
             notes,
             {},
-            history,
+            list(history),
             census,
             backbone_frozen=not history,
             uses_unlabelled="unlabelled" in self.job.dataset.splits,
