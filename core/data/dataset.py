@@ -102,12 +102,11 @@ def load_dataset(
 def _corpus(task: Task, splits: Mapping[str, Examples], facts: Facts) -> Corpus:
     """The passages of all labelled rows, whatever their split, and then the task's further ones."""
     given = [passages_of(examples.values, examples.labels) for examples in splits.values() if examples.labels]
-    rows = Corpus.of(chain(*given))
     if (further := task.further_passages()) is None:
-        return rows
-    whole = Corpus.of(chain(chain(*given), zip(further.ids, further.texts, strict=True)))
-    facts.counts["further passages that questions may be answered from"] = len(whole) - len(rows)
-    return whole
+        return Corpus.of(chain(*given))
+    told = {"name": "further passages", "rows": len(further), "rejected": 0, "sha256": further.sha256}
+    facts.tables["corpus"] = told
+    return Corpus.of(chain(*given, zip(further.ids, further.texts, strict=True)))
 
 
 def _read_splits(

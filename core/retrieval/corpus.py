@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,12 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, in hex, of all ids and texts in order."""
+        parts = json.dumps([self.ids, self.texts]).encode()
+        return hashlib.sha256(parts).hexdigest()
 
     def at(self, rows: Sequence[int]) -> list[str]:
         """The texts at some rows."""
