@@ -54,6 +54,7 @@ def _noisy(text: list[str], words: list[str], draw: random.Random) -> str:
 
 
 def medquad() -> list[dict[str, str]]:
+    """The rows of the file."""
     file = Path(os.environ["MEDPLUG_SHARED"]) / "data" / "medquad" / "medquad_answered_8000.jsonl.gz"
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

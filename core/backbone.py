@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medplug.core.data.batches import Positions, budget_batches
+from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def prepare(self, values: Sequence[Any]) -> list[Any]:
         """Turn raw values into items (one each), on the CPU: tokenise, decode, featurise."""
+
+    def prepare_pairs(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Any]:
+        """Turn questions and the texts they are asked of into items (one a pair), each read as one sequence.
+
+        What is too long is cut or read in windows; no window lacks its question.
+        `BackboneError` from those that read no text.
+        """
+        raise BackboneError(
+            f"{type(self).__name__} reads no pairs of texts; name a text backbone (medplug list backbones)"
+        )
 
     @abstractmethod
     def size(self, item: Any) -> int:

@@ -116,6 +116,8 @@ def check_target(
             )
     if target.kind == "mask":
         _check_masks(selection, train)
+    if target.kind == "choice":
+        _check_choice(selection, train)
     if target.has_classes:
         return
     what = _without_classes(target)
@@ -142,6 +144,16 @@ def _without_classes(target: Target) -> str:
     if target.kind == "treatment":
         return "a treatment is chosen by its predicted outcome"
     return f"the target {target.classes[0]} is {'a time to an event' if target.kind == 'survival' else 'a number'}"
+
+
+def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:
+    what = "the letter of an option says nothing of what it is"
+    if selection.criterion in ("snd", "infomax"):
+        raise ConfigError(
+            f"selection.criterion={selection.criterion} compares rows by their class, and {what}; use iwv or dev"
+        )
+    if train.class_weights == "balanced":
+        raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
 
 
 def _check_masks(selection: SelectionConfig, train: TrainConfig) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medplug.core.choice_model import ABSENT_LOGIT
 from medplug.core.data.targets import Target
 from medplug.core.model import Loss
 
@@ -57,8 +58,31 @@ class TreatmentLoss(nn.Module):
         return (predicted - wanted.float()).square() + chosen
 
 
+class ChoiceLoss(nn.Module):
+    """Cross-entropy over the options that a question has; a smoothed label is spread over these alone."""
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """One loss a row ``[batch]``, in float32 or better.
+
+        From logits ``[batch, options]``, `ABSENT_LOGIT` where there is none, and the right options ``[batch]``.
+        """
+        chances = logits.float().log_softmax(1)
+        own = chances.gather(1, labels[:, None])[:, 0]
+        if not self.label_smoothing:
+            return -own
+        there = logits > 0.5 * ABSENT_LOGIT
+        spread = (chances * there).sum(1) / there.sum(1)
+        return -(1 - self.label_smoothing) * own - self.label_smoothing * spread
+
+
 def make_loss(target: Target, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> nn.Module:
     """What gives one loss a row for a target of rows (of masks it is another, see `medplug.core.segmentation`)."""
     if target.kind == "treatment":
         return TreatmentLoss(target)
+    if target.kind == "choice":
+        return ChoiceLoss(label_smoothing)
     return CoxLoss() if target.kind == "survival" else Loss(target, class_weights, label_smoothing)

@@ -91,11 +91,6 @@ class Target:
         return self.kind != "mask" and self.kind not in _OF_THEIR_OWN
 
     @property
-    def linear(self) -> bool:
-        """Whether a linear head on a row's pooled features decides, so that one can be fitted in closed form."""
-        return self.by_row and self.kind != "choice"
-
-    @property
     def binary_outcome(self) -> bool:
         """Whether what comes of a treatment is one of two classes, and not a number."""
         return len(self.outcomes) == 2

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
+from medplug.core.evaluation.conditional import among_options, fit_conditional
 from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.ridge import fit_ridge
@@ -25,7 +26,8 @@ class Baseline:
     """Test probabilities ``[rows, classes]`` of the training majority and of the linear model.
 
     Of a number the predicted values ``[rows, 1]`` of the training mean and of ridge regression, of the time to
-    an event the log hazards of all rows alike and of Cox regression, of treatments ``[rows, 2 * arms]`` each arm's
+    an event the log hazards of all rows alike and of Cox regression, of multiple choice the commonest letters
+    and a conditional logit, of treatments ``[rows, 2 * arms]`` each arm's
     mean and frequency, and a head for each.
 
     `notes` says how the linear model's strength was chosen.
@@ -70,10 +72,14 @@ def plain_baseline(
             seed=seed,
         )
 
-    if not target.has_classes:
-        fit_one = {"survival": fit_cox, "treatment": fit_t_learner}.get(target.kind, fit_ridge)
+    if target.kind == "choice" or not target.has_classes:
+        of_kind = {"survival": fit_cox, "treatment": fit_t_learner, "choice": fit_conditional}
+        fit_one = of_kind.get(target.kind, fit_ridge)
         head = fit_one(matrix, train_labels, *chosen_on, metric=metric, standardise=standardise)
     else:
         head = choose_weighting(weightings, fit)
-    linear = head_probabilities(head, plain_features.transform(test_rows), target)
-    return Baseline(majority(train_labels, target, len(test_rows)), linear, head.notes)
+    test = plain_features.transform(test_rows)
+    constant = majority(train_labels, target, len(test_rows))
+    if target.kind == "choice":
+        constant = among_options(constant, test)
+    return Baseline(constant, head_probabilities(head, test, target), head.notes)

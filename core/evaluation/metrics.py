@@ -18,6 +18,7 @@ BINARY: tuple[TargetKind, ...] = ("binary",)
 NUMBER: tuple[TargetKind, ...] = ("regression",)
 TIME: tuple[TargetKind, ...] = ("survival",)
 ARMS: tuple[TargetKind, ...] = ("treatment",)
+OPTIONS: tuple[TargetKind, ...] = ("choice",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(confusion.accuracy),
+    "accuracy": Metric(confusion.accuracy, (*CLASSES, *OPTIONS)),
     "balanced_accuracy": Metric(confusion.balanced_accuracy, ONE_LABEL),
     "precision": Metric(confusion.precision),
     "recall": Metric(confusion.recall),
@@ -40,9 +41,9 @@ METRICS: dict[str, Metric] = {
     "auroc": Metric(ranking.auroc),
     "auprc": Metric(ranking.auprc),
     "ef1": Metric(ranking.ef1, BINARY),
-    "log_loss": Metric(probabilistic.log_loss, greater_is_better=False),
-    "brier": Metric(probabilistic.brier, greater_is_better=False),
-    "ece": Metric(probabilistic.ece, greater_is_better=False),
+    "log_loss": Metric(probabilistic.log_loss, (*CLASSES, *OPTIONS), greater_is_better=False),
+    "brier": Metric(probabilistic.brier, (*CLASSES, *OPTIONS), greater_is_better=False),
+    "ece": Metric(probabilistic.ece, (*CLASSES, *OPTIONS), greater_is_better=False),
     "mae": Metric(numeric.mae, NUMBER, greater_is_better=False),
     "mse": Metric(numeric.mse, NUMBER, greater_is_better=False),
     "r2": Metric(numeric.r2, NUMBER),

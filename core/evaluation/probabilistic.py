@@ -35,13 +35,13 @@ def log_loss(target: Target, labels: Labels, probabilities: Probabilities) -> St
 def brier(target: Target, labels: Labels, probabilities: Probabilities) -> Statistic:
     """The mean squared distance of the probabilities from the truth (Brier, 1950).
 
-    Binary: of the positive probability, so from 0 to 1. Multiclass: summed over
+    Binary: of the positive probability, so from 0 to 1. Multiclass and choice: summed over
     the classes of a row, so from 0 to 2. Multilabel: the mean over labels.
     """
     squares = np.square(probabilities - membership(target, labels))
     if target.kind == "binary":
         return mean_of(squares[:, POSITIVE])
-    return mean_of(squares.sum(axis=1) if target.kind == "multiclass" else squares.mean(axis=1))
+    return mean_of(squares.sum(axis=1) if target.kind in ("multiclass", "choice") else squares.mean(axis=1))
 
 
 def ece(target: Target, labels: Labels, probabilities: Probabilities) -> Statistic:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from medplug.core.adapter import FitData, LinearHead, Weights
+from medplug.core.evaluation.conditional import fit_conditional
 from medplug.core.evaluation.cox import fit_cox
 from medplug.core.evaluation.linear import STRENGTHS, choose_weighting, fit_logistic
 from medplug.core.evaluation.ridge import fit_ridge
@@ -19,11 +20,12 @@ def fit_probe(data: FitData, strengths: Sequence[float] = STRENGTHS, *, standard
     """The head of the strength and the class weighting that are best on validation, by the data's row weights.
 
     It is logistic, for a number that of ridge regression, for the time to an event that of Cox regression,
-    for treatments one for each arm's outcome and one for the arm.
+    for multiple choice a conditional logit, for treatments one for each arm's outcome and one for the arm.
     """
     data = data.counted()
-    if not data.target.has_classes:
-        fit_one = {"survival": fit_cox, "treatment": fit_t_learner}.get(data.target.kind, fit_ridge)
+    if data.target.kind == "choice" or not data.target.has_classes:
+        of_kind = {"survival": fit_cox, "treatment": fit_t_learner, "choice": fit_conditional}
+        fit_one = of_kind.get(data.target.kind, fit_ridge)
         return fit_one(
             data.features,
             data.labels,

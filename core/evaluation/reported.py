@@ -19,6 +19,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "survival": ("c_index",),
     "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
     "ranking": ("mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "map"),
+    "choice": ("accuracy", *_CHANCES),
     "mask": ("dice", "iou", "hausdorff95"),
 }
 

@@ -84,7 +84,7 @@ def per_class(
 ) -> dict[str, Part]:
     """Precision, recall, F1, AUROC and AUPRC of each class against the rest; `n` is its true rows.
 
-    Empty where the target has no classes.
+    Empty where the target has no classes. Of a choice the letters that no row has are left out.
     """
     _check(target, labels, probabilities)
     if not target.has_classes:
@@ -96,6 +96,7 @@ def per_class(
     return {
         name: Part(n=int(support[c]), metrics={metric: each[c] for metric, each in found.items()})
         for c, name in enumerate(target.classes)
+        if target.kind != "choice" or support[c] or probabilities[:, c].any()
     }
 
 

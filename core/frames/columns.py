@@ -36,7 +36,11 @@ def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.floa
 
 def spread_column(target: Target, probabilities: NDArray[np.float64], spread: NDArray[np.float64]) -> pl.Series:
     """``std``: of what members predict ``[rows, columns]`` that of the likeliest class (multilabel: the largest)."""
-    one = probabilities.argmax(1)[:, None] if target.kind in ("binary", "multiclass") else spread.argmax(1)[:, None]
+    one = (
+        probabilities.argmax(1)[:, None]
+        if target.kind in ("binary", "multiclass", "choice")
+        else spread.argmax(1)[:, None]
+    )
     return pl.Series("std", np.take_along_axis(spread, one, 1)[:, 0], dtype=pl.Float64)
 
 

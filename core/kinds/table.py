@@ -17,6 +17,7 @@ _ROWS = "medplug.core.kinds.rows:Rows"
 _OTHERS: dict[TargetKind, str] = {
     "mask": "medplug.core.kinds.masks:Masks",
     "ranking": "medplug.core.kinds.rankings:Rankings",
+    "choice": "medplug.core.kinds.choices:Choices",
 }
 
 

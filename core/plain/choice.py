@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.answers.options import MOST
 from medplug.core.answers.questions import Choice
 from medplug.core.data.entities import distinct
 from medplug.core.plain.text import PlainText
@@ -58,6 +59,39 @@ class OptionOverlap:
         from sklearn.preprocessing import normalize
 
         return normalize(self._text.transform(texts))
+
+
+class PlainChoice:
+    """What a linear model is told of every option, as blocks: dense ``[rows, 8 * (features + 1)]``.
+
+    An option's features are its letter (as eight ones and zeros), the logarithm of its length in
+    characters, whether none is longer, the words it shares (`OptionOverlap`) and whether none shares more;
+    the last column is 1 where the row has the option, and the block of one that it lacks is 0.
+    """
+
+    def __init__(self) -> None:
+        self._overlap = OptionOverlap()
+
+    def fit_transform(self, rows: Sequence[Choice]) -> NDArray[np.float64]:
+        """Learn the words from the training rows and give their matrix."""
+        self._overlap.fit(rows, [])
+        return self.transform(rows)
+
+    def transform(self, rows: Sequence[Choice]) -> NDArray[np.float64]:
+        """Give the matrix of other rows. Raises RuntimeError before `fit_transform`."""
+        lengths, overlaps = LongestOption().scores(rows), self._overlap.scores(rows)
+        there = np.isfinite(lengths)
+        letters = np.broadcast_to(np.eye(MOST)[: there.shape[1]], (*there.shape, MOST))
+        told = [np.log1p(np.where(there, lengths, 0.0)), _is_best(lengths), np.where(there, overlaps, 0.0)]
+        columns = np.stack([*told, _is_best(overlaps), np.ones(there.shape)], axis=2)
+        found = np.zeros((len(rows), MOST, MOST + columns.shape[2]))
+        found[:, : there.shape[1]] = np.concatenate([letters, columns], axis=2) * there[..., None]
+        return found.reshape(len(rows), MOST * found.shape[2])
+
+
+def _is_best(scores: Scores) -> NDArray[np.float64]:
+    """1 for the options of a row that no other surpasses."""
+    return np.asarray(scores == scores.max(axis=1, keepdims=True, initial=-np.inf), dtype=np.float64)
 
 
 def _asked(row: Choice) -> str:

@@ -11,6 +11,7 @@ from medplug.core.specs import TargetKind, resolve
 
 _OWN: dict[TargetKind, str] = {
     "ranking": "medplug.core.report.rankings:RankingWords",
+    "choice": "medplug.core.report.choices:OwnChoices",
 }
 """Kind -> ``"module:attribute"`` of an `Own`."""
 

@@ -46,7 +46,7 @@ def pictures(evidence: Evidence) -> list[Picture]:
             return [_classes(evidence, "dice"), images(evidence), *([_history(evidence)] if evidence.history else [])]
         found = [] if kind == "multilabel" else [_confusion(evidence)]
         found += [_classes(evidence)] if kind != "binary" else [_roc(evidence), _precision_recall(evidence)]
-        found.append(_reliability(evidence))
+        found.append(reliability(evidence))
         found += [_history(evidence)] if evidence.history else []
     return found
 
@@ -114,7 +114,8 @@ def _precision_recall(evidence: Evidence) -> Picture:
     return Picture(name, title, caption, inline(figure, name, title, f"{title}: {told}"))
 
 
-def _reliability(evidence: Evidence) -> Picture:
+def reliability(evidence: Evidence) -> Picture:
+    """How often decisions of each probability were right."""
     name, title = "reliability", "Reliability"
     bins = calibration(evidence.target, evidence.labels, evidence.probabilities)
     figure = Figure(figsize=(3.9, 4.2), layout="constrained")

@@ -53,6 +53,7 @@ def results(evidence: Evidence) -> Table:
     constant = constant_name(kind).replace("training majority", "majority")
     key, simple = plain_baseline(scores["baseline"])
     named = {key: simple, "trees": "boosted trees", "majority": constant}
+    named |= {"longest": "longest option", "overlap": "shared words"}
     plain = {name: scores["baseline"][name] for name in named if name in scores["baseline"]}
     sources = [scores["metrics"], *plain.values()]
     rows, best = [], set()

@@ -29,8 +29,8 @@ def target_criteria(
 ) -> dict[str, float]:
     """Every criterion that can be had, by name; none without unlabelled rows, or for times to an event or treatments.
 
-    ``snd`` and ``infomax`` are of the unlabelled rows, and not for a number. ``iwv`` and ``dev`` are
-    of the validation rows, and need the frozen features of both domains, which
+    ``snd`` and ``infomax`` are of the unlabelled rows, and not for a number or a choice of options.
+    ``iwv`` and ``dev`` are of the validation rows, and need the frozen features of both domains, which
     are made for it where `importance` asks. `logits` are those of both.
     """
     if "unlabelled" not in logits or not all(np.isfinite(each).all() for each in logits.values()):
@@ -41,9 +41,9 @@ def target_criteria(
     probabilities = target.probabilities(logits["unlabelled"])
     some = probabilities[:: -(-len(probabilities) // _MOST_ROWS)]
     found = {}
-    if target.has_classes:
+    if target.has_classes and target.kind != "choice":
         found["infomax"] = _judged(unsupervised.information_maximisation, probabilities, target)
-    if target.has_classes and len(some) > 1:
+    if target.has_classes and target.kind != "choice" and len(some) > 1:
         found["snd"] = _judged(unsupervised.soft_neighbourhood_density, some, target)
     enough = min(len(logits["validation"]), len(probabilities)) >= _LEAST_ROWS
     if enough and (importance or frozen.encoded):

@@ -15,8 +15,10 @@ from medplug.core.adapter import Matrix
 from medplug.core.features import Features
 from medplug.core.fusion.concat import Concat
 from medplug.core.joint.backbone import JointBackbone
+from medplug.core.readers.pair import PairReader
 from medplug.core.training.frozen import Encoded, FrozenFeatures, encode
 from medplug.core.training.job import Job
+from medplug.core.training.pair_features import PairFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,9 @@ class JointFeatures(FrozenFeatures):
 
 
 def frozen_features(backbone: Any, job: Job, *, pretrained: bool = True) -> FrozenFeatures:
-    """The frozen features of a backbone, of one modality or of several."""
+    """The frozen features of a backbone, of one modality or of several, or of one that reads questions."""
     kind = JointFeatures if isinstance(backbone, JointBackbone) else FrozenFeatures
+    kind = PairFeatures if isinstance(backbone, PairReader) else kind
     return kind(backbone, job, pretrained=pretrained)
 
 

@@ -27,7 +27,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
         return whole
     frozen = frozen_features(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
-    linear = job.dataset.target.linear
+    linear = job.dataset.target.by_row  # so that a head can be fitted in closed form
     plain = between_domains and job.plan.meaningful and linear
     without = fit_without_transfer(frozen, job) if plain else None
     weights, notes = _row_weights(adapters, frozen, job)

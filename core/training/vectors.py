@@ -83,6 +83,6 @@ class Encodings(Vectors):
 
 def behind(model: Model, target: Target, stand_in: Backbone) -> Model:
     """The neck and the heads of `model`, themselves, behind what stands in for its backbone."""
-    tail = Model(stand_in, target).to(model.head.weight.device)
+    tail = type(model)(stand_in, target).to(model.head.weight.device)
     tail.neck, tail.head, tail.others = model.neck, model.head, model.others
     return tail

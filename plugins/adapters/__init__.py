@@ -20,17 +20,19 @@ _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
+_OPTIONS: tuple[TargetKind, ...] = ("choice",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
     "tradaboost": (*_ONE_LABEL, *_NUMBER),
     **dict.fromkeys(("svm", "mapping", "distill"), (*_CLASSES, *_NUMBER)),
-    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS),
+    "linear_probe": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_OPTIONS),
+    "relation": (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK),
 }
 """What adapters serve that do not serve every kind of target.
 
 Some need classes, or classes that exclude each other, or losses of single rows, or a linear head in place of a
-decoder of masks.
+decoder of masks; relations compare the features of a row with its own of before, and options are rows by themselves.
 """
 
 _RANKING: tuple[TargetKind, ...] = ("ranking",)
@@ -126,7 +128,7 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         answers=answers,
         needs=needs,
         targets=(
-            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK)),
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS)),
             *(_RANKING if name in _OF_WEIGHTS else ()),
         ),
         recipe=recipe,

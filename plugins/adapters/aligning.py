@@ -41,7 +41,7 @@ class Mmd(Aligning):
 
     def reference(self, material: Material) -> None:
         """No numbers; refuses what `penalty` could not compare, before any training."""
-        if self.options.by_class and (not material.target.has_classes or material.target.kind == "mask"):
+        if self.options.by_class and (not material.target.has_classes or material.target.kind in ("mask", "choice")):
             raise ConfigError(
                 "adapter.mmd.by_class=true compares rows by class, and this target has none; leave it out"
             )

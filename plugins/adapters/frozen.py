@@ -17,7 +17,7 @@ class Frozen(Adapter):
 
     def prepare(self, model: Model) -> None:
         """Freeze the backbone, and put a layer between its features and the head."""
-        width, hidden = model.backbone.width, self.options.hidden
+        width, hidden = model.feature_width, self.options.hidden
         # normalised row by row: a mean over rows would mix the domains
         layers = nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(self.options.dropout)
         model.backbone.requires_grad_(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,10 +16,11 @@ from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
+from medplug.plugins.backbones.pair_layout import PairLayout
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.transformer_folder import describe, load_model, without_heads
 from medplug.plugins.backbones.weights import find_weights
-from medplug.plugins.backbones.windows import Windows, cut_windows
+from medplug.plugins.backbones.windows import Ids, Windows, cut_windows
 
 
 class PretrainedText(Backbone):
@@ -90,6 +92,30 @@ class PretrainedText(Backbone):
             for one in encoded
         ]
 
+    def prepare_pairs(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Windows]:
+        """Tokenise (in parallel) and write each pair as the tokenizer does; a long context becomes windows."""
+        ids = self._distinct_ids([*questions, *contexts])
+        return [
+            self._layout.windows(
+                ids[question],
+                ids[context],
+                window=self._assets["window"],
+                overlap=self.options.overlap,
+                most=self.options.windows,
+            )
+            for question, context in zip(questions, contexts, strict=True)
+        ]
+
+    def _distinct_ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
+        """The ids of each text without special tokens; one that many pairs share is tokenised once."""
+        distinct = list(dict.fromkeys(texts))
+        encoded = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
+        return {text: one.ids for text, one in zip(distinct, encoded, strict=True)}
+
+    @cached_property
+    def _layout(self) -> PairLayout:
+        return PairLayout.of(self._tokenizer, self.probe, self._prefix, self._suffix)
+
     def size(self, item: Windows) -> int:
         """Tokens computed for this text."""
         return item.size
@@ -98,7 +124,8 @@ class PretrainedText(Backbone):
         """Windows of all rows on top of each other: `ids`, `mask` ``[windows, length]``; `grid` ``[batch, most]``.
 
         ``grid[row, i]`` is the place of the row's i-th window, or the number of
-        windows where it has fewer.
+        windows where it has fewer. Pairs have `types` ``[windows, length]`` beside these
+        where the model tells the two texts apart by them.
         """
         parts = [part for item in items for part in item.parts]
         ids = np.full((len(parts), max(map(len, parts))), self._assets["pad"], dtype=np.int64)
@@ -111,12 +138,20 @@ class PretrainedText(Backbone):
         for row, item in enumerate(items):
             grid[row, : len(item.parts)] = np.arange(start, start + len(item.parts))
             start += len(item.parts)
-        return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask), "grid": torch.from_numpy(grid)}
+        found = {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask), "grid": torch.from_numpy(grid)}
+        types = [part for item in items for part in item.types]
+        return found | ({"types": _padded(types)} if types and self._reads_types else {})
+
+    @property
+    def _reads_types(self) -> bool:
+        """Whether the model has an embedding of which text a token is of."""
+        return int(getattr(self.model.config, "type_vocab_size", 0) or 0) > 1
 
     def forward(self, inputs: Inputs) -> Features:
         """Encode every window, pool tokens to windows and windows to rows."""
         mask, grid = inputs["mask"], inputs["grid"]
-        tokens = self.model(input_ids=inputs["ids"], attention_mask=mask.long()).last_hidden_state
+        given = {"token_type_ids": inputs["types"]} if "types" in inputs else {}
+        tokens = self.model(input_ids=inputs["ids"], attention_mask=mask.long(), **given).last_hidden_state
         pooled = self._pool(tokens, mask)  # [windows, width]
         if grid.shape == (len(mask), 1):
             return Features(pooled, tokens, mask)
@@ -153,3 +188,11 @@ class PretrainedText(Backbone):
             f"rows longer than the window of {self._assets['window']} tokens": sum(len(i.parts) > 1 for i in items),
             f"rows cut after {most} window{'s' if most > 1 else ''}": sum(i.cut for i in items),
         }
+
+
+def _padded(types: Sequence[Ids]) -> Tensor:
+    """Token types ``[windows, length]``, 0 where there is no token."""
+    found = np.zeros((len(types), max(map(len, types))), dtype=np.int64)
+    for row, part in zip(found, types, strict=True):
+        row[: len(part)] = part
+    return torch.from_numpy(found)

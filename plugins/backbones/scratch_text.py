@@ -78,6 +78,19 @@ class ScratchText(Backbone):
         """Give each text's ids, ``[tokens, ngrams]``."""
         return [self.vocabulary.encode(value) for value in values]
 
+    def prepare_pairs(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Ids]:
+        """Give each pair's ids: the question's, and then the context's.
+
+        Of a question that is longer than half the window no more stands before the context than
+        this leaves room for, and its rest behind it, where it is cut.
+        """
+        ids = {text: self.vocabulary.encode(text) for text in dict.fromkeys([*questions, *contexts])}
+        return [self._paired(ids[q], ids[c]) for q, c in zip(questions, contexts, strict=True)]
+
+    def _paired(self, question: Ids, context: Ids) -> Ids:
+        kept = max(self.window // 2, self.window - len(context))
+        return np.concatenate([question[:kept], context, question[kept:]])
+
     def size(self, item: Ids) -> int:
         """Tokens read of this text."""
         return min(len(item), self.window)

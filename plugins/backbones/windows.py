@@ -13,11 +13,15 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """One text: its windows (token ids, special tokens included), and how long the text was, in tokens."""
+    """One text: its windows (token ids, special tokens included), and how long the text was, in tokens.
+
+    Of a pair of texts `types` says of every token which of the two it is read with; none of a single text.
+    """
 
     parts: tuple[Ids, ...]
     tokens: int
     cut: bool
+    types: tuple[Ids, ...] = ()
 
     @property
     def size(self) -> int:

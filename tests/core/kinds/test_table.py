@@ -35,7 +35,6 @@ def test_numbers_of_passages_are_equal_where_their_ids_are() -> None:
     assert numbers[0] == numbers[2] != numbers[1]
 
 
-def test_which_kinds_have_logits_a_row_and_which_a_linear_head() -> None:
+def test_which_kinds_have_logits_a_row() -> None:
     kinds = {kind: Target(kind, ("a", "b")) for kind in get_args(TargetKind)}
     assert {kind for kind, target in kinds.items() if not target.by_row} == {"mask", "span", "ranking", "text"}
-    assert {kind for kind, target in kinds.items() if target.by_row and not target.linear} == {"choice"}

@@ -1,0 +1,1 @@
+"""Readers: backbones that read questions through a run's text backbone."""
