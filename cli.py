@@ -192,6 +192,21 @@ def evaluate(folder: Path, table: Path, output: Path | None, root: Path | None, 
 
 @cli.command()
 @click.argument("folder", metavar="RUN", type=_FILE)
+@click.argument("corpus", metavar="CORPUS", type=_FILE)
+@click.option("--passage", help="The column of passages (default: the run's data.passage).")
+@click.option("--id", "identifier", help="The column of ids (default: the run's data.passage_id; else by content).")
+@_device
+@_debug
+def index(folder: Path, corpus: Path, passage: str | None, identifier: str | None, device: str, debug: bool) -> None:
+    """Index the passages of a table with the encoder of a finished retrieval run, in place of the index it has."""
+    from medplug.core.retrieval.command import index_file
+
+    told = index_file(folder, corpus, passage=passage, identifier=identifier, device=device)
+    click.echo("\n".join(told), err=True)
+
+
+@cli.command()
+@click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("question")
 @click.option("--context", type=_FILE, help="A text file that the question is asked of.")
 @click.option("--option", "options", multiple=True, help="An option to choose from; give one for each.")

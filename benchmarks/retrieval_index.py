@@ -40,7 +40,7 @@ def blocks(given: argparse.Namespace) -> Iterator[Any]:
 
 def answers(number: int) -> Iterator[str]:
     """So many answers, a tenth of the words of each exchanged for others of the corpus once they repeat."""
-    draw, texts = random.Random(0), [row["answer"] for row in _medquad()]
+    draw, texts = random.Random(0), [row["answer"] for row in medquad()]
     words = " ".join(texts[:500]).split()
     for row in range(number):
         text = texts[row % len(texts)]
@@ -53,7 +53,8 @@ def _noisy(text: list[str], words: list[str], draw: random.Random) -> str:
     return " ".join(text)
 
 
-def _medquad() -> list[dict[str, str]]:
+def medquad() -> list[dict[str, str]]:
+    """The rows of the file."""
     file = Path(os.environ["MEDPLUG_SHARED"]) / "data" / "medquad" / "medquad_answered_8000.jsonl.gz"
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
@@ -89,7 +90,7 @@ def search(given: argparse.Namespace) -> Found:
     index = Index.open(given.folder, encoder="none")
     opened = time.perf_counter() - start
     asked = np.random.default_rng(1).standard_normal((given.queries, given.width), dtype=np.float32)
-    return {"open ms": 1000 * opened, **_latency(lambda n: index.search(asked[n : n + 1], given.k), given.queries)}
+    return {"open ms": 1000 * opened, **latency(lambda n: index.search(asked[n : n + 1], given.k), given.queries)}
 
 
 def index_words(given: argparse.Namespace) -> Found:
@@ -107,14 +108,14 @@ def search_words(given: argparse.Namespace) -> Found:
     """Load BM25 and ask one question after another."""
     from medplug.core.retrieval.bm25 import BM25
 
-    questions = [row["question"] for row in _medquad()[: given.queries]]
+    questions = [row["question"] for row in medquad()[: given.queries]]
     start = time.perf_counter()
     bm25 = BM25.load(given.folder)
     opened = time.perf_counter() - start
-    return {"open ms": 1000 * opened, **_latency(lambda n: bm25.top([questions[n]], given.k), len(questions))}
+    return {"open ms": 1000 * opened, **latency(lambda n: bm25.top([questions[n]], given.k), len(questions))}
 
 
-def _latency(ask: Callable[[int], object], queries: int) -> Found:
+def latency(ask: Callable[[int], object], queries: int) -> Found:
     """The first query, which reads from disk, and the quantiles of all once everything is in memory."""
     start = time.perf_counter()
     ask(0)

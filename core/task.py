@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from medplug.core.data.twins import Alike
     from medplug.core.images.store import StoredImage
     from medplug.core.plain.features import PlainFeatures, TreeFeatures
+    from medplug.core.retrieval.corpus import Corpus
     from medplug.core.screening.sides import Screened
     from medplug.core.specs import Modality
 
@@ -220,6 +221,10 @@ class Task(ABC):
 
     def alike(self, splits: Mapping[str, Examples]) -> Alike | None:
         """Which rows are nearly the same, where the task can tell."""
+        return None
+
+    def further_passages(self) -> Corpus | None:
+        """Where passages are ranked: those beside the ones of its rows; None where there are none."""
         return None
 
     def domains(self, examples: Examples, seed: int) -> list[str]:

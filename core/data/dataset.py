@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from medplug.core.data.targets import Target
 from medplug.core.data.twins import Twins
 from medplug.core.data.units import left_out, split_units, told
 from medplug.core.errors import DataError
+from medplug.core.retrieval.corpus import Corpus, passages_of
 from medplug.core.task import Examples, Task
 
 SPLITS = ("train", "validation", "test")
@@ -36,7 +38,8 @@ class Dataset:
     """Examples and encoded labels by split, and the target learned from the training labels.
 
     `also` holds the targets that are learned along, by their names, `twins` the
-    test rows that training or validation rows repeat.
+    test rows that training or validation rows repeat, `corpus` the passages that
+    questions are answered from, where passages are ranked.
     """
 
     splits: dict[str, Examples]
@@ -45,6 +48,7 @@ class Dataset:
     facts: Facts
     also: dict[str, Also] = field(default_factory=dict)
     twins: Twins | None = None
+    corpus: Corpus | None = None
 
     @property
     def also_targets(self) -> dict[str, Target]:
@@ -91,7 +95,18 @@ def load_dataset(
     facts.leaks, twins = leakage.compare(splits, task.slots, task.alike(splits))
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
-    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins)
+    corpus = _corpus(task, splits, facts) if target.kind == "ranking" else None
+    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins, corpus)
+
+
+def _corpus(task: Task, splits: Mapping[str, Examples], facts: Facts) -> Corpus:
+    """The passages of all labelled rows, whatever their split, and then the task's further ones."""
+    given = [passages_of(examples.values, examples.labels) for examples in splits.values() if examples.labels]
+    if (further := task.further_passages()) is None:
+        return Corpus.of(chain(*given))
+    told = {"name": "further passages", "rows": len(further), "rejected": 0, "sha256": further.sha256}
+    facts.tables["corpus"] = told
+    return Corpus.of(chain(*given, zip(further.ids, further.texts, strict=True)))
 
 
 def _read_splits(

@@ -18,6 +18,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "regression": ("mae", "r2", "mse", "pearson", "spearman", "c_index"),
     "survival": ("c_index",),
     "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
+    "ranking": ("mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "map"),
     "choice": ("accuracy", *_CHANCES),
     "mask": ("dice", "iou", "hausdorff95"),
     "text": ("token_f1", "exact_match", "rouge_l"),

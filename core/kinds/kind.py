@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from medplug.core.task import Examples, Task
     from medplug.core.training.compute import Report
     from medplug.core.training.frozen import FrozenFeatures
-    from medplug.core.training.job import Job, Trained
+    from medplug.core.training.job import Adapters, Job, Trained
     from medplug.core.training.learner import Learner
 
 
@@ -47,6 +47,10 @@ class Kind(ABC):
     @abstractmethod
     def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
         """What is trained by gradient: the model and its prepared rows."""
+
+    def trained(self, model: Model, adapters: Adapters, job: Job) -> Trained | None:
+        """What a training of this kind's own leaves; None where rows with a label each are trained on, as a rule."""
+        return None
 
     @abstractmethod
     def judge(self, task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ROWS = "medplug.core.kinds.rows:Rows"
 _OTHERS: dict[TargetKind, str] = {
     "mask": "medplug.core.kinds.masks:Masks",
+    "ranking": "medplug.core.kinds.rankings:Rankings",
     "choice": "medplug.core.kinds.choices:Choices",
     "text": "medplug.core.kinds.texts:Texts",
     "span": "medplug.core.kinds.spans:Spans",

@@ -38,6 +38,11 @@ _NAMES = {
     "policy_gain": "gain of the advice over the best single arm",
     "exact_match": "exact match",
     "token_f1": "token F1",
+    "mrr": "mean reciprocal rank",
+    "recall_at_1": "recall at 1",
+    "recall_at_10": "recall at 10",
+    "ndcg_at_10": "nDCG at 10",
+    "map": "mean average precision",
     "dice": "Dice",
     "iou": "IoU",
     "rouge_l": "ROUGE-L",
@@ -80,6 +85,7 @@ def constant_name(kind: TargetKind) -> str:
         "treatment": "arms' means",
         "span": "constant answer",
         "text": "commonest answer",
+        "ranking": "same order of passages",
     }
     return constants.get(kind, "training majority")
 

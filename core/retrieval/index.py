@@ -165,7 +165,7 @@ class Index:
         if manifest.encoder != encoder:
             raise RunError(
                 f"{folder}: was built with another encoder ({manifest.encoder}) than this run's ({encoder}), "
-                "whose vectors cannot be compared; build the index anew with this run"
+                "whose vectors cannot be compared; build it anew with this run: medplug index RUN CORPUS"
             )
         return cls(folder, manifest)
 
@@ -207,7 +207,7 @@ class Index:
 def _read_manifest(folder: Path) -> IndexManifest:
     file = folder / MANIFEST
     if not file.is_file():
-        raise RunError(f"{folder}: there is no index here (no {MANIFEST}); build one first")
+        raise RunError(f"{folder}: there is no index here (no {MANIFEST}); build one first: medplug index RUN CORPUS")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:

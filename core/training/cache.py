@@ -27,9 +27,21 @@ Encode = Callable[[list[Any]], NDArray[np.float32]]
 
 def backbone_key(backbone: Backbone, arithmetic: str) -> str:
     """A name for this very encoder: its weights, its architecture, the code that computes it and its arithmetic."""
-    digest = hashlib.blake2b(digest_size=16)
     code = [__version__, type(backbone).__module__, type(backbone).__qualname__]
-    digest.update(json.dumps([code, arithmetic, backbone.assets()], sort_keys=True).encode())
+    return _digest(backbone, [code, arithmetic])
+
+
+def encoder_key(backbone: Backbone) -> str:
+    """A name for an encoder whose vectors are kept for good: its weights and its architecture.
+
+    The same whatever computes it, and for every version of medplug: rounding does not make vectors incomparable.
+    """
+    return _digest(backbone, [type(backbone).__qualname__])
+
+
+def _digest(backbone: Backbone, told: Any) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([*told, backbone.assets()], sort_keys=True).encode())
     for name, tensor in sorted(backbone.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{name}{array.dtype}{tuple(array.shape)}".encode())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from medplug.core.adapter import Adapter, Batch
 from medplug.core.augmentation import Augmentation
@@ -16,6 +18,9 @@ from medplug.core.model import Model, Outputs
 from medplug.core.span_model import ABSENT
 from medplug.core.training.balance import Balance
 from medplug.core.training.rows import Part
+
+_KEPT = 4
+"""Micro-batches of one part that are held in memory for the gradient; of more each is computed again."""
 
 
 class Objective(nn.Module):
@@ -80,7 +85,10 @@ class Objective(nn.Module):
 
     def _outputs(self, micro: list[Inputs], places: Tensor) -> Outputs:
         """Outputs of all rows, in the order of the part."""
-        found = [self.model.outputs(inputs) for inputs in micro]
+        # of texts that are compared with each other a batch may hold too much to keep what a gradient needs of all
+        again = self.target.kind == "ranking" and len(micro) > _KEPT and torch.is_grad_enabled()
+        outputs = partial(checkpoint, self.model.outputs, use_reentrant=False) if again else self.model.outputs
+        found = [outputs(inputs) for inputs in micro]
         features, logits, *others = (
             _together(each)[places]
             for each in zip(*((one.features, one.logits, *one.others) for one in found), strict=True)

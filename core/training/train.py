@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from medplug.core.adapter import Weights
 from medplug.core.evaluation.probe import fit_probe
+from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
 from medplug.core.training.checks import check_asked, check_augmented
 from medplug.core.training.frozen import FrozenFeatures, fit_head
@@ -22,6 +23,8 @@ from medplug.core.transfer.importance import effective_rows
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
     check_asked(adapters, job)
+    if (whole := kind_of(job.dataset.target).trained(model, adapters, job)) is not None:
+        return whole
     frozen = frozen_features(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
     linear = job.dataset.target.by_row  # so that a head can be fitted in closed form

@@ -8,7 +8,7 @@ computed, memory is bounded, and the batches stay a fair sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from medplug.core.training.compute import Compute
 from medplug.core.training.grouping import GroupedBatches
 from medplug.core.training.objective import Objective
 from medplug.core.training.pairing import PairedBatches
-from medplug.core.training.rows import Collate, Rows
+from medplug.core.training.rows import Collate, Part, Row, Rows
 
 Epoch = Callable[[dict[str, float]], None]
 Drawn = PairedBatches | GroupedBatches
+Collation = Callable[[Sequence[Row]], list[Part]]
 _TIE, _WORST = 1e-12, 1e3  # less than any difference between two scores
 
 
@@ -183,12 +184,13 @@ def train_by_gradient(
     rates: Mapping[str, float] | None = None,
     schedule: Callable[[float], None] = lambda progress: None,
     batches: Drawn | None = None,
+    collate: Collation | None = None,
 ) -> list[dict[str, float]]:
     """Train in place and leave the model at its best validation epoch; gives each epoch's numbers.
 
     `score` gives the validation metrics by name, `metric` among them; `rates`
     and `schedule` are the adapters' answers, `batches` draws the batches
-    (None: at random, row by row).
+    (None: at random, row by row), `collate` cuts a drawn one into parts (None: by the items of the model's backbone).
     """
     found = newest_checkpoint(checkpoints) if resume else None
     if found is not None and found.over:  # it was killed after its training
@@ -204,7 +206,8 @@ def train_by_gradient(
         args=arguments,
         train_dataset=rows,
         eval_dataset=rows,  # a Trainer wants one to evaluate at all; `evaluate` scores the validation split
-        data_collator=Collate(
+        data_collator=collate
+        or Collate(
             objective.model.backbone, compute.tokens, together=objective.together, weighted=rows.weights is not None
         ),
         callbacks=[EarlyStoppingCallback(config.patience), _Guide(objective, schedule, batches), _Watch(step, epoch)],

@@ -37,8 +37,12 @@ Some need classes, or classes that exclude each other, or losses of single rows,
 decoder of masks; relations compare the features of a row with its own of before, and options are rows by themselves.
 """
 
-_OF_GENERATORS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "bottleneck")
-"""Adapters that say which weights are trained, and look at no row: they serve generators, which have no head."""
+_RANKING: tuple[TargetKind, ...] = ("ranking",)
+_OF_WEIGHTS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "prefix", "bottleneck")
+"""Adapters that say which weights are trained, and look at no row: they serve encoders without a head.
+
+But for prefixes they serve generators, too, whose own cache a prefix would have to stand in.
+"""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -130,7 +134,8 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         needs=needs,
         targets=(
             *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
-            *(_TEXT if name in _OF_GENERATORS else ()),
+            *(_RANKING if name in _OF_WEIGHTS else ()),
+            *(_TEXT if name in _OF_WEIGHTS and name != "prefix" else ()),
         ),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",

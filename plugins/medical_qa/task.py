@@ -10,7 +10,7 @@ import numpy as np
 
 from medplug.core.task import Examples, Task
 from medplug.core.wording import Wording
-from medplug.plugins.medical_qa.corpus import SAMPLE
+from medplug.plugins.medical_qa.corpus import SAMPLE, corpus
 from medplug.plugins.medical_qa.forms.entailment import Entailment
 from medplug.plugins.medical_qa.forms.extractive import Extractive
 from medplug.plugins.medical_qa.forms.form import Form
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from medplug.core.data.tables import Tabular
     from medplug.core.data.targets import Target
     from medplug.core.plain.features import PlainFeatures
+    from medplug.core.retrieval.corpus import Corpus
     from medplug.core.specs import Modality
     from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
 
@@ -109,6 +110,10 @@ class MedicalQa(Task):
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
         """What reads questions through the run's text backbone."""
         return self.form.reader(backbone, target)
+
+    def further_passages(self) -> Corpus | None:
+        """Those of ``data.corpus``."""
+        return corpus(self.data)
 
     def plain_features(self) -> PlainFeatures:
         """Those of the form."""

@@ -1,0 +1,1 @@
+"""Prediction by finished runs whose answers are more than a decision a row."""
