@@ -67,7 +67,7 @@ def save_model(
 
 
 _TABLES = (
-    *("source", "train", "unlabelled", "validation", "test", "source_sites", "target_sites", "target_labels"),
+    *("source", "train", "unlabelled", "validation", "test", "corpus", "source_sites", "target_sites", "target_labels"),
     *("split", "shares", "split_column", "test_folds", "validation_folds", "domains", "limit", "on_error", "root"),
 )
 

@@ -29,7 +29,8 @@ def read_options(table: pl.DataFrame, names: str | Sequence[str], problems: Prob
 
     `names` are several columns, one an option, of which the last may be empty (the
     number may differ by row); or the one column that holds lists, or lists written
-    as JSON. A row needs 2 to 8 options that are not empty and differ from each other.
+    as JSON. A row needs 2 to 8 options that are not empty. Wrong ones may repeat, as
+    those of published exams do; whether the right one does `read_answers` sees.
     """
     if isinstance(names, str):
         name, found = names, _listed(table[names], problems)
@@ -50,7 +51,8 @@ def read_answers(
 
     One rule holds for the whole column: `answer_is`, or what `answers_are` sees.
     `options` are the rows' options as `read_options` gives them; a row without
-    is passed over, as its fault is known. `key` is the configuration's key of the column.
+    is passed over, as its fault is known. Where another option has the text of the right one the
+    row has two right ones, and cannot be used. `key` is the configuration's key of the column.
     """
     written = cells.texts(column, key)
     rule = answer_is or answers_are(written, options, key)
@@ -59,8 +61,9 @@ def read_answers(
     found: list[int | None] = []
     for row, (cell, choices) in enumerate(zip(written.to_list(), options, strict=True), start=1):
         place = None if cell is None or choices is None else _place(cell, choices, rule)
-        if cell is not None and choices is not None and place is None:
-            problems.add([row], column.name, _wrong(rule, len(choices), from_one))
+        if cell is not None and choices is not None and (fault := _unclear(place, choices, rule, from_one)):
+            problems.add([row], column.name, fault)
+            place = None
         found.append(place)
     return found
 
@@ -83,7 +86,7 @@ def answers_are(written: pl.Series, options: Sequence[Options | None], key: str 
     if pairs and all(cell in row for cell, row in pairs):
         raise DataError(
             f"{key}: column {written.name!r} could tell the right option by its {rule} or by its text\n"
-            f"say which of them it is: {rule} or text"
+            f"say which of them it is: data.answer_is={rule} or data.answer_is=text"
         )
     return rule
 
@@ -139,10 +142,6 @@ def _fault(options: list[str | None]) -> str | None:
         return f"there are {len(options)} options; a question has {FEWEST} to {MOST}"
     if None in options:
         return f"option {LETTERS[options.index(None)]} is empty"
-    first = {option: place for place, option in reversed(list(enumerate(options)))}
-    for place, option in enumerate(options):
-        if first[option] != place:
-            return f"options {LETTERS[first[option]]} and {LETTERS[place]} are the same"
     return None
 
 
@@ -161,6 +160,16 @@ def _seems_from_one(written: pl.Series, options: Sequence[Options | None]) -> bo
     """Whether indices seem to be counted from 1: none is 0, and all that are told would then fit."""
     pairs = [(cell, row) for cell, row in zip(written.to_list(), options, strict=True) if cell and row]
     return bool(pairs) and all(cell.isdecimal() and 1 <= int(cell) <= len(row) for cell, row in pairs)
+
+
+def _unclear(place: int | None, options: Options, rule: AnswerIs, from_one: bool) -> str | None:
+    """Why it cannot be told which option is right; None where it can."""
+    if place is None:
+        return _wrong(rule, len(options), from_one)
+    same = [LETTERS[i] for i, option in enumerate(options) if option == options[place]]
+    if len(same) > 1:
+        return f"the right option stands there more than once ({' and '.join(same)} are the same); leave one of them"
+    return None
 
 
 def _wrong(rule: AnswerIs, options: int, from_one: bool) -> str:

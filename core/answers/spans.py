@@ -27,8 +27,8 @@ def read_spans(
     without an answer. Without `starts` an answer must occur in its context once.
     A row without a context is passed over, as its fault is known.
     """
-    texts = _lists(answers, "data.answers")
-    numbers = [None] * len(texts) if starts is None else _lists(starts, "data.starts")
+    texts = _lists(answers, "data.answer")
+    numbers = [None] * len(texts) if starts is None else _lists(starts, "data.answer_start")
     found: list[Answers | None] = []
     for row, (context, told, at) in enumerate(zip(contexts, texts, numbers, strict=True), start=1):
         spans = None if context is None else _row(context, told, at)

@@ -285,8 +285,8 @@ def test_completion_is_silent_where_the_registry_is_broken(monkeypatch: pytest.M
     [
         ((), "task=te", ["task=text_diagnosis"]),
         (("task", "="), "te", ["text_diagnosis"]),
-        (("task",), "=", ["text_diagnosis", "imaging", "multimodal_diagnosis", "drug_target"]),
-        (("task",), "", ["text_diagnosis", "imaging", "multimodal_diagnosis", "drug_target"]),
+        (("task",), "=", ["text_diagnosis", "imaging", "multimodal_diagnosis", "drug_target", "medical_qa"]),
+        (("task",), "", ["text_diagnosis", "imaging", "multimodal_diagnosis", "drug_target", "medical_qa"]),
         (("task", "=", "text_diagnosis"), "train.ep", ["train.epochs="]),
         (("task", "=", "text_diagnosis", "backbone", "="), "text_c", ["text_cnn"]),
     ],

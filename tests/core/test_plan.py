@@ -132,7 +132,7 @@ def test_options_of_an_adapter_that_was_not_chosen_are_refused(plugins: Plugins,
 
 
 def test_no_task_is_told_with_the_known_ones(plugins: Plugins) -> None:
-    known = "text_diagnosis, imaging, multimodal_diagnosis, drug_target"
+    known = "text_diagnosis, imaging, multimodal_diagnosis, drug_target, medical_qa"
     assert refused(plugins, "seed=1") == f"no task is given; write task=NAME (known: {known})"
 
 

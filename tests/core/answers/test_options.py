@@ -44,7 +44,6 @@ def test_every_way_of_holding_options_reads_the_same(way: str) -> None:
     [
         (("Secret",), "one option alone; a question needs 2 to 8"),
         ((), "there are no options"),
-        (("Secret", "x", "Secret"), "options A and C are the same"),
         (("Secret", " ", "x"), "option B is empty"),
         (tuple("abcdefghi"), "there are 9 options; a question has 2 to 8"),
     ],
@@ -92,6 +91,18 @@ def test_a_column_that_counts_from_one_is_noticed() -> None:
     found, problems = answers([2, 4, 1])
     assert found == [None, None, 1] and [row for row, _ in problems] == [1, 2]
     assert all("take 1 from every index" in reason for _, reason in problems)
+
+
+def test_a_wrong_option_may_repeat_and_the_right_one_may_not() -> None:
+    rows = [("Secret", "x", "Secret"), ("a", "b", "a", "b")]
+    table, names = held(rows)["lists"]
+    problems = Problems("table")
+    assert read_options(table, names, problems) == rows and not problems.found
+    assert answers([1, 0], rows)[0] == [1, None]
+    for cells in ([2, 0], ["C", "A"], ["Secret", "a"]):
+        found, told = answers(cells, rows)
+        assert found == [None, None] and [row for row, _ in told] == [1, 2]
+        assert "A and C are the same" in told[0][1] and "Secret" not in told[0][1]
 
 
 def test_one_rule_holds_for_the_whole_column() -> None:
