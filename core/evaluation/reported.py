@@ -18,6 +18,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "regression": ("mae", "r2", "mse", "pearson", "spearman", "c_index"),
     "survival": ("c_index",),
     "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
+    "choice": ("accuracy", *_CHANCES),
     "mask": ("dice", "iou", "hausdorff95"),
 }
 
