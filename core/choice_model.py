@@ -59,7 +59,7 @@ class ChoiceModel(Model):
 
     def set_head(self, head: LinearHead) -> None:
         """Take over a head that was fitted on blocks, as `medplug.core.evaluation.conditional` fits one."""
-        weight = head.weight[0, : self.head.in_features]
+        width = self.head.in_features
         with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-            self.head.bias.zero_()
+            self.head.weight.copy_(torch.from_numpy(np.ascontiguousarray(head.weight[0, :width])))
+            self.head.bias.fill_(float(head.weight[0, width] + head.bias[0]))

@@ -50,17 +50,17 @@ def fit_conditional(
     if not len(labels) or not len(validation_labels):
         raise DataError("a conditional logit needs training rows to fit on and validation rows to choose its strength")
     blocks = np.asarray(features).reshape(len(labels), len(target.classes), -1)
-    likelihood, factor = _Likelihood.of(blocks, labels, row_weights, standardise=standardise)
+    likelihood, mean, factor = _Likelihood.of(blocks, labels, row_weights, standardise=standardise)
     heads, weight = {}, np.zeros(blocks.shape[2] - 1)
     for strength in sorted(strengths):  # each starts from the last
         weight = _fitted(likelihood, weight, strength)
-        heads[strength] = tied_head(weight * factor, len(target.classes))
+        heads[strength] = tied_head(weight * factor, -float(weight * factor @ mean), len(target.classes))
     return best_head(heads, validation_features, validation_labels, target, metric)
 
 
-def tied_head(weight: Floats, options: int) -> LinearHead:
-    """One weight ``[width]`` for all options as a head ``[options, options * (width + 1)]`` of their blocks."""
-    block = np.append(weight, -ABSENT_LOGIT)
+def tied_head(weight: Floats, bias: float, options: int) -> LinearHead:
+    """One weight ``[width]`` and bias for all options as a head ``[options, options * (width + 1)]`` of blocks."""
+    block = np.append(weight, bias - ABSENT_LOGIT)
     return LinearHead(np.kron(np.eye(options), block), np.full(options, ABSENT_LOGIT))
 
 
@@ -87,17 +87,19 @@ class _Likelihood:
     @classmethod
     def of(
         cls, blocks: NDArray[Any], labels: Labels, row_weights: Floats | None, *, standardise: bool
-    ) -> tuple[_Likelihood, Floats]:
-        """The likelihood, and what each column was multiplied by ``[width]``; a shift of all options has no effect."""
+    ) -> tuple[_Likelihood, Floats, Floats]:
+        """The likelihood, the columns' means ``[width]``, and what each was multiplied by once this was taken away.
+
+        A shift of all options has no effect on the likelihood; it keeps scores far above `ABSENT_LOGIT`.
+        """
         there = blocks[..., -1] > 0
         columns = blocks[there][:, :-1].astype(np.float64)
-        factor = np.ones(columns.shape[1])
-        if standardise:
-            scale = Scale.of(columns)
-            columns, factor = (columns - scale.mean) * scale.factor, scale.factor
+        scale = Scale.of(columns)
+        factor = scale.factor if standardise else np.ones(columns.shape[1])
+        columns = (columns - scale.mean) * factor
         right = np.eye(there.shape[1])[labels]
         weights = np.ones(len(labels)) if row_weights is None else row_weights
-        return cls(columns, there, right, weights), factor
+        return cls(columns, there, right, weights), scale.mean, factor
 
     def loss(self, weight: Floats) -> tuple[float, Floats]:
         """The negative log likelihood and its gradient ``[width]``."""

@@ -93,7 +93,7 @@ def test_a_neck_stands_before_the_head_of_each_option_and_keeps_the_width_of_fea
 def test_a_fitted_head_is_taken_over_and_what_stands_behind_a_frozen_backbone_is_the_model_itself(
     model: ChoiceModel,
 ) -> None:
-    head, pooled = tied_head(np.array([1.0, -2.0, 0.5]), 8), blocks([2, 5])
+    head, pooled = tied_head(np.array([1.0, -2.0, 0.5]), 3.0, 8), blocks([2, 5])
     model.set_head(head)
     expected = TARGET.probabilities(pooled.numpy() @ head.weight.T + head.bias)
     np.testing.assert_allclose(TARGET.probabilities(logits(model, pooled).numpy()), expected, atol=1e-5)

@@ -11,22 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 import medplug
-from medplug.core.answers.questions import Choice, Pair
-from medplug.core.backbone import Backbone
 from medplug.core.errors import ConfigError
-from medplug.core.readers.choice import ChoiceReader
-from medplug.core.readers.pair import PairReader
-from medplug.core.registry import Source
-from medplug.core.training.compute import Compute
-from medplug.core.training.pair_features import PairFeatures, blocks
-from medplug.core.training.parts import frozen_features
-from medplug.core.training.processes import Processes
 from medplug.plugins.adapters import medplug_adapters
-from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
-from medplug.plugins.backbones.pretrained_text import PretrainedText
 
 PLUGIN = """
 from typing import ClassVar
@@ -199,8 +187,8 @@ def finished(go: Go, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     def find(adapter: str, reading: str = "apart") -> Any:
         if (adapter, reading) not in made:
             folder = tmp_path_factory.mktemp("runs") / adapter
-            keys = {"train": {"epochs": 6}} if adapter == "finetune" else {}
-            made[adapter, reading] = go(folder, table(240), adapter=adapter, options={"reading": reading}, **keys)
+            keys = {"train": {"epochs": 3}} if adapter == "finetune" else {}
+            made[adapter, reading] = go(folder, table(240), adapter=adapter, **{"task.reading": reading}, **keys)
         return made[adapter, reading]
 
     return find
@@ -211,7 +199,7 @@ def scores(run: Any) -> dict[str, Any]:
     return found
 
 
-RUNS = [("linear_probe", "apart"), ("frozen", "together"), ("finetune", "apart"), ("lora", "together")]
+RUNS = [("linear_probe", "apart"), ("finetune", "together")]
 
 
 @pytest.mark.parametrize(("adapter", "reading"), RUNS)
@@ -222,7 +210,7 @@ def test_a_run_leaves_what_is_promised_and_comes_back_from_it(adapter: str, read
     assert here.equals(loaded)
     written = pl.read_parquet(run.folder / "predictions.parquet")
     at = (written["row"] - 1).to_list()
-    np.testing.assert_allclose(written["p_A"], here[at]["p_A"], atol=1e-4)
+    np.testing.assert_allclose(written["p_A"], here[at]["p_A"], atol=1e-3)
     assert written["truth"].to_list() == rows["answer"][at].to_list()
     counts = rows["options"].list.len().to_list()
     shares = here.select(pl.col("^p_.$")).to_numpy()
@@ -230,15 +218,17 @@ def test_a_run_leaves_what_is_promised_and_comes_back_from_it(adapter: str, read
         assert (row[count:] == 0).all() and abs(row.sum() - 1) < 1e-6 and (row[:count] > 0).all()
 
 
-@pytest.mark.parametrize("adapter", ["linear_probe", "finetune"])
-def test_what_makes_an_option_right_is_learned_and_held_against_four_simple_rules(adapter: str, finished: Any) -> None:
-    found = scores(finished(adapter))
+@pytest.mark.parametrize(("adapter", "reading"), RUNS)
+def test_what_makes_an_option_right_is_learned_and_held_against_four_simple_rules(
+    adapter: str, reading: str, finished: Any
+) -> None:
+    found = scores(finished(adapter, reading))
     assert found["metrics"]["accuracy"]["value"] > 0.8
     assert list(found["metrics"]) == ["accuracy", "log_loss", "brier", "ece"]
     assert found["baseline"].keys() == {"majority", "linear", "longest", "overlap"}
     assert all(each.keys() == found["metrics"].keys() for each in found["baseline"].values())
     assert set(found["by_class"]) == set("ABCDE")
-    report = (finished(adapter).folder / "report.html").read_text()
+    report = (finished(adapter, reading).folder / "report.html").read_text()
     assert "which of its options answers a question" in report and "longest option" in report
 
 
@@ -251,17 +241,19 @@ def test_the_order_of_options_permutes_the_prediction_and_nothing_else(finished:
 
 
 def test_a_question_is_answered_by_the_text_of_an_option(finished: Any) -> None:
-    answer = finished("linear_probe").predictor.ask("what has the patient 1", options=["pain acute 1", "fever acute 2"])
+    answer = medplug.load(finished("linear_probe").folder, device="cpu").ask(
+        "what has the patient 1", options=["pain acute 1", "fever acute 2"]
+    )
     assert answer.text == "fever acute 2" and answer.shares.keys() == {"A", "B"}
     assert answer.score == max(answer.shares.values())
 
 
 def test_two_runs_are_equal(go: Go, tmp_path: Path) -> None:
-    one, two = (go(tmp_path / name, table(80), adapter="frozen") for name in "ab")
+    one, two = (go(tmp_path / name, table(60), adapter="frozen", train={"epochs": 1}) for name in "ab")
     assert one.predict(table(20)).equals(two.predict(table(20)))
 
 
-@pytest.mark.parametrize("adapter", ["svm", "prototypes", "tradaboost", "mapping", "relation", "entropy"])
+@pytest.mark.parametrize("adapter", ["svm", "tradaboost", "relation"])
 def test_what_does_not_serve_options_is_refused_and_says_what_does(adapter: str, go: Go, tmp_path: Path) -> None:
     rows = table(80).with_columns(pl.Series("site", ["a", "b"] * 40))
     data = {"train": rows, "site": "site", "source_sites": ["a"], "target_sites": ["b"], "target_labels": 8}
@@ -269,11 +261,11 @@ def test_what_does_not_serve_options_is_refused_and_says_what_does(adapter: str,
         go(tmp_path / "run", data, adapter=adapter)
 
 
-@pytest.mark.parametrize("adapter", ["gradual", "bottleneck", "mmd", "frozen+dann", "l2sp"])
+@pytest.mark.parametrize("adapter", ["lora", "frozen+dann"])
 def test_adapters_that_serve_options_train(adapter: str, go: Go, tmp_path: Path) -> None:
     assert set(adapter.split("+")) <= set(SERVING)
     rows = table(60).with_columns(pl.Series("site", ["a", "b"] * 30))
-    domains = {"site": "site", "source_sites": ["a"], "target_sites": ["b"]} if "d" in adapter[-4:] else {}
+    domains = {"site": "site", "source_sites": ["a"], "target_sites": ["b"]} if "dann" in adapter else {}
     run = go(tmp_path / "run", {"train": rows, **domains}, adapter=adapter, train={"epochs": 1})
     assert 0 <= scores(run)["metrics"]["accuracy"]["value"] <= 1
 
@@ -290,94 +282,8 @@ def test_weights_by_letter_are_refused(go: Go, tmp_path: Path) -> None:
 def test_pairs_are_learned_and_come_back(
     adapter: str, reading: str, on_tiny_bert: Callable[..., Go], tmp_path: Path
 ) -> None:
-    run = on_tiny_bert("match", matches, batch_size=16)(tmp_path / "run", adapter=adapter, options={"reading": reading})
+    run = on_tiny_bert("match", matches, batch_size=16)(tmp_path / "run", adapter=adapter, **{"task.reading": reading})
     here, loaded = run.predict(matches(20)), medplug.load(run.folder, device="cpu").predict(matches(20))
     assert here.equals(loaded)
     assert scores(run)["baseline"]["linear"]["auroc"]["value"] > 0.9  # the cosine tells
     assert scores(run)["metrics"]["auroc"]["value"] > 0.7
-
-
-# ---- frozen features
-
-
-class Dataset:
-    def __init__(self, **splits: list[Any]) -> None:
-        self.splits = splits
-
-
-class Job:
-    """As much of a job as features need."""
-
-    def __init__(self, folder: Path, **splits: list[Any]) -> None:
-        self.dataset, self.features_in = Dataset(**splits), folder
-        self.compute = Compute(torch.device("cpu"), None, 4096, Processes(cpu=True))
-
-    def values(self, split: str) -> list[Any]:
-        return self.dataset.splits[split]
-
-    def stage(self, name: str) -> Callable[[int, int], None]:
-        return lambda done, total: None
-
-
-@pytest.fixture
-def text(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tiny BERT, which notes how many sequences it is given."""
-    backbone = PretrainedText.create(PretrainedTextOptions(), Source(path=tiny_bert)).eval()
-    backbone.seen = 0  # type: ignore[assignment]
-    forward = backbone.forward
-
-    def counted(inputs: Any) -> Any:
-        backbone.seen += len(inputs["ids"])
-        return forward(inputs)
-
-    monkeypatch.setattr(backbone, "forward", counted)
-    return backbone
-
-
-PAIRS = [Pair(f"what is {i % 3}", f"the patient has {word}") for i, word in enumerate([*GOOD, *BAD, *GOOD])]
-CHOICES = [
-    Choice("what is 1", ("fever", "cough")),
-    Choice("what is 1", ("cough", "rash", "fever")),
-    Choice("what is 2", ("cough", "pain"), "the patient has pain"),
-]
-
-
-def own(backbone: Backbone, values: list[Any]) -> Any:
-    with torch.no_grad():
-        return backbone(backbone.collate(backbone.prepare(values))).pooled.numpy()
-
-
-@pytest.mark.parametrize("way", ["together", "apart", "side_by_side"])
-@pytest.mark.parametrize("values", [PAIRS, CHOICES])
-def test_frozen_features_are_what_the_reader_itself_gives(
-    text: Any, way: Any, values: list[Any], tmp_path: Path
-) -> None:
-    pairs = PairReader(text, way)
-    reader = pairs if values is PAIRS else ChoiceReader(pairs)
-    found = frozen_features(reader, Job(tmp_path, train=values, test=values[:2]))  # type: ignore[arg-type]
-    assert isinstance(found, PairFeatures)
-    np.testing.assert_allclose(found.splits["train"], own(reader, values), atol=1e-5)
-    np.testing.assert_allclose(found.splits["test"], own(reader, values[:2]), atol=1e-5)
-
-
-def test_every_different_text_is_encoded_once_a_run_and_not_at_all_where_features_are_kept(
-    text: Any, tmp_path: Path
-) -> None:
-    reader = PairReader(text, "apart")
-    frozen = frozen_features(reader, Job(tmp_path, train=PAIRS, test=PAIRS[:4]))  # type: ignore[arg-type]
-    assert frozen.splits["train"].shape == (9, 4 * text.width)
-    assert text.seen == 9 == frozen.notes["distinct texts encoded"]  # three questions, six contexts
-    again = frozen_features(ChoiceReader(reader), Job(tmp_path, train=CHOICES, test=CHOICES))  # type: ignore[arg-type]
-    _ = again.splits
-    # "what is 1" and "what is 2" alone were read before: the second has a context of its own here
-    assert text.seen == 9 + 5
-    together = PairReader(text, "together")
-    frozen = frozen_features(together, Job(tmp_path, train=PAIRS * 2, test=PAIRS))  # type: ignore[arg-type]
-    assert len(frozen.splits["train"]) == 18 and text.seen == 14 + len(set(PAIRS))
-
-
-def test_blocks_hold_the_options_of_each_row_in_order() -> None:
-    options = np.arange(10, dtype=np.float32).reshape(5, 2)
-    found = blocks(options, [2, 3]).reshape(2, 8, 3)
-    np.testing.assert_array_equal(found[1, :3], [[4, 5, 1], [6, 7, 1], [8, 9, 1]])
-    assert not found[0, 2:].any() and not found[1, 3:].any()

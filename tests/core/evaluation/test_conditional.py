@@ -133,6 +133,14 @@ def test_the_probe_of_a_choice_is_a_conditional_logit() -> None:
     np.testing.assert_array_equal(fit_probe(data).weight, expected.weight)
 
 
+def test_scores_stay_far_above_that_of_an_absent_option_however_far_features_lie_from_zero() -> None:
+    blocks, right, counts = drawn(60, 9)
+    far = blocks.reshape(60, 8, 5).copy()
+    far[..., 1] += 1e6 * far[..., 4]
+    found = head_probabilities(fitted(far.reshape(60, -1), right, standardise=True), far.reshape(60, -1), TARGET)
+    assert all((row[count:] == 0).all() and (row[:count] > 0).all() for row, count in zip(found, counts, strict=True))
+
+
 def test_a_table_without_rows_is_refused() -> None:
     blocks, right, _ = drawn(3, 0)
     with pytest.raises(DataError, match="training rows to fit on"):
@@ -145,7 +153,7 @@ def test_frequencies_of_letters_are_shared_among_the_options_of_each_row() -> No
     found = among_options(shares, blocks)
     np.testing.assert_allclose(found[0, :3], [2 / 3, 1 / 3, 0])
     np.testing.assert_allclose(found[1, :4], [1 / 3, 1 / 3, 1 / 3, 0])  # none of its letters was ever right
-    assert tied_head(np.ones(1), 8).weight.shape == (8, 16)
+    assert tied_head(np.ones(1), 0.0, 8).weight.shape == (8, 16)
 
 
 def tied_blocks(counts: list[int]) -> Floats:
