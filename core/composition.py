@@ -37,7 +37,11 @@ _SERVING: dict[Question, str] = {
     "penalty": "use adapter=mmd, coral, wasserstein or dann",
 }
 """What serves every kind of target in place of an adapter that answers this."""
-_NOT_OF_ROWS: dict[TargetKind, str] = {"mask": "masks are predicted", "span": "answers in contexts are predicted"}
+_NOT_OF_ROWS: dict[TargetKind, str] = {
+    "mask": "masks are predicted",
+    "span": "answers in contexts are predicted",
+    "text": "answers are written",
+}
 _SMOOTHED = ("span",)
 _TRAINED: dict[TargetKind, str] = {"mask": "decoder", "span": "head on tokens"}
 """What training by gradient alone can make for kinds that no head in closed form serves."""

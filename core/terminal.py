@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from medplug.core import progress
-from medplug.core.report.formats import decimals_of
+from medplug.core.report.formats import decimals_of, plain_baseline
 
 _WIDE = 96
 """Fewer columns of text than this cannot hold the difference beside the two models."""
@@ -82,7 +82,8 @@ def show_scores(scores: dict[str, Any]) -> None:
     """One row a metric, with its 95 % interval."""
     columns = {"model": scores["metrics"]}
     if "baseline" in scores:
-        columns |= {"plain baseline": scores["baseline"]["linear"], "difference": scores["difference"]}
+        plain, name = plain_baseline(scores["baseline"])
+        columns |= {name.replace("linear", "plain"): scores["baseline"][plain], "difference": scores["difference"]}
     if _console().width < _WIDE:
         columns.pop("difference", None)
     rows = [(name, *(interval(column[name], name) for column in columns.values())) for name in scores["metrics"]]

@@ -20,6 +20,7 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "treatment": ("factual_loss", "factual_auroc", "factual_mae", "propensity_loss", "policy_gain"),
     "choice": ("accuracy", *_CHANCES),
     "mask": ("dice", "iou", "hausdorff95"),
+    "text": ("token_f1", "exact_match", "rouge_l"),
     "span": ("token_f1", "exact_match"),
 }
 

@@ -202,6 +202,8 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
     if target.kind == "span":
         answers = AnswerFacts.of(labels, [pair.context for pair in examples.values]) if labels else None
         return SplitFacts(len(examples), patients, {}, _domain(examples), answers=answers)
+    if not target.has_classes:
+        return SplitFacts(len(examples), patients, {}, _domain(examples))
     names = [name for label in labels for name in label] if target.several else labels
     counts = {name: 0 for name in target.classes} if examples.labels is not None else {}
     for name in names:

@@ -18,6 +18,7 @@ _OTHERS: dict[TargetKind, str] = {
     "mask": "medplug.core.kinds.masks:Masks",
     "choice": "medplug.core.kinds.choices:Choices",
     "span": "medplug.core.kinds.spans:Spans",
+    "text": "medplug.core.kinds.texts:Texts",
 }
 
 

@@ -57,6 +57,14 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
 
 
+_PLAIN = {"bm25": "BM25", "nearest": "the nearest question's answer", "linear": "linear baseline"}
+
+
+def plain_baseline(baseline: Mapping[str, Any]) -> tuple[str, str]:
+    """Of the ``baseline`` of metrics.json the one that a model is held against: its name there, and in words."""
+    return next((name, told) for name, told in _PLAIN.items() if name in baseline)
+
+
 def plain(value: Any, digits: int = 6) -> str:
     """Any value of a key or a note as one short text, floats to so many significant digits."""
     if value is None:

@@ -36,10 +36,11 @@ _NAMES = {
     "factual_mae": "mean absolute error of the outcome seen",
     "propensity_loss": "propensity log loss",
     "policy_gain": "gain of the advice over the best single arm",
-    "exact_match": "exact match",
-    "token_f1": "token F1",
     "dice": "Dice",
     "iou": "IoU",
+    "exact_match": "exact match",
+    "token_f1": "token F1",
+    "rouge_l": "ROUGE-L",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {
@@ -78,6 +79,7 @@ def constant_name(kind: TargetKind) -> str:
         "survival": "same risk",
         "treatment": "arms' means",
         "span": "constant answer",
+        "text": "commonest answer",
     }
     return constants.get(kind, "training majority")
 

@@ -12,6 +12,7 @@ from medplug.core.specs import TargetKind, resolve
 _OWN: dict[TargetKind, str] = {
     "choice": "medplug.core.report.choices:OwnChoices",
     "span": "medplug.core.report.spans:Spans",
+    "text": "medplug.core.report.texts:TextWords",
 }
 """Kind -> ``"module:attribute"`` of an `Own`."""
 

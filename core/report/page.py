@@ -14,6 +14,7 @@ from markupsafe import Markup
 from medplug.core.report import along, comparisons, entities, modalities, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import plain_baseline
 from medplug.core.report.label_tables import labels
 from medplug.core.report.own import own_tables
 from medplug.core.report.plots import pictures
@@ -72,6 +73,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "near": "near" in evidence.scores.get("without_twins", {}),
         "named": tables.named(evidence),
         "results": tables.results(evidence),
+        "simple": plain_baseline(evidence.scores["baseline"])[1],
         "transfer": comparisons.transfer(evidence),
         "transfer_verdict": transfer_verdict(evidence),
         "modalities": modalities.subsets(evidence),
@@ -116,6 +118,8 @@ def _front_matter(evidence: Evidence) -> dict[str, Any]:
     front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
     if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
+    if evidence.target.kind == "text":
+        front["pipeline_tag"] = "text-generation"
     return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from medplug.core.evaluation.ranking import most_enrichment
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate, number, plain, score, share
+from medplug.core.report.formats import count, estimate, number, plain, plain_baseline, score, share
 from medplug.core.report.names import (
     CRITERIA,
     constant_name,
@@ -55,7 +55,8 @@ def results(evidence: Evidence) -> Table:
     """Every metric of the model and the baselines, and the paired difference with its sign turned to a gain."""
     scores, kind = evidence.scores, evidence.target.kind
     constant = constant_name(kind).replace("training majority", "majority")
-    named = {"linear": "linear baseline", "trees": "boosted trees", "majority": constant}
+    key, simple = plain_baseline(scores["baseline"])
+    named = {key: simple, "trees": "boosted trees", "majority": constant}
     named |= {"longest": "longest option", "overlap": "shared words"}
     plain = {name: scores["baseline"][name] for name in named if name in scores["baseline"]}
     sources = [scores["metrics"], *plain.values()]
@@ -67,8 +68,9 @@ def results(evidence: Evidence) -> Table:
         shown = [*(estimate(each, metric) for each in found), estimate(better, metric, signed=True)]
         rows.append([metric_name(metric, kind) + arrow, *shown])
         best |= {(position, 1 + column) for column in _best([each["value"] for each in found], metric)}
-    header = ["metric", "model", *(named[name] for name in plain), "gain over linear"]
-    caption = f"Scores on {count(scores['n'], 'test row')}, with 95 % intervals"
+    header = ["metric", "model", *(named[name] for name in plain), f"gain over {simple.removesuffix(' baseline')}"]
+    rows_told = count(scores["n"], "test question" if kind == "ranking" else "test row")
+    caption = f"Scores on {rows_told}, with 95 % intervals"
     return Table(caption, header, rows, frozenset(best), notes=_meanings(evidence))
 
 

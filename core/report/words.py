@@ -7,7 +7,7 @@ from typing import Literal
 
 from medplug.core.data.targets import Target
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import UNDEFINED, count, estimate, score
+from medplug.core.report.formats import UNDEFINED, count, estimate, plain_baseline, score
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 from medplug.core.report.own import own_words
 from medplug.core.wording import Wording
@@ -204,11 +204,13 @@ def _by(evidence: Evidence) -> str:
     """The paired difference as a sentence."""
     metric = evidence.metric
     found = gain(evidence.scores["difference"][metric], metric)
-    linear = estimate(evidence.scores["baseline"]["linear"][metric], metric)
+    key, named = plain_baseline(evidence.scores["baseline"])
+    plain = estimate(evidence.scores["baseline"][key][metric], metric)
+    over = "a linear model on simple features" if key == "linear" else named
     turned = "" if greater_is_better(metric) else ", counted so that a lower value is a gain"
     return (
-        f"On the same test rows the gain in {metric_name(metric)} over a linear model on simple features "
-        f"({linear}) is {estimate(found, metric, signed=True)}{turned}."
+        f"On the same test rows the gain in {metric_name(metric)} over {over} "
+        f"({plain}) is {estimate(found, metric, signed=True)}{turned}."
     )
 
 

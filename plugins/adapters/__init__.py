@@ -20,6 +20,7 @@ _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
+_TEXT: tuple[TargetKind, ...] = ("text",)
 _OPTIONS: tuple[TargetKind, ...] = ("choice",)
 _SPAN: tuple[TargetKind, ...] = ("span",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
@@ -35,6 +36,9 @@ _TARGETS: dict[str, tuple[TargetKind, ...]] = {
 Some need classes, or classes that exclude each other, or losses of single rows, or a linear head in place of a
 decoder of masks; relations compare the features of a row with its own of before, and options are rows by themselves.
 """
+
+_OF_GENERATORS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "bottleneck")
+"""Adapters that say which weights are trained, and look at no row: they serve generators, which have no head."""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -124,7 +128,10 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         family=family,
         answers=answers,
         needs=needs,
-        targets=_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
+        targets=(
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
+            *(_TEXT if name in _OF_GENERATORS else ()),
+        ),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",
