@@ -184,6 +184,13 @@ def test_the_metrics_have_intervals_beside_baselines_and_their_difference(finish
     assert found["without_twins"]["same"]["n_left"] + found["without_twins"]["same"]["n_twins"] == found["n"]
 
 
+def test_the_constant_answer_is_the_first_sentence_where_most_rows_have_an_answer(finished: Any) -> None:
+    rows = table()[left(finished)["row"].to_numpy() - 1]
+    pairs = rows.select("context", "answer").rows()  # contexts without a point are one sentence
+    expected = np.mean([token_f1(context, answer or "") for context, answer in pairs])
+    assert metrics(finished)["baseline"]["majority"]["token_f1"]["value"] == pytest.approx(expected)
+
+
 def test_predictions_hold_places_and_scores_and_no_text(finished: Any) -> None:
     frame, rows = left(finished), table()
     assert frame.columns == [
