@@ -38,8 +38,8 @@ CLASSES = ("maybe", "no", "yes")
 METHODS: dict[str, dict[str, Any]] = {
     "text_cnn": {},
     "minilm, frozen, read together": {"backbone": "minilm", "adapter": "linear_probe"},
-    "minilm, frozen, read apart": {"backbone": "minilm", "adapter": "linear_probe", "task": {"reading": "apart"}},
-    "minilm, finetuned": {"backbone": "minilm", "adapter": "finetune", "train": {"epochs": 5, "batch_size": 16}},
+    "minilm, frozen, read apart": {"backbone": "minilm", "adapter": "linear_probe", "task.reading": "apart"},
+    "minilm, finetuned": {"backbone": "minilm", "adapter": "finetune", "train.epochs": 5, "train.batch_size": 16},
 }
 Probabilities = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def keys_of(table: pl.DataFrame, fold: int, method: dict[str, Any]) -> dict[str,
         "test_folds": [str(fold)],
         "validation_folds": [str((fold + 1) % FOLDS)],
     }
-    return {"task": {"name": "medical_qa"}, **method, "data": data}
+    return {"task": "medical_qa", **method, **flatten({"data": data})}
 
 
 def of_model(table: pl.DataFrame, fold: int, name: str, output: Path) -> Probabilities:
@@ -70,21 +70,14 @@ def of_model(table: pl.DataFrame, fold: int, name: str, output: Path) -> Probabi
     folder = output / f"{name.replace(', ', '-').replace(' ', '-')}-{fold}"
     if not folder.exists():
         shared = {"train.cache": output / "features"}
-        medplug.run(**named(keys_of(table, fold, METHODS[name])), **shared, output=str(folder))
+        medplug.run(**keys_of(table, fold, METHODS[name]), **shared, output=str(folder))
     rows = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test").sort("row")
     return rows.select(f"p_{each}" for each in CLASSES).to_numpy()
 
 
-def named(keys: dict[str, Any]) -> dict[str, Any]:
-    """Dotted keys, as the task's name stands beside its options."""
-    options = {**keys["task"]}
-    flat = {"task": options.pop("name"), **{f"task.{key}": value for key, value in options.items()}}
-    return flat | flatten({key: value for key, value in keys.items() if key != "task"})
-
-
 def of_baselines(table: pl.DataFrame, fold: int) -> tuple[Probabilities, Probabilities]:
     """The test fold's probabilities of the majority and of the linear model, as every run has them."""
-    plan = plan_for(Plugins(), named(keys_of(table, fold, {})))
+    plan = plan_for(Plugins(), keys_of(table, fold, {}))
     task, _ = make_task(plan)
     dataset = load_dataset(task, task.data, by=(), seed=0, sample=False, sha256=fingerprints(task, task.data, ()))
     found = plain_baseline(*_parts(task, dataset), dataset.target, "macro_f1", _weightings(dataset), 0)

@@ -20,6 +20,7 @@ from medplug.core.features import Features
 
 if TYPE_CHECKING:
     from medplug.core.images.store import StoredImage
+    from medplug.core.readers.windows import SpanWindow
     from medplug.core.registry import Source
 
 Inputs = dict[str, Tensor]
@@ -69,6 +70,17 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def prepare(self, values: Sequence[Any]) -> list[Any]:
         """Turn raw values into items (one each), on the CPU: tokenise, decode, featurise."""
+
+    def span_windows(self, questions: Sequence[str], contexts: Sequence[str], overlap: int) -> list[list[SpanWindow]]:
+        """Cut each context into windows with its question before each, to find where in it an answer stands.
+
+        A window's item is one of this backbone's, whose `Features.tokens` its offsets
+        tell of; windows share `overlap` tokens of the context, or as many as leave them
+        half new. `BackboneError` from those that read no text.
+        """
+        raise BackboneError(
+            f"{type(self).__name__} finds no spans in texts; name a text backbone (medplug list backbones)"
+        )
 
     def prepare_pairs(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Any]:
         """Turn questions and the texts they are asked of into items (one a pair), each read as one sequence.

@@ -34,20 +34,28 @@ class BackboneChoice:
 
 
 def choose_backbone(
-    name: str, modality: Modality, task: str, plugins: Plugins, *, key: str = "backbone"
+    name: str, modality: Modality, task: str, plugins: Plugins, *, key: str = "backbone", writes: str | None = None
 ) -> BackboneChoice:
-    """What `key` (``backbone=NAME``) means for a modality: a known name, else a local folder, else a hub name."""
+    """What `key` (``backbone=NAME``) means for a modality: a known name, else a local folder, else a hub name.
+
+    `writes` is what asks for a backbone that writes (``task.form=generative``), None where one that reads is wanted.
+    """
 
     def known_as() -> BackboneChoice | None:
-        found = _named_backbone(name, plugins)
+        found = _named_backbone(name, plugins, writes=writes is not None)
         if found is not None and found.spec.modality != modality:
             raise ConfigError(f"{key}={name} encodes {found.spec.modality}; the task {task} needs {modality} there")
+        if found is not None and writes and not found.spec.writes:
+            raise ConfigError(
+                f"{key}={name} reads text and writes none; {writes} needs a causal or sequence-to-sequence model of "
+                f"transformers: {key}=./FOLDER"
+            )
         return found
 
     named = known_as()
     if named is None and (name.startswith((".", "/", "~")) or name.endswith(".safetensors") or Path(name).is_dir()):
         local = Source(path=Path(name).expanduser())
-        return BackboneChoice(name, _loader(modality, plugins, local), local, {})
+        return BackboneChoice(name, _loader(modality, plugins, local, writes=writes is not None), local, {})
     if named is None:
         plugins.ask_third_parties()
         named = known_as()
@@ -55,17 +63,19 @@ def choose_backbone(
         return named
     if name.count("/") == 1 and not name.endswith("/"):
         hub = Source(hub=name)
-        return BackboneChoice(name, _loader(modality, plugins, hub), hub, {})
+        return BackboneChoice(name, _loader(modality, plugins, hub, writes=writes is not None), hub, {})
     known = {*plugins.registry.backbones, *(spec.name for spec in scratch(plugins))}
     raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
 
 
-def _named_backbone(name: str, plugins: Plugins) -> BackboneChoice | None:
+def _named_backbone(name: str, plugins: Plugins, *, writes: bool) -> BackboneChoice | None:
     """The backbone of that name, as far as plugins were asked."""
     entry = plugins.registry.backbones.get(name)
     if entry is not None:
-        spec = plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins, entry)
-        return BackboneChoice(name, spec, entry, entry.options)
+        spec = (
+            plugins.backbone(entry.builder) if entry.builder else _loader(entry.modality, plugins, entry, writes=writes)
+        )
+        return BackboneChoice(name, spec, entry, {} if spec.writes else entry.options)
     if name not in {spec.name for spec in scratch(plugins)}:
         return None
     return BackboneChoice(name, plugins.backbone(name), None, {})
@@ -76,12 +86,17 @@ def scratch(plugins: Plugins) -> list[BackboneSpec]:
     return [s for s in plugins.known("backbone").values() if isinstance(s, BackboneSpec) and not s.pretrained]
 
 
-def _loader(modality: Modality, plugins: Plugins, source: Source) -> BackboneSpec:
-    """The backbone that loads pretrained weights of a modality: a folder's, a hub's, or a lone file's."""
+def _loader(modality: Modality, plugins: Plugins, source: Source, *, writes: bool) -> BackboneSpec:
+    """The backbone that loads pretrained weights of a modality: a folder's, a hub's, or a lone file's.
+
+    Where one that `writes` is asked for, it is one of text.
+    """
+    writes = writes and modality == "text"
     lone = source.path is not None and source.path.suffix == ".safetensors"
 
     def loaders(specs: Iterable[Spec]) -> list[BackboneSpec]:
-        return [s for s in specs if isinstance(s, BackboneSpec) and s.pretrained and s.modality == modality]
+        fitting = [s for s in specs if isinstance(s, BackboneSpec) and s.pretrained and s.modality == modality]
+        return [s for s in fitting if s.writes == writes]
 
     found = loaders(plugins.known("backbone").values()) or loaders(plugins.all("backbone"))
     if not found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.errors import ConfigError, DataError
-from medplug.core.specs import AdapterSpec, FusionSpec, Need, Question
+from medplug.core.specs import AdapterSpec, FusionSpec, Need, Question, TargetKind
 
 if TYPE_CHECKING:
     from medplug.core.choice import BackboneChoice
@@ -37,6 +37,14 @@ _SERVING: dict[Question, str] = {
     "penalty": "use adapter=mmd, coral, wasserstein or dann",
 }
 """What serves every kind of target in place of an adapter that answers this."""
+_NOT_OF_ROWS: dict[TargetKind, str] = {
+    "mask": "masks are predicted",
+    "span": "answers in contexts are predicted",
+    "text": "answers are written",
+}
+_SMOOTHED = ("span",)
+_TRAINED: dict[TargetKind, str] = {"mask": "decoder", "span": "head on tokens"}
+"""What training by gradient alone can make for kinds that no head in closed form serves."""
 
 
 def check_composition(
@@ -109,16 +117,16 @@ def check_target(
     for spec in adapters:
         if target.kind not in spec.targets:
             other = next((text for question, text in _SERVING.items() if question in spec.answers), "leave it out")
-            if target.kind == "mask" and "fit" in spec.answers:
-                other = "use adapter=finetune, or adapter=frozen to train a decoder alone"
+            if target.kind in _TRAINED and "fit" in spec.answers:
+                other = f"use adapter=finetune, or adapter=frozen to train a {_TRAINED[target.kind]} alone"
             raise ConfigError(
                 f"adapter={spec.name} serves {', '.join(spec.targets)} targets, and this one is {target.kind}; {other}"
             )
-    if target.kind == "mask":
-        _check_masks(selection, train)
+    if (what := _NOT_OF_ROWS.get(target.kind)) is not None:
+        _check_not_of_rows(what, target, selection, train)
     if target.kind == "choice":
         _check_choice(selection, train)
-    if target.has_classes:
+    if target.has_classes or target.kind in _NOT_OF_ROWS:
         return
     what = _without_classes(target)
     if train.class_weights == "balanced":
@@ -156,15 +164,14 @@ def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:
         raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
 
 
-def _check_masks(selection: SelectionConfig, train: TrainConfig) -> None:
-    what = "masks are predicted"
+def _check_not_of_rows(what: str, target: Target, selection: SelectionConfig, train: TrainConfig) -> None:
     if selection.criterion != "validation":
         raise ConfigError(
             f"selection.criterion={selection.criterion} judges predictions of rows, and {what}; leave it out"
         )
     if train.class_weights == "balanced":
         raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
-    if train.label_smoothing:
+    if train.label_smoothing and target.kind not in _SMOOTHED:
         raise ConfigError(f"train.label_smoothing spreads a row's label, and {what}; leave it out")
 
 

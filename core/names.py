@@ -60,8 +60,9 @@ def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
     basis, given = ([keys_for(layer, task, slots) for layer in layers] for layers in (basis, given))
     modalities = dict(slots) if len(slots) > 1 else {"": next(iter(slots.values()), task.modalities[0])}
     asked = _merge([*basis, *given])
+    writes = _writes(task, asked)
     choices = {
-        slot: choose_backbone(_text(place(slot), asked), modality, task.name, plugins, key=place(slot))
+        slot: choose_backbone(_text(place(slot), asked), modality, task.name, plugins, key=place(slot), writes=writes)
         for slot, modality in modalities.items()
     }
     if "" in choices and (recipe := choices[""].spec.recipe):
@@ -75,6 +76,13 @@ def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
         return Names(task, choices, adapters, {}, None, keys)
     own = _own_adapters(slots, choices, adapters, keys, plugins)
     return Names(task, choices, adapters, own, plugins.fusion(_text("fusion", keys)), keys)
+
+
+def _writes(task: TaskSpec, keys: Keys) -> str | None:
+    """The key and the value, where the keys ask for answers that are written; None where they do not."""
+    key, values = task.writing or ("", ())
+    value, _ = keys.get(key, (None, ""))
+    return f"{key}={value}" if value in values else None
 
 
 def several_slots(given: list[tuple[str, Flat]], plugins: Plugins) -> list[str]:

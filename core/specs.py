@@ -60,7 +60,8 @@ class TaskSpec(Spec):
     A task of several modalities lists its `slots` with their modality; a run has
     those that the property `in_use` of its `data` names, in its order, each with a backbone of its own.
     `token_recipe` names defaults over those of `recipe` for a fusion that reads tokens,
-    `recipe_by` a key and, by its value, the name of defaults that stand in place of `recipe`.
+    `recipe_by` a key and, by its value, the name of defaults that stand in place of `recipe`,
+    `writing` a key and those of its values for which answers are written, by a backbone that `writes`.
     """
 
     modalities: tuple[Modality, ...]
@@ -69,6 +70,7 @@ class TaskSpec(Spec):
     augment: str | None = None
     token_recipe: str | None = None
     recipe_by: tuple[str, Mapping[str, str]] | None = None
+    writing: tuple[str, tuple[str, ...]] | None = None
     slots: Mapping[str, Modality] = field(default_factory=dict)
 
 
@@ -80,6 +82,7 @@ class BackboneSpec(Spec):
     folder, a hub id); without, its name alone selects it and it learns from scratch.
     Where a modality has several that need a source, the one with `lone_file` is given
     a file of weights that comes alone, and the first of the others all else.
+    One that `writes` makes a `medplug.core.generation.generator.Generator`, for tasks that ask for texts.
     One that is `fixed` has no weights: its features mean something before any training.
     """
 
@@ -87,6 +90,7 @@ class BackboneSpec(Spec):
     pretrained: bool = False
     lone_file: bool = False
     fixed: bool = False
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,74 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _saved(folder: Path, model: Any, config: Any, tokenizer: Any = None) -> Path:
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Llama that writes, of 2 layers and width 48, 128 positions, byte pairs, and no template."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = _asking_byte_pairs()
+    shape: dict[str, int] = {
+        "hidden_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
+    }
+    ends: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=False,
+        **shape, **ends,
+    )  # fmt: skip
+    return _saved(tmp_path_factory.mktemp("llama"), LlamaForCausalLM, config, tokenizer, larger=1.0)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2_writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a GPT2 that writes, its output tied to its input, 128 positions."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = _asking_byte_pairs()
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=48, n_layer=2, n_head=4, n_positions=128, bos_token_id=1, eos_token_id=2
+    )
+    return _saved(tmp_path_factory.mktemp("gpt2-writer"), GPT2LMHeadModel, config, tokenizer, larger=1.0)
+
+
+@pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a T5 of 2 layers and width 48, its weights tied."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = _asking_byte_pairs(ending=True)
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=48, d_kv=12, d_ff=96, num_layers=2, num_heads=4, dropout_rate=0.0,
+        pad_token_id=0, eos_token_id=2, decoder_start_token_id=0,
+    )  # fmt: skip
+    return _saved(tmp_path_factory.mktemp("t5"), T5ForConditionalGeneration, config, tokenizer, larger=1.0)
+
+
+def _asking_byte_pairs(*, ending: bool = False) -> Any:
+    """Byte pairs of short questions; with `ending` every text ends in ``</s>``."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    names = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    trainer = trainers.BpeTrainer(
+        vocab_size=420,
+        special_tokens=list(names.values()),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    asked = ["Answer the question from the passages.", "Answer the question.", "Passage 1: ", "Question: ", "Answer:"]
+    tokenizer.train_from_iterator([*asked * 4, *[WORDS] * 4], trainer)
+    if ending:
+        tokenizer.post_processor = processors.TemplateProcessing("$A </s>", None, [("</s>", 2)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+
+
+def _saved(folder: Path, model: Any, config: Any, tokenizer: Any = None, *, larger: float = 4.0) -> Path:
     import torch
     from transformers.utils import logging
 
@@ -89,7 +156,7 @@ def _saved(folder: Path, model: Any, config: Any, tokenizer: Any = None) -> Path
         torch.manual_seed(0)
         made = model(config)
         for parameter in made.parameters():  # larger than a fresh start, so that differences show
-            parameter.data.mul_(4.0 if parameter.dim() > 1 else 1.0)
+            parameter.data.mul_(larger if parameter.dim() > 1 else 1.0)
     logging.disable_progress_bar()
     made.save_pretrained(folder)
     logging.enable_progress_bar()

@@ -77,7 +77,7 @@ def test_every_key_that_the_documents_name_exists() -> None:
     chosen: list[grammar.Flat] = [{}, {"backbone": "text_cnn"}]
     chosen += [{"task": "imaging"}, {"task": "imaging", "backbone": "resnet18"}]
     every = {"data.text": "t", "data.image": "i", "data.tabular": "v", "data.signal": "s", "data.genes": "g"}
-    chosen += [{"task": "multimodal_diagnosis", **every}, {"task": "drug_target"}]
+    chosen += [{"task": "multimodal_diagnosis", **every}, {"task": "drug_target"}, {"task": "medical_qa"}]
     plans = [make_plan([("", {"task": "text_diagnosis", **keys})], Plugins()) for keys in chosen]
     valid = {key for plan in plans for key, _, _ in plan.settings()}
     named = {

@@ -100,14 +100,26 @@ def best_spans(
     starts = np.where(mask, start_logits, -np.inf).astype(np.float64)
     ends = np.where(mask, end_logits, -np.inf).astype(np.float64)
     score, first, last = _best_of_windows(starts, ends, longest)
-    order = np.lexsort((np.arange(len(owner)), -score, owner))
-    leaders = order[np.unique(owner[order], return_index=True)[1]]
-    leaders = leaders[score[leaders] > -np.inf]
+    best = best_windows(score, owner, rows)
+    leaders = best[best != NONE]
     window, at, to = (np.full(rows, NONE, dtype=np.int64) for _ in range(3))
     found = BestSpans(window, at, to, np.full(rows, -np.inf))
     for column, values in ((window, leaders), (at, first[leaders]), (to, last[leaders])):
         column[owner[leaders]] = values
     found.score[owner[leaders]] = score[leaders]
+    return found
+
+
+def best_windows(score: Floats, owner: Integers, rows: int) -> Integers:
+    """The window of the highest score of every row ``[rows]``, of equal ones the first.
+
+    `NONE` where all of a row's windows have -inf, as those without a span, or it has none.
+    """
+    order = np.lexsort((np.arange(len(owner)), -score, owner))
+    leaders = order[np.unique(owner[order], return_index=True)[1]]
+    leaders = leaders[score[leaders] > -np.inf]
+    found = np.full(rows, NONE, dtype=np.int64)
+    found[owner[leaders]] = leaders
     return found
 
 

@@ -11,7 +11,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,10 @@ METRICS: dict[str, Callable[[str, str], float]] = {
 }
 
 
+RowScores = Mapping[str, NDArray[np.float64]]
+"""By metric one score a row ``[rows]``."""
+
+
 def score_answers(
     predicted: Sequence[str], golds: Sequence[Sequence[str]], metrics: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
@@ -109,8 +113,16 @@ def estimate_answers(
     Raises what `score_answers` does, and `DataError` where there are no rows.
     """
     by_row = score_answers(predicted, golds, metrics)
+    return estimate_rows(by_row, groups=groups, resamples=resamples, seed=seed)
+
+
+def estimate_rows(
+    by_row: RowScores, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Estimate]:
+    """The mean of each score over the rows with its 95 % interval; `DataError` where there are no rows."""
+    rows = len(next(iter(by_row.values())))
     statistics = {name: mean_of(values) for name, values in by_row.items()}
-    found = estimates(statistics, len(predicted), groups, resamples, seed)
+    found = estimates(statistics, rows, groups, resamples, seed)
     return {name: each for name, (each,) in found.items()}
 
 

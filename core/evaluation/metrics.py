@@ -63,12 +63,16 @@ METRICS: dict[str, Metric] = {
 OVERLAPS = {"dice": True, "iou": True, "hausdorff95": False}
 """The metrics of masks (`medplug.core.evaluation.masks`), and whether greater is better."""
 
+ANSWERS = {"exact_match": True, "token_f1": True, "rouge_l": True}
+"""The metrics of answers that are texts (`medplug.core.evaluation.answers`), and whether greater is better."""
+
 RANKINGS = dict.fromkeys(("mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "map"), True)
 """The metrics of ranked passages (`medplug.core.evaluation.retrieval`), and whether greater is better."""
 
 GREATER_IS_BETTER: dict[str, bool] = {
     **{name: metric.greater_is_better for name, metric in METRICS.items()},
     **OVERLAPS,
+    **ANSWERS,
     **RANKINGS,
 }
 

@@ -21,6 +21,8 @@ _REPORTED: dict[TargetKind, tuple[str, ...]] = {
     "ranking": ("mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "map"),
     "choice": ("accuracy", *_CHANCES),
     "mask": ("dice", "iou", "hausdorff95"),
+    "text": ("token_f1", "exact_match", "rouge_l"),
+    "span": ("token_f1", "exact_match"),
 }
 
 

@@ -20,7 +20,7 @@ from medplug.core.judging.modalities import by_modality
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
-from medplug.core.report.evidence import ArmFacts, Evidence, FollowUp, SplitFacts, Spread
+from medplug.core.report.evidence import AnswerFacts, ArmFacts, Evidence, FollowUp, SplitFacts, Spread
 from medplug.core.task import Examples, Task
 from medplug.core.training.job import Trained
 from medplug.core.training.weights import weightings
@@ -199,6 +199,9 @@ def _split_facts(examples: Examples, target: Target) -> SplitFacts:
         return SplitFacts(len(examples), patients, {}, _domain(examples), Spread.of(labels) if labels else None)
     if target.kind == "treatment":
         return SplitFacts(len(examples), patients, {}, _domain(examples), arms=ArmFacts.of(target, labels))
+    if target.kind == "span":
+        answers = AnswerFacts.of(labels, [pair.context for pair in examples.values]) if labels else None
+        return SplitFacts(len(examples), patients, {}, _domain(examples), answers=answers)
     if not target.has_classes:
         return SplitFacts(len(examples), patients, {}, _domain(examples))
     names = [name for label in labels for name in label] if target.several else labels

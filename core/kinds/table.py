@@ -18,6 +18,8 @@ _OTHERS: dict[TargetKind, str] = {
     "mask": "medplug.core.kinds.masks:Masks",
     "ranking": "medplug.core.kinds.rankings:Rankings",
     "choice": "medplug.core.kinds.choices:Choices",
+    "text": "medplug.core.kinds.texts:Texts",
+    "span": "medplug.core.kinds.spans:Spans",
 }
 
 

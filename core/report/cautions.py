@@ -10,6 +10,11 @@ from medplug.core.report.names import constant_name, greater_is_better, leak_nam
 from medplug.core.report.twins import seen_before
 from medplug.core.report.words import transfer_verdict, trees_read, verdict
 
+WRITTEN = (
+    "The answers are written by a language model: they can be wrong however fluent they are, and may not follow from "
+    "the passages that they come with. The scores compare words with those of one right answer: they do not see "
+    "whether an answer is true, or safe. No answer should reach a patient that no person who knows has read."
+)
 FEW_ROWS = 100
 FEW_OF_A_CLASS = 10
 FEW_EVENTS = 20
@@ -24,6 +29,7 @@ def cautions(evidence: Evidence) -> list[str]:
     for check in (
         _sample,
         _treatment,
+        _written,
         _oracle,
         _leaks,
         seen_before,
@@ -47,6 +53,11 @@ def _sample(evidence: Evidence) -> Iterator[str]:
     if evidence.facts.sample:
         about = evidence.facts.wording.subjects
         yield f"This is the built-in sample ({evidence.facts.sample_is}): the numbers say nothing about {about}."
+
+
+def _written(evidence: Evidence) -> Iterator[str]:
+    if evidence.target.kind == "text":
+        yield WRITTEN
 
 
 def _oracle(evidence: Evidence) -> Iterator[str]:

@@ -66,12 +66,28 @@ class ArmFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFacts:
+    """How many rows of a split have an answer in their context, and medians of characters (None without any)."""
+
+    answered: int
+    of_answers: float | None
+    of_contexts: float | None
+
+    @classmethod
+    def of(cls, labels: Sequence[Sequence[tuple[str, int]]], contexts: Sequence[str]) -> Self:
+        """Those of raw labels of spans; an answer's length is that of the first right one."""
+        answers = [len(each[0][0]) for each in labels if each]
+        lengths = [len(context) for context in contexts]
+        return cls(len(answers), *(float(np.median(each)) if each else None for each in (answers, lengths)))
+
+
+@dataclass(frozen=True, slots=True)
 class SplitFacts:
     """One split in numbers; `groups` is None where no patient column was named.
 
     `classes` counts rows by class; `spread` stands in for it where the target is
     a number and the split has labels, `follow_up` where it is the time to an event,
-    `arms` where it is a treatment.
+    `arms` where it is a treatment, `answers` where it is a span.
     `domain` is whose rows they are, empty where no domains were named.
     """
 
@@ -82,6 +98,7 @@ class SplitFacts:
     spread: Spread | None = None
     follow_up: FollowUp | None = None
     arms: ArmFacts | None = None
+    answers: AnswerFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,12 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
 
 
+_PLAIN = {"bm25": "BM25", "nearest": "the nearest question's answer", "linear": "linear baseline"}
+
+
 def plain_baseline(baseline: Mapping[str, Any]) -> tuple[str, str]:
     """Of the ``baseline`` of metrics.json the one that a model is held against: its name there, and in words."""
-    return ("bm25", "BM25") if "bm25" in baseline else ("linear", "linear baseline")
+    return next((name, told) for name, told in _PLAIN.items() if name in baseline)
 
 
 def plain(value: Any, digits: int = 6) -> str:

@@ -36,6 +36,8 @@ _NAMES = {
     "factual_mae": "mean absolute error of the outcome seen",
     "propensity_loss": "propensity log loss",
     "policy_gain": "gain of the advice over the best single arm",
+    "exact_match": "exact match",
+    "token_f1": "token F1",
     "mrr": "mean reciprocal rank",
     "recall_at_1": "recall at 1",
     "recall_at_10": "recall at 10",
@@ -43,6 +45,7 @@ _NAMES = {
     "map": "mean average precision",
     "dice": "Dice",
     "iou": "IoU",
+    "rouge_l": "ROUGE-L",
     "hausdorff95": "95 % Hausdorff distance (pixels)",
 }
 CRITERIA = {
@@ -76,8 +79,14 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
 
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
-    constants = {"regression": "training mean", "survival": "same risk", "treatment": "arms' means"}
-    constants["ranking"] = "same order of passages"
+    constants = {
+        "regression": "training mean",
+        "survival": "same risk",
+        "treatment": "arms' means",
+        "span": "constant answer",
+        "text": "commonest answer",
+        "ranking": "same order of passages",
+    }
     return constants.get(kind, "training majority")
 
 

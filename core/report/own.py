@@ -12,6 +12,8 @@ from medplug.core.specs import TargetKind, resolve
 _OWN: dict[TargetKind, str] = {
     "ranking": "medplug.core.report.rankings:RankingWords",
     "choice": "medplug.core.report.choices:OwnChoices",
+    "text": "medplug.core.report.texts:TextWords",
+    "span": "medplug.core.report.spans:Spans",
 }
 """Kind -> ``"module:attribute"`` of an `Own`."""
 

@@ -118,6 +118,8 @@ def _front_matter(evidence: Evidence) -> dict[str, Any]:
     front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
     if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
+    if evidence.target.kind == "text":
+        front["pipeline_tag"] = "text-generation"
     return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
 
 

@@ -24,6 +24,10 @@ SHORT_HASH = 12
 MOST_PARTS = 60
 LOWER = "\N{DOWNWARDS ARROW}"
 _MEANT = {
+    "exact_match": "is the share of rows whose answer is a right one, letter by letter but for capitals, punctuation, "
+    "white space and English articles; no answer matches where there is none",
+    "token_f1": "is the mean over rows of the F1 of the words (in Chinese and Japanese: characters) that the answer "
+    "shares with the nearest right one; no answer counts 1 where there is none, and 0 elsewhere",
     "c_index": "is the share of pairs of rows that the model puts in the right order, of those whose order is known "
     "(0.5 by chance)",
     "rm2": "is r²(1 \N{MINUS SIGN} √(r² \N{MINUS SIGN} r₀²)) with r₀² of a line through the origin (Roy and Roy, "
@@ -88,7 +92,18 @@ def by_group(evidence: Evidence) -> list[Table]:
     """One table for the sites and one for each column of ``report.by``."""
     shown = list(
         dict.fromkeys(
-            (evidence.metric, "balanced_accuracy", "auroc", "brier", "ece", "mae", "r2", "pearson", "policy_gain")
+            (
+                evidence.metric,
+                "balanced_accuracy",
+                "auroc",
+                "exact_match",
+                "brier",
+                "ece",
+                "mae",
+                "r2",
+                "pearson",
+                "policy_gain",
+            )
         )
     )
     return [

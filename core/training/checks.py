@@ -5,9 +5,11 @@ from __future__ import annotations
 from medplug.core.config import TrainConfig
 from medplug.core.errors import ConfigError
 from medplug.core.model import Model
+from medplug.core.specs import TargetKind
 from medplug.core.training.job import Adapters, Job
 
 _PLAIN = TrainConfig()
+_HEADS: dict[TargetKind, str] = {"mask": "masks have a decoder", "span": "spans have one that reads tokens"}
 
 
 def check_asked(adapters: Adapters, job: Job) -> None:
@@ -33,11 +35,11 @@ def check_asked(adapters: Adapters, job: Job) -> None:
             "augment.mixup and augment.cutmix blend labels, and times to an event, which may be censored, cannot be "
             "blended; leave them out"
         )
-    if target.kind != "mask":
+    if target.kind not in _HEADS:
         return
     for key in (f"adapter.{spec.name}.head" for spec, adapter in adapters if adapter.starts_from_probe):
-        if key in job.plan.origins:  # where nobody asked for it, training starts from a new decoder
-            raise ConfigError(f"{key}=probe starts from a linear head, and masks have a decoder; leave it out")
+        if key in job.plan.origins:  # where nobody asked for it, training starts from a new head
+            raise ConfigError(f"{key}=probe starts from a linear head, and {_HEADS[target.kind]}; leave it out")
 
 
 def _check_along(job: Job) -> None:

@@ -22,16 +22,16 @@ def encode_tokens(
     backbone: Backbone, rows: Mapping[str, Sequence[Any]], compute: Compute, report: Report
 ) -> dict[str, list[Encoding]]:
     """Pooled and token features of raw values by split; they are kept in memory and not on disk."""
-    backbone.eval()
     keys = {split: [content_key(value) for value in values] for split, values in rows.items()}
     distinct = {key: value for split in rows for key, value in zip(keys[split], rows[split], strict=True)}
-    encoded = dict(zip(distinct, _encoded(backbone, list(distinct.values()), compute, report), strict=True))
+    items = backbone.prepare(list(distinct.values()))
+    encoded = dict(zip(distinct, encode_items(backbone, items, compute, report), strict=True))
     return {split: [encoded[key] for key in each] for split, each in keys.items()}
 
 
-def _encoded(backbone: Backbone, values: Sequence[Any], compute: Compute, report: Report) -> list[Encoding]:
-    """Every process encodes every row: tokens are too many to hand around."""
-    items = backbone.prepare(values)
+def encode_items(backbone: Backbone, items: Sequence[Any], compute: Compute, report: Report) -> list[Encoding]:
+    """Pooled and token features of prepared items; every process encodes all: tokens are too many to hand around."""
+    backbone.eval()
     found: list[Any] = [None] * len(items)
     done = 0
     with torch.inference_mode(), compute.autocast():

@@ -44,6 +44,8 @@ def train_whole(
 ) -> Trained:
     """Train `model` in place to its best epoch."""
     learner = _learner(model, job, frozen)
+    if not any(parameter.requires_grad for parameter in learner.model.parameters()):  # it is asked as it is
+        return learner.trained({**frozen.notes, "training": "none: the model is used as it is"}, [])
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
     rows = learner.rows(adapters, weights, references)
     batches = _batches(rows, learner.model.backbone, job)

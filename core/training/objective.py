@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
@@ -15,6 +15,7 @@ from medplug.core.augmentation import Augmentation
 from medplug.core.backbone import Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model, Outputs
+from medplug.core.span_model import ABSENT
 from medplug.core.training.balance import Balance
 from medplug.core.training.rows import Part
 
@@ -89,10 +90,16 @@ class Objective(nn.Module):
         outputs = partial(checkpoint, self.model.outputs, use_reentrant=False) if again else self.model.outputs
         found = [outputs(inputs) for inputs in micro]
         features, logits, *others = (
-            torch.cat(each)[places]
+            _together(each)[places]
             for each in zip(*((one.features, one.logits, *one.others) for one in found), strict=True)
         )
         return Outputs(features, logits, tuple(others))
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    """The rows of all parts; logits of tokens, of which a part has fewer than another, are filled up."""
+    most = max(part.shape[-1] for part in parts)
+    return torch.cat([functional.pad(part, (0, most - part.shape[-1]), value=ABSENT) for part in parts])
 
 
 def shares(labels: Tensor, target: Target) -> Tensor:

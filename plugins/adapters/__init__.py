@@ -20,7 +20,9 @@ _NUMBER: tuple[TargetKind, ...] = ("regression",)
 _TIME: tuple[TargetKind, ...] = ("survival",)
 _ARMS: tuple[TargetKind, ...] = ("treatment",)
 _MASK: tuple[TargetKind, ...] = ("mask",)
+_TEXT: tuple[TargetKind, ...] = ("text",)
 _OPTIONS: tuple[TargetKind, ...] = ("choice",)
+_SPAN: tuple[TargetKind, ...] = ("span",)
 _TARGETS: dict[str, tuple[TargetKind, ...]] = {
     **dict.fromkeys(("cdan", "label_graph"), _ONE_LABEL),
     **dict.fromkeys(("jmmd", "entropy", "prototypes"), _CLASSES),
@@ -37,7 +39,10 @@ decoder of masks; relations compare the features of a row with its own of before
 
 _RANKING: tuple[TargetKind, ...] = ("ranking",)
 _OF_WEIGHTS = ("frozen", "finetune", "gradual", "l2sp", "lora", "ia3", "prefix", "bottleneck")
-"""Adapters that say which weights are trained, and look at no row: they serve encoders without a head."""
+"""Adapters that say which weights are trained, and look at no row: they serve encoders without a head.
+
+But for prefixes they serve generators, too, whose own cache a prefix would have to stand in.
+"""
 
 _FIT: tuple[Question, ...] = ("prepare", "fit")
 _PENALTY: tuple[Question, ...] = ("penalty",)
@@ -128,8 +133,9 @@ def _spec(family: Family, row: Row) -> AdapterSpec:
         answers=answers,
         needs=needs,
         targets=(
-            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS)),
+            *_TARGETS.get(name, (*_CLASSES, *_NUMBER, *_TIME, *_ARMS, *_MASK, *_OPTIONS, *_SPAN)),
             *(_RANKING if name in _OF_WEIGHTS else ()),
+            *(_TEXT if name in _OF_WEIGHTS and name != "prefix" else ()),
         ),
         recipe=recipe,
         factory=f"{_HERE}.{factory}",

@@ -63,6 +63,8 @@ _PRETRAINED: dict[Modality, tuple[Row, ...]] = {
     "text": (
         ("pretrained_text", "pretrained_text:PretrainedText", "pretrained_options:PretrainedTextOptions", None,
          "any text encoder or decoder that transformers reads: a named one, a folder, a hub name"),
+        ("pretrained_generator", "pretrained_generator:PretrainedGenerator", "generator_options:GeneratorOptions", None,
+         "any causal or sequence-to-sequence model that transformers reads, to write answers: a folder, a hub name"),
     ),
     "image": (
         ("pretrained_image", "pretrained_image:PretrainedImage", "image_options:PretrainedImageOptions",
@@ -105,6 +107,7 @@ def _spec(modality: Modality, row: Row, *, pretrained: bool = False) -> Backbone
         modality=modality,
         pretrained=pretrained,
         lone_file=name == "pretrained_molecule",
+        writes=name == "pretrained_generator",
         recipe=recipe,
         factory=f"{_HERE}.{factory}",
         config=f"{_HERE}.{options}",

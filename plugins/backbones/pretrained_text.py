@@ -14,8 +14,10 @@ from torch import Tensor
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.features import Features
+from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
+from medplug.plugins.backbones.context_windows import windows_of_ids
 from medplug.plugins.backbones.pair_layout import PairLayout
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.transformer_folder import describe, load_model, without_heads
@@ -104,6 +106,17 @@ class PretrainedText(Backbone):
                 most=self.options.windows,
             )
             for question, context in zip(questions, contexts, strict=True)
+        ]
+
+    def span_windows(self, questions: Sequence[str], contexts: Sequence[str], overlap: int) -> list[list[SpanWindow]]:
+        """Tokenise (in parallel) and cut each context into windows behind its question; none is left out."""
+        asked = self._distinct_ids(questions)
+        distinct = list(dict.fromkeys(contexts))
+        read = dict(zip(distinct, self._tokenizer.encode_batch(distinct, add_special_tokens=False), strict=True))
+        layout, window = self._layout, self._assets["window"]
+        return [
+            windows_of_ids(layout, asked[q], read[c].ids, read[c].offsets, window=window, overlap=overlap)
+            for q, c in zip(questions, contexts, strict=True)
         ]
 
     def _distinct_ids(self, texts: Sequence[str]) -> dict[str, list[int]]:

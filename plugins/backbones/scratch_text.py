@@ -15,7 +15,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.features import Features
+from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
+from medplug.plugins.backbones.context_windows import windows_of_units
 from medplug.plugins.backbones.lines import convolved, laid_out
 from medplug.plugins.backbones.scratch_options import (
     RecurrentTextOptions,
@@ -90,6 +92,15 @@ class ScratchText(Backbone):
     def _paired(self, question: Ids, context: Ids) -> Ids:
         kept = max(self.window // 2, self.window - len(context))
         return np.concatenate([question[:kept], context, question[kept:]])
+
+    def span_windows(self, questions: Sequence[str], contexts: Sequence[str], overlap: int) -> list[list[SpanWindow]]:
+        """Cut each context into windows behind its question; none is left out."""
+        asked = {text: self.vocabulary.encode(text) for text in dict.fromkeys(questions)}
+        read = {text: self.vocabulary.encode_with_offsets(text) for text in dict.fromkeys(contexts)}
+        return [
+            windows_of_units(asked[q], *read[c], window=self.window, overlap=overlap)
+            for q, c in zip(questions, contexts, strict=True)
+        ]
 
     def size(self, item: Ids) -> int:
         """Tokens read of this text."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +19,35 @@ _HEADS = ("pooler", "contact_head")  # of BERT and kin, and of ESM: they would b
 
 def load_model(folder: Path, options: PretrainedTextOptions) -> Any:
     """Load the weights of a folder; `BackboneError` if they cannot be read or lack parameters."""
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        if getattr(config, "is_encoder_decoder", False):
-            raise BackboneError(
-                f"backbone folder {folder}: {config.model_type} is an encoder with a decoder, which medplug does not "
-                "read; name an encoder (such as BERT) or a decoder (such as GPT2): medplug list backbones"
-            )
-        for name in _ATTENTION_DROPOUT:
-            if hasattr(config, name):
-                setattr(config, name, options.attention_dropout)
-        model, info = AutoModel.from_pretrained(
+    config = read_config(folder)
+    if getattr(config, "is_encoder_decoder", False):
+        raise BackboneError(
+            f"backbone folder {folder}: {config.model_type} is an encoder with a decoder, which medplug reads for "
+            "written answers alone; name an encoder (such as BERT) or a decoder (such as GPT2): medplug list backbones"
+        )
+    for name in _ATTENTION_DROPOUT:
+        if hasattr(config, name):
+            setattr(config, name, options.attention_dropout)
+    return read_weights(AutoModel, folder, config)
+
+
+def read_config(folder: Path) -> Any:
+    """The configuration of a folder; `BackboneError` if transformers cannot read it."""
+    from transformers import AutoConfig
+
+    with _readable(folder):
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def read_weights(auto: Any, folder: Path, config: Any) -> Any:
+    """The model that `auto` (``AutoModel`` and kin) makes of a folder, without the heads that nothing here uses.
+
+    `BackboneError` if the weights cannot be read or lack parameters.
+    """
+    with _readable(folder):
+        model, info = auto.from_pretrained(
             folder,
             config=config,
             use_safetensors=True,
@@ -39,9 +56,6 @@ def load_model(folder: Path, options: PretrainedTextOptions) -> Any:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise BackboneError(f"backbone folder {folder}: transformers cannot read it: {first}") from None
     model = without_heads(model)
     wanted = set(model.state_dict())
     missing = sorted(name for name in info["missing_keys"] if name in wanted)
@@ -51,6 +65,18 @@ def load_model(folder: Path, options: PretrainedTextOptions) -> Any:
             f"(such as {missing[0]}), which would start at random; is this the right folder for {config.model_type}?"
         )
     return model
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Say in a line what transformers found wrong with a folder."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise BackboneError(f"backbone folder {folder}: transformers cannot read it: {first}") from None
 
 
 def without_heads(model: Any) -> Any:
@@ -63,6 +89,26 @@ def without_heads(model: Any) -> Any:
 
 def describe(folder: Path, model: Any, options: PretrainedTextOptions, probe: str) -> dict[str, Any]:
     """Architecture, tokenizer and how both are used, as JSON data; `probe` is a text of one token."""
+    tokenizer, fast = read_tokenizer(folder)
+    prefix, suffix = specials(fast, probe)
+    window = min(options.window, positions_of(model, options.window))
+    padding = getattr(model.config, "pad_token_id", None)
+    if window < len(prefix) + len(suffix) + 2:
+        raise BackboneError(f"backbone.window={options.window} leaves no room for text beside the special tokens")
+    return {
+        "config": model.config.to_dict(),
+        "tokenizer": json.loads(fast.to_str()),
+        "prefix": prefix,
+        "suffix": suffix,
+        "pad": int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else padding or 0),
+        "window": window,
+        "pooling": _pooling(options.pooling, model),
+        "options": options.model_dump(mode="json"),
+    }
+
+
+def read_tokenizer(folder: Path) -> tuple[Any, Any]:
+    """The tokenizer of a folder as transformers has it, and without Python in its loop; `BackboneError` without any."""
     from transformers import AutoTokenizer
 
     try:
@@ -77,21 +123,7 @@ def describe(folder: Path, model: Any, options: PretrainedTextOptions, probe: st
             f"backbone folder {folder}: no usable tokenizer: its vocabulary is empty; "
             "copy tokenizer.json (or the vocabulary files) of the model into it"
         )
-    prefix, suffix = _specials(fast, probe)
-    window = min(options.window, _positions(model, options.window))
-    padding = getattr(model.config, "pad_token_id", None)
-    if window < len(prefix) + len(suffix) + 2:
-        raise BackboneError(f"backbone.window={options.window} leaves no room for text beside the special tokens")
-    return {
-        "config": model.config.to_dict(),
-        "tokenizer": json.loads(fast.to_str()),
-        "prefix": prefix,
-        "suffix": suffix,
-        "pad": int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else padding or 0),
-        "window": window,
-        "pooling": _pooling(options.pooling, model),
-        "options": options.model_dump(mode="json"),
-    }
+    return tokenizer, fast
 
 
 def _fast(tokenizer: Any) -> Any:
@@ -111,7 +143,7 @@ def _fast(tokenizer: Any) -> Any:
     return fast
 
 
-def _positions(model: Any, unbounded: int) -> int:
+def positions_of(model: Any, unbounded: int) -> int:
     """The most tokens that the model can read at once."""
     positions = int(getattr(model.config, "max_position_embeddings", unbounded))
     for name, module in model.named_modules():
@@ -120,7 +152,7 @@ def _positions(model: Any, unbounded: int) -> int:
     return positions
 
 
-def _specials(tokenizer: Any, probe: str) -> tuple[list[int], list[int]]:
+def specials(tokenizer: Any, probe: str) -> tuple[list[int], list[int]]:
     """The ids that the tokenizer puts before and after a text."""
     bare = tokenizer.encode(probe, add_special_tokens=False).ids
     full = tokenizer.encode(probe, add_special_tokens=True).ids

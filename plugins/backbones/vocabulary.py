@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ PAD = 0
 UNKNOWN = 1
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_LETTER = re.compile(r"\S")
 # kana and ideographs: scripts without blanks between words
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
@@ -89,11 +91,22 @@ class Vocabulary:
         Column 0 is the unit (`UNKNOWN` where it is not known), column 1 the pair
         it ends (`PAD`, which adds nothing, where that is not known).
         """
-        found = split_units(text, self.units)
-        ids = np.full((max(1, len(found)), self.ngrams), PAD, dtype=np.int32)
-        ids[:, 0] = [self._ids.get(unit, UNKNOWN) for unit in found] or UNKNOWN
+        return self._ids_of(split_units(text, self.units))
+
+    def encode_with_offsets(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The ids of a text, and the characters of it that each stands for: ``[tokens, ngrams]`` and ``[tokens, 2]``.
+
+        Offsets are the first character and the one after the last. A text without a
+        unit has no token here.
+        """
+        units, offsets = place_units(text, self.units)
+        return self._ids_of(units)[: len(units)], offsets
+
+    def _ids_of(self, units: Sequence[str]) -> NDArray[np.int32]:
+        ids = np.full((max(1, len(units)), self.ngrams), PAD, dtype=np.int32)
+        ids[:, 0] = [self._ids.get(unit, UNKNOWN) for unit in units] or UNKNOWN
         if self.ngrams > 1:
-            ids[1:, 1] = [self._ids.get(pair, PAD) for pair in _pairs(found)]
+            ids[1:, 1] = [self._ids.get(pair, PAD) for pair in _pairs(units)]
         return ids
 
 
@@ -118,6 +131,45 @@ def split_units(text: str, units: Units) -> list[str]:
     """The words and punctuation marks, or the characters that are not blank, of the lower-cased NFKC form of `text`."""
     plain = unicodedata.normalize("NFKC", text).lower()
     return _WORD.findall(plain) if units == "words" else list("".join(plain.split()))
+
+
+def place_units(text: str, units: Units) -> tuple[list[str], NDArray[np.int64]]:
+    """What `split_units` gives, and where in `text` each unit stands ``[units, 2]``, in characters of it.
+
+    A letter and the marks that combine with it are one place. So are letters that only
+    together have an NFKC form (of Korean, written letter by letter); the rare unit that
+    depends on more than its own letters may differ from that of `split_units`.
+    """
+    plain, starts, ends = _aligned(text)
+    matches = (_WORD if units == "words" else _LETTER).finditer(plain)
+    spans = [match.span() for match in matches]
+    offsets = [(starts[first], ends[last - 1]) for first, last in spans]
+    return [plain[first:last] for first, last in spans], np.array(offsets, dtype=np.int64).reshape(-1, 2)
+
+
+def _aligned(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """The lower-cased NFKC form, and of each of its characters where what it came from begins and ends in `text`."""
+    lowered = text.lower()
+    if len(lowered) == len(text) and unicodedata.is_normalized("NFKC", text):
+        return lowered, range(len(text)), range(1, len(text) + 1)
+    plain: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    edges = [place for place, letter in enumerate(text) if place == 0 or not _goes_on(letter)]
+    for start, end in pairwise([*edges, len(text)]):
+        form = unicodedata.normalize("NFKC", text[start:end]).lower()
+        plain.append(form)
+        starts += [start] * len(form)
+        ends += [end] * len(form)
+    whole, pieces = unicodedata.normalize("NFKC", text).lower(), "".join(plain)
+    return (whole if len(whole) == len(pieces) else pieces), starts, ends  # a sigma's form depends on what follows
+
+
+@cache
+def _goes_on(letter: str) -> bool:
+    """Whether a letter may be one with the letter before it: a mark, or a vowel or final of a Korean syllable."""
+    first = unicodedata.normalize("NFKD", letter)[0]
+    return unicodedata.category(first).startswith("M") or "\u1160" <= first <= "\u11ff"
 
 
 def _pairs(units: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ def medplug_tasks() -> list[TaskSpec]:
             modalities=("text",),
             targets=("binary", "multiclass", "choice", "span", "ranking", "text"),
             recipe="medical_qa",
+            writing=("task.form", ("generative",)),
             recipe_by=(
                 "task.form",
                 {

@@ -112,8 +112,8 @@ class MedicalQaData(DataConfig):
     )
     negatives: NonNegativeInt = Field(
         0,
-        description="entailment without data.label, of rows that are all right: so many wrong texts that BM25 finds "
-        "are set beside each question",
+        description="entailment of a table without data.label, whose rows are all right: so many wrong texts, which "
+        "BM25 finds among the others, are set beside each question",
     )
     group: Column | None = Field(
         None, description="the column that says what rows belong together (an exam, a document, a disease)"

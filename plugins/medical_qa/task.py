@@ -18,7 +18,6 @@ from medplug.plugins.medical_qa.forms.generative import Generative
 from medplug.plugins.medical_qa.forms.multiple_choice import MultipleChoice
 from medplug.plugins.medical_qa.forms.retrieval import Retrieval
 from medplug.plugins.medical_qa.forms.yes_no_maybe import YesNoMaybe
-from medplug.plugins.medical_qa.reading import tabulated
 from medplug.plugins.medical_qa.together import joined
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class MedicalQa(Task):
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """PubMedQA, HEAD-QA and SQuAD as tables with the columns that ``data.*`` names; any other as it is."""
-        return tabulated(source, key, self.data)
+        return self.form.tabulate(source, key)
 
     def examples(
         self, table: pl.DataFrame, problems: Problems, *, labelled: bool, folder: Path | None = None
@@ -124,6 +123,10 @@ class MedicalQa(Task):
         """Rows that share a context (or what else the form says), or a group, stay together."""
         shared = [self.form.shared(value) for value in examples.inputs["text"]]
         return {self.form.shares: joined(shared, examples.groups)}
+
+    def question_row(self, question: str, context: str | None, options: tuple[str, ...]) -> dict[str, Any]:
+        """One question as a row to predict on; `UsageError` where the form needs a context or options, or has none."""
+        return self.form.question_row(question, context, options)
 
     def sample(self) -> pl.DataFrame:
         """Generated questions, under the names of ``data.*``."""

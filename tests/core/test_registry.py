@@ -144,19 +144,26 @@ def of_slots(task: TaskSpec) -> dict[str, str]:
     return {f"data.{slot}": "column" for slot in task.slots if slot in fields}
 
 
+def recipes_of(task: TaskSpec) -> set[str | None]:
+    """The recipes that a task names, for all of its forms."""
+    return {task.recipe, *(task.recipe_by[1].values() if task.recipe_by else ())}
+
+
 @pytest.mark.parametrize("name", list(registry.load().recipes))
 def test_every_recipe_resolves_to_a_plan(plugins: Plugins, name: str) -> None:
     recipe = plugins.registry.recipes[name]
     assert recipe.summary
     choice = dict([("adapter", s.name) for s in plugins.all("adapter") if s.recipe == name][:1])
-    tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and (not s.recipe or s.recipe == name or choice)]
+    every = [s for s in plugins.all("task") if isinstance(s, TaskSpec)]
+    tasks = [s for s in every if not s.recipe or name in recipes_of(s) or choice]
     modality = "text"
     for spec in plugins.all("backbone"):
         if isinstance(spec, BackboneSpec) and spec.recipe == name:
             choice["backbone"] = "owner/weights" if spec.pretrained else spec.name
             tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and spec.modality in s.modalities]
             modality = spec.modality
-    joined = {key.split(".")[1] for key in recipe.keys if key.startswith("backbone.")}
+    slots = {slot for task in every for slot in task.slots}
+    joined = {key.split(".")[1] for key in recipe.keys if key.startswith("backbone.")} & slots
     joins = bool(joined)
     if joins:
         tasks = [s for s in plugins.all("task") if isinstance(s, TaskSpec) and joined <= set(s.slots)]

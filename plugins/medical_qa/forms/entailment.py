@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
+    from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
+
+_NEVER_LABELLED = ("INPUT", "data.unlabelled")
 
 
 class Entailment(Form):
@@ -26,10 +30,29 @@ class Entailment(Form):
 
     shares: ClassVar[str] = "question"
 
+    def __init__(self, options: MedicalQaOptions, data: MedicalQaData) -> None:
+        super().__init__(options, data)
+        self._made: dict[str, Tabular] = {}
+
     def columns(self, *, labelled: bool) -> Columns:
         """Both texts, and the class."""
         needed = {"data.question": self.data.question, "data.other": self.data.other}
         return needed | ({"data.label": self.data.label} if labelled else {})
+
+    @property
+    def second(self) -> str | None:
+        """The column of the second text."""
+        return self.data.other
+
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """With ``data.negatives`` right pairs and wrong ones that are made of them, once a table."""
+        if not self.data.negatives or key in _NEVER_LABELLED:
+            return super().tabulate(source, key)
+        from medplug.plugins.medical_qa.mining import with_negatives
+
+        if key not in self._made:
+            self._made[key] = with_negatives(super().tabulate(source, key), key, self.data)
+        return self._made[key]
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         """Pairs of both texts."""

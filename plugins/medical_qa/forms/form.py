@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from medplug.core.data.targets import Target
+from medplug.core.errors import UsageError
 from medplug.core.evaluation.reported import reported
 from medplug.core.plain.features import PlainFeatures
+from medplug.core.plain.pair import PlainPair
 from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
-from medplug.plugins.medical_qa.plain import PlainTexts
+from medplug.plugins.medical_qa.reading import tabulated
 
 if TYPE_CHECKING:
     import polars as pl
 
     from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
+    from medplug.core.data.tables import Tabular
 
 Columns = dict[str, str]
 """Configuration key -> column."""
@@ -27,6 +30,9 @@ class Form(ABC):
 
     shares: ClassVar[str] = "context"
     """What is kept in one split, in words."""
+
+    needs_second: ClassVar[bool] = True
+    """Whether a question is always asked of a text."""
 
     def __init__(self, options: MedicalQaOptions, data: MedicalQaData) -> None:
         self.options = options
@@ -39,6 +45,10 @@ class Form(ABC):
     def spared(self) -> list[tuple[str, ...]]:
         """Groups of keys of which a table to predict on may lack some, as `Task.columns_of_slots` gives them."""
         return []
+
+    def tabulate(self, source: Any, key: str) -> Tabular:
+        """What `source` is as a table with the columns that ``data.*`` names."""
+        return tabulated(source, key, self.data)
 
     @abstractmethod
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
@@ -66,7 +76,7 @@ class Form(ABC):
 
     def plain_features(self) -> PlainFeatures:
         """What the linear baseline reads."""
-        return PlainTexts()
+        return PlainPair()
 
     @abstractmethod
     def shared(self, value: Any) -> tuple[bytes, ...]:
@@ -75,6 +85,23 @@ class Form(ABC):
     @abstractmethod
     def sample(self) -> pl.DataFrame:
         """Generated rows, under the names of ``data.*``."""
+
+    @property
+    def second(self) -> str | None:
+        """The column of the text that stands beside the question; None where there is none."""
+        return self.context
+
+    def question_row(self, question: str, context: str | None, options: tuple[str, ...]) -> dict[str, Any]:
+        """One question as a row to predict on; `UsageError` where its text is missing or is not read."""
+        if options:
+            raise UsageError(f"--option is for task.form=multiple_choice, and this run is of {self.options.form}")
+        if self.second is None and context is not None:
+            raise UsageError(
+                f"this run ({self.options.form}) reads questions without a text of their own; leave --context out"
+            )
+        if self.needs_second and context is None:
+            raise UsageError(f"this run ({self.options.form}) reads a text beside the question; add --context FILE")
+        return {self.data.question: question, **({} if self.second is None else {self.second: context})}
 
     @property
     def context(self) -> str:

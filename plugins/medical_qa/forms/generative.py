@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 
     from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
+    from medplug.core.generation.passages import Finder
 
 
 class Generative(Form):
     """What to answer, in words."""
 
     shares: ClassVar[str] = "question or context"
+    needs_second: ClassVar[bool] = False
 
     def columns(self, *, labelled: bool) -> Columns:
         """The question, the context where one is named, and the answer."""
         data = self.data
         needed = {"data.question": data.question, **({"data.context": data.context} if data.context else {})}
         return needed | ({"data.answer": data.answer} if labelled else {})
+
+    @property
+    def second(self) -> str | None:
+        """The column of the context, where one is named."""
+        return self.data.context
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         """Pairs of the question and its context, which is empty where there is none."""
@@ -51,12 +58,20 @@ class Generative(Form):
 
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
         """Prompts of a question with its context or, where it has none, with passages of ``data.corpus``."""
-        from medplug.core.generation.passages import CorpusFinder
         from medplug.core.generation.reader import PromptReader
 
-        options, found = self.options, corpus_table(self.data) if self.options.passages else None
-        finder = None if found is None else CorpusFinder(found)
-        return PromptReader(backbone, count=options.passages, answer_tokens=options.answer_tokens, finder=finder)
+        count, tokens = self.options.passages, self.options.answer_tokens
+        return PromptReader(backbone, count=count, answer_tokens=tokens, finder=self._finder() if count else None)
+
+    def _finder(self) -> Finder | None:
+        """What finds passages: BM25 in the corpus, or another run in its index; None without either."""
+        from medplug.core.generation.passages import CorpusFinder
+        from medplug.core.generation.run_finder import RunFinder
+
+        if self.options.retriever != "bm25":
+            return RunFinder.of(self.options.retriever)
+        found = corpus_table(self.data)
+        return None if found is None else CorpusFinder(found)
 
     def shared(self, value: Any) -> tuple[bytes, ...]:
         """The question and, where there is one, the context."""

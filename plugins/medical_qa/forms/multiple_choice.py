@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from medplug.core.answers.options import LETTERS, read_answers, read_options
+from medplug.core.answers.options import FEWEST, LETTERS, MOST, read_answers, read_options
 from medplug.core.answers.questions import Choice
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
+from medplug.core.errors import UsageError
+from medplug.core.plain.choice import PlainChoice
 from medplug.plugins.medical_qa.forms.form import Columns, Form
 from medplug.plugins.medical_qa.reading import asked, beside
 from medplug.plugins.medical_qa.samples.exams import exams
@@ -24,6 +26,7 @@ class MultipleChoice(Form):
     """Which option is right; how many there are may differ by row."""
 
     shares: ClassVar[str] = "question with its options, or context"
+    needs_second: ClassVar[bool] = False
 
     def columns(self, *, labelled: bool) -> Columns:
         """The question, each column of options, the context where one is named, and the answer."""
@@ -32,6 +35,11 @@ class MultipleChoice(Form):
         needed = {"data.question": data.question, **options}
         needed |= {"data.context": data.context} if data.context else {}
         return needed | ({"data.answer": data.answer} if labelled else {})
+
+    @property
+    def second(self) -> str | None:
+        """The column of the context, where one is named."""
+        return self.data.context
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         """Questions with their options and, where it is named, their context."""
@@ -53,6 +61,14 @@ class MultipleChoice(Form):
         """One of eight letters, of which a row has as many as options."""
         return Target("choice", tuple(LETTERS))
 
+    def metrics(self, target: Target) -> tuple[str, ...]:
+        """How many are right first; then how far the probabilities can be trusted."""
+        return "accuracy", "log_loss", "brier", "ece"
+
+    def plain_features(self) -> PlainChoice:
+        """Of every option its letter, its length and the words it shares with the question."""
+        return PlainChoice()
+
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
         """Each option beside the question, apart unless asked otherwise: then the question is read once for all."""
         from medplug.core.readers.choice import ChoiceReader
@@ -65,6 +81,18 @@ class MultipleChoice(Form):
         if value.context is not None:
             return (content_key(value.context),)
         return (Choice(value.question, tuple(sorted(value.options))).digest,)
+
+    def question_row(self, question: str, context: str | None, options: tuple[str, ...]) -> dict[str, Any]:
+        """The question with its options, in as many columns as the run reads."""
+        row, names = super().question_row(question, context, ()), self.data.options
+        most = MOST if isinstance(names, str) else len(names)
+        if not FEWEST <= len(options) <= most:
+            raise UsageError(
+                f"this run reads {FEWEST} to {most} options; give each by --option TEXT (got {len(options)})"
+            )
+        if isinstance(names, str):
+            return {**row, names: list(options)}
+        return {**row, **dict.fromkeys(names), **dict(zip(names, options, strict=False))}
 
     def sample(self) -> pl.DataFrame:
         """Questions of an exam."""

@@ -29,6 +29,7 @@ class Retrieval(Form):
     """
 
     shares: ClassVar[str] = "question or passage"
+    needs_second: ClassVar[bool] = False
 
     def columns(self, *, labelled: bool) -> Columns:
         """Question and passage, and the passage's name where its column is given."""
@@ -39,6 +40,11 @@ class Retrieval(Form):
     def spared(self) -> list[tuple[str, ...]]:
         """A table to predict on may lack passages."""
         return [("data.question", "data.passage"), ("data.passage",)]
+
+    @property
+    def second(self) -> str | None:
+        """None: passages are found."""
+        return None
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
         """Pairs of the question and the passage that answers it, which is empty in a table without passages."""

@@ -1,0 +1,96 @@
+"""What the report tells of answers in contexts: how many rows have one, and how well each kind of row does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medplug.core.report.evidence import AnswerFacts, Evidence
+from medplug.core.report.formats import UNDEFINED, count, estimate, number, share
+from medplug.core.report.names import metric_name
+from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
+from medplug.core.report.tables import Table
+
+
+class Spans:
+    """The words, tables and figures of spans; no text of a row is among them."""
+
+    def predicted(self, evidence: Evidence) -> str:
+        """What is predicted."""
+        return "where in a context the answer to a question begins and ends, or that the context has none"
+
+    def baselines(self, evidence: Evidence) -> str:
+        """What the plain baselines are."""
+        return (
+            "The linear baseline gives the sentence of the context with the highest TF-IDF cosine to the question, or "
+            "none below a cosine that validation rows set; the constant answer is none where most training rows have "
+            "none, else the context's first sentence."
+        )
+
+    def labels(self, evidence: Evidence) -> Table:
+        """How many rows of each split have no answer, and how long answers and contexts are."""
+        found = {name: (split.rows, split.answers) for name, split in evidence.splits.items() if split.answers}
+        rows = [[name, *_lengths(rows, answers)] for name, (rows, answers) in found.items()]
+        header = ["split", "rows without an answer", "characters of an answer (median)", "of a context (median)"]
+        return Table("Answers and their contexts", header, rows)
+
+    def tables(self, evidence: Evidence) -> list[Table]:
+        """The scores of rows with and without an answer, and how many are given one."""
+        return [_by_answer(evidence), _given(evidence)]
+
+    def pictures(self, evidence: Evidence) -> list[Picture]:
+        """How the rows are spread over the metric: a mean of .7 may be all fair, or three right of ten wrong."""
+        return [_rows(evidence)]
+
+
+def _lengths(rows: int, facts: AnswerFacts) -> list[str]:
+    without = rows - facts.answered
+    medians = (UNDEFINED if each is None else f"{each:,.0f}" for each in (facts.of_answers, facts.of_contexts))
+    return [f"{without:,} ({share(without, rows)})", *medians]
+
+
+def _by_answer(evidence: Evidence) -> Table:
+    parts = evidence.scores["spans"]["by_answer"]
+    names = list(evidence.scores["metrics"])
+    rows = [
+        [name, f"{part['n']:,}", *(estimate(part["metrics"][metric], metric) for metric in names)]
+        for name, part in parts.items()
+    ]
+    header = ["rows", "test rows", *(metric_name(name) for name in names)]
+    return Table("Scores of rows with and without an answer", header, rows)
+
+
+def _given(evidence: Evidence) -> Table:
+    found = evidence.scores["spans"]
+    rows = [
+        [name, f"{given:,}", f"{found['none_given'][name]:,}"]
+        for name, given in found["given"].items()
+        if given + found["none_given"][name]
+    ]
+    if found["threshold"] is None:
+        note = "An answer is always given: every validation row has one, so that nothing tells when to give none."
+    else:
+        note = (
+            "An answer is given where its log odds against none are above "
+            f"{number(found['threshold'])}, which is best for the token F1 of the validation rows."
+        )
+    return Table("Answers given", ["test rows", "given an answer", "given none"], rows, notes=[note])
+
+
+def _rows(evidence: Evidence) -> Picture:
+    metric = metric_name(evidence.metric)
+    name, title = "rows", f"{metric[:1].upper()}{metric[1:]} of each test row"
+    figure, axes = new_axes(3.9, 3.2)
+    for values, style, label in (
+        (evidence.probabilities, {"color": MODEL}, "model"),
+        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "linear baseline"),
+    ):
+        ordered = np.sort(values[:, 0])
+        shares = np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.plot(np.r_[0, ordered, 1], np.r_[0, shares, 1], drawstyle="steps-post", label=label, **style)
+    axes.set(xlabel=metric, ylabel="share of rows with no more", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid()
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left")
+    wrong = int((evidence.probabilities[:, 0] == 0).sum())
+    caption = f"With a {metric} of 0: {count(wrong, 'row')} of {count(len(evidence.probabilities), 'test row')}."
+    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))

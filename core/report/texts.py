@@ -1,0 +1,75 @@
+"""What the report tells of written answers: what they were written from, and what their scores do not say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.formats import UNDEFINED, count, estimate, number, share
+from medplug.core.report.names import metric_name
+from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
+from medplug.core.report.tables import Table
+
+
+class TextWords:
+    """The words, tables and figures of written answers; no text of a row is among them."""
+
+    def predicted(self, evidence: Evidence) -> str:
+        """What is predicted."""
+        return "the answer to a question, in words of its own"
+
+    def baselines(self, evidence: Evidence) -> str:
+        """What the answers beside the model's are."""
+        return (
+            "The nearest question's answer is that of the training question that BM25 finds first; the commonest "
+            "answer is the one that most training rows have. Neither needs a model. Exact match is the share of the "
+            "answers that are the right one but for case, punctuation and articles, token F1 the mean overlap of "
+            "their words, ROUGE-L that of words in the same order."
+        )
+
+    def labels(self, evidence: Evidence) -> Table:
+        """Nothing: answers have no classes."""
+        return Table("Answers", ["split"], [])
+
+    def tables(self, evidence: Evidence) -> list[Table]:
+        """What the test answers were written from, and how well the model knows its own wording."""
+        found, rows = evidence.scores["written"], evidence.scores["n"]
+        told = found["score_auroc"]
+        cells = [
+            ["answers written from at least one passage (or the row's own context)", _of(found["with_passages"], rows)],
+            ["passages an answer, on average", number(found["passages"])],
+            ["right answers that stand word for word in what was given", _of(found["held"], rows)],
+            ["answers without a word", _of(found["empty"], rows)],
+            ["negative log-likelihood of the right answer, a token", estimate(found["log_loss"], "log_loss")],
+            ["AUROC of the answer's score for a token F1 of at least .5", UNDEFINED if told is None else number(told)],
+        ]
+        notes = ["An answer's score is the mean log-probability of its tokens: how sure of its wording it is."]
+        return [Table("How the test answers were written", ["what", "value"], cells, notes=notes)]
+
+    def pictures(self, evidence: Evidence) -> list[Picture]:
+        """How the rows are spread over token F1: a mean may be of rows half right, or of few that are wholly so."""
+        return [_rows(evidence)]
+
+
+def _of(rows: int, all_rows: int) -> str:
+    return f"{rows:,} ({share(rows, all_rows)})"
+
+
+def _rows(evidence: Evidence) -> Picture:
+    metric = metric_name("token_f1")
+    name, title = "rows", "Token F1 of each test row"
+    figure, axes = new_axes(3.9, 3.2)
+    for values, style, label in (
+        (evidence.probabilities, {"color": MODEL}, "model"),
+        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "nearest question's answer"),
+    ):
+        ordered = np.sort(values[:, 0])
+        shares = np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.plot(np.r_[0, ordered, 1], np.r_[0, shares, 1], drawstyle="steps-post", label=label, **style)
+    axes.set(xlabel=metric, ylabel="share of rows with no more", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid()
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left")
+    wrong = int((evidence.probabilities[:, 0] == 0).sum())
+    caption = f"With a token F1 of 0: {count(wrong, 'row')} of {count(len(evidence.probabilities), 'test row')}."
+    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
