@@ -59,7 +59,7 @@ def train_whole(
             lambda: learner.score(chosen_by),
             metric=chosen_by,
             greater_is_better=GREATER_IS_BETTER[chosen_by],
-            config=_config(job),
+            config=config_of(job),
             seed=job.plan.run.seed,
             compute=job.compute,
             checkpoints=job.checkpoints,
@@ -79,7 +79,7 @@ def train_whole(
     return learner.trained(notes, history)
 
 
-def _config(job: Job) -> TrainConfig:
+def config_of(job: Job) -> TrainConfig:
     """How to train; passes that somebody asked for are not made more by the fewest updates of a recipe."""
     asked = [key for key in ("train.epochs", "train.least_updates") if job.plan.asked(key)]
     return job.plan.train.model_copy(update={"least_updates": 1}) if asked == ["train.epochs"] else job.plan.train

@@ -25,6 +25,7 @@ from medplug.core.retrieval.model import RankingModel
 from medplug.core.retrieval.nearest import Nearest
 from medplug.core.retrieval.pseudo import pseudo_pairs
 from medplug.core.retrieval.retrieved import Retrieved
+from medplug.core.training.gradient import config_of
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.objective import Objective
 from medplug.core.training.quiet import quiet
@@ -49,7 +50,7 @@ def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
         return learner.trained({"validation": before, "training": "none: the encoder is used as it is"}, vectors)
     adapted = _adapt(learner, adapters)
     pairs = TextPairs.of(pairs_of(job.values("train")), learner.options.negatives)
-    history = learner.epochs(pairs, adapters, job.plan.train, "training")
+    history = learner.epochs(pairs, adapters, config_of(job), "training")
     best = max(history, key=partial(preferred, metric=learner.metric, greater_is_better=True))
     notes = {
         **adapted,
@@ -183,7 +184,7 @@ def _adapt(learner: RankingLearner, adapters: Adapters) -> dict[str, Any]:
     made = pseudo_pairs(pairs_of(job.values("unlabelled")))
     pairs = TextPairs.of(made.pairs)
     # one pass: there are more of them, as a rule, than of rows with a question
-    history = learner.epochs(pairs, adapters, job.plan.train.model_copy(update={"epochs": 1}), "adapting", "adapting")
+    history = learner.epochs(pairs, adapters, config_of(job).model_copy(update={"epochs": 1}), "adapting", "adapting")
     return {**made.told(), "validation after adapting": {name: history[-1][name] for name in (learner.metric,)}}
 
 
