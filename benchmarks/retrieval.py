@@ -1,9 +1,9 @@
 """A corpus indexed by a run's encoder and asked questions: passages a second, time to an answer, and memory.
 
-    python benchmarks/retrieval.py [--passages 100000] [--queries 100] [--backbone minilm] [--k 10]
+    python benchmarks/retrieval.py [--passages 100000] [--queries 100] [--backbone minilm] [--words 64] [--k 10]
 
-The corpus are the answers of MedQuAD, repeated with a tenth of their words exchanged until there are enough, written as
-a file and indexed as `medplug index` does; then its questions are asked one after another of the loaded run, as
+The corpus are the first words of MedQuAD's answers, repeated with a tenth of their words exchanged until there are enough,
+written as a file and indexed as `medplug index` does; then its questions are asked one after another of the loaded run, as
 `medplug ask` does. The run leaves its backbone as it is, and is made first, of a few pairs. Each part is a process, so
 that its peak memory is its own. MEDPLUG_SHARED names the folder of the data.
 """
@@ -37,7 +37,8 @@ def make(given: argparse.Namespace) -> Found:
     took = time.perf_counter() - start
     with (given.folder / "corpus.jsonl").open("w", encoding="utf-8") as file:
         for number, text in enumerate(answers(given.passages)):
-            file.write(json.dumps({"passage_id": str(number), "passage": text}) + "\n")
+            passage = " ".join(text.split()[: given.words])
+            file.write(json.dumps({"passage_id": str(number), "passage": passage}) + "\n")
     return {"s": took}
 
 
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--backbone", default="minilm")
+    parser.add_argument("--words", type=int, default=64, help="of each passage, its first words")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
