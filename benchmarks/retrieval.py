@@ -2,10 +2,10 @@
 
     python benchmarks/retrieval.py [--passages 100000] [--queries 100] [--backbone minilm] [--words 64] [--k 10]
 
-The corpus are the first words of MedQuAD's answers, repeated with a tenth of their words exchanged until there are enough,
-written as a file and indexed as `medplug index` does; then its questions are asked one after another of the loaded run, as
-`medplug ask` does. The run leaves its backbone as it is, and is made first, of a few pairs. Each part is a process, so
-that its peak memory is its own. MEDPLUG_SHARED names the folder of the data.
+The corpus are the first words of MedQuAD's answers, repeated with a tenth of their words exchanged until there are
+enough, written as a file and indexed as `medplug index` does; then its questions are asked one after another of the
+loaded run, as `medplug ask` does. The run leaves its backbone as it is, and is made first, of a few pairs. Each part is
+a process, so that its peak memory is its own. MEDPLUG_SHARED names the folder of the data.
 """
 
 from __future__ import annotations
