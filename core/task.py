@@ -159,6 +159,10 @@ class Task(ABC):
         found = [tuple(key for key, head in keys if head == f"data.{slot}") for slot in self.slots]
         return found if len(found) > 1 else []
 
+    def columns_of_unlabelled(self) -> list[tuple[str, ...]]:
+        """Groups of keys of `columns` of which ``data.unlabelled`` must have one, and may lack the others."""
+        return []
+
     def tabulate(self, source: Any, key: str) -> Tabular:
         """What a user gave for `key` (``data.train``), as a table; a task may take more than tables (a folder, say)."""
         table: Tabular = source
@@ -224,7 +228,10 @@ class Task(ABC):
         return None
 
     def further_passages(self) -> Corpus | None:
-        """Where passages are ranked: those beside the ones of its rows; None where there are none."""
+        """Passages that questions are answered from, beside those of the rows; None where there are none.
+
+        They are part of what a run is told to learn from, so that it is asked for them more than once.
+        """
         return None
 
     def domains(self, examples: Examples, seed: int) -> list[str]:

@@ -140,3 +140,10 @@ def test_passages_beside_the_rows_and_unlabelled_pairs_are_used(begin: Begin, tm
     done = begin(tmp_path / "run", data={"corpus": further, "unlabelled": untold})
     assert done.metrics["passages"] == table()["passage"].n_unique() + 2
     assert "3 titles with their passages" in (done.folder / "report.html").read_text()
+
+
+def test_unlabelled_passages_need_no_titles(begin: Begin, tmp_path: Path) -> None:
+    untold = pl.DataFrame({"passage": ["Mild fever. It is acute.", "A cough. It is chronic.", "No rash"]})
+    done = begin(tmp_path / "run", data={"unlabelled": untold})
+    page = (done.folder / "report.html").read_text()
+    assert "2 first sentences with the rest of their passages; 1 rows had too little text" in page

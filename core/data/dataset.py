@@ -95,18 +95,18 @@ def load_dataset(
     facts.leaks, twins = leakage.compare(splits, task.slots, task.alike(splits))
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
-    corpus = _corpus(task, splits, facts) if target.kind == "ranking" else None
+    further = task.further_passages()
+    if further is not None:
+        told = {"name": "further passages", "rows": len(further), "rejected": 0, "sha256": further.sha256}
+        facts.tables["corpus"] = told
+    corpus = _corpus(splits, further) if target.kind == "ranking" else None
     return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins, corpus)
 
 
-def _corpus(task: Task, splits: Mapping[str, Examples], facts: Facts) -> Corpus:
-    """The passages of all labelled rows, whatever their split, and then the task's further ones."""
+def _corpus(splits: Mapping[str, Examples], further: Corpus | None) -> Corpus:
+    """The passages of all labelled rows, whatever their split, and then further ones."""
     given = [passages_of(examples.values, examples.labels) for examples in splits.values() if examples.labels]
-    if (further := task.further_passages()) is None:
-        return Corpus.of(chain(*given))
-    told = {"name": "further passages", "rows": len(further), "rejected": 0, "sha256": further.sha256}
-    facts.tables["corpus"] = told
-    return Corpus.of(chain(*given, zip(further.ids, further.texts, strict=True)))
+    return Corpus.of(chain(*given, () if further is None else zip(further.ids, further.texts, strict=True)))
 
 
 def _read_splits(

@@ -45,18 +45,21 @@ class Facts:
 
 
 def fingerprints(task: Task, data: DataConfig, by: tuple[str, ...]) -> dict[str, str]:
-    """Each given table's SHA-256, by its split; `DataError` where a table cannot be read."""
+    """Each given table's SHA-256, by its split, and that of further passages; `DataError` where one cannot be read."""
     given = {name: getattr(data, name) for name in TABLES}
-    return {
+    found = {
         name: fingerprint(
             task.tabulate(table, f"data.{name}"),
             key=f"data.{name}",
             columns=columns_of(task, data, name, by),
             optional=optional_columns(data, name),
+            any_of=spared_columns(task, name),
         )
         for name, table in given.items()
         if table is not None
     }
+    passages = task.further_passages()
+    return found if passages is None else {**found, "corpus": passages.sha256}
 
 
 def learned_only(data: DataConfig, split: str) -> bool:
@@ -67,6 +70,11 @@ def learned_only(data: DataConfig, split: str) -> bool:
 def optional_columns(data: DataConfig, split: str) -> list[str]:
     """The columns to read of a table where it has them."""
     return [name for name in (data.group, data.site) if name] if learned_only(data, split) else []
+
+
+def spared_columns(task: Task, split: str) -> list[tuple[str, ...]]:
+    """The groups of keys of which a table may lack some, as `read_table` takes them."""
+    return task.columns_of_unlabelled() if split == "unlabelled" else []
 
 
 def columns_of(task: Task, data: DataConfig, split: str, by: tuple[str, ...]) -> dict[str, str]:
@@ -88,7 +96,8 @@ def read(
     source = getattr(data, split)
     optional = optional_columns(data, split)
     columns = columns_of(task, data, split, by)
-    table, folder = open_table(task, source, key=f"data.{split}", columns=columns, optional=optional)
+    spared = spared_columns(task, split)
+    table, folder = open_table(task, source, key=f"data.{split}", columns=columns, optional=optional, any_of=spared)
     examples, problems = read_examples(
         task,
         data,

@@ -59,14 +59,19 @@ def table_name(source: Tabular) -> str:
 
 
 def fingerprint(
-    source: Tabular, *, key: str, columns: Mapping[str, str] | None = None, optional: Iterable[str] = ()
+    source: Tabular,
+    *,
+    key: str,
+    columns: Mapping[str, str] | None = None,
+    optional: Iterable[str] = (),
+    any_of: Iterable[tuple[str, ...]] = (),
 ) -> str:
     """SHA-256, in hex, of a file's bytes (streamed) or of a frame's names, types and cells, in order.
 
-    `key`, `columns` and `optional` are as in `read_table`; of a frame only these columns count.
+    The others are as in `read_table`; of a frame only the columns that it would read count.
     Raises `DataError` where there is no such file or it may not be read.
     """
-    wanted = Wanted(key, table_name(source), columns, tuple(optional))
+    wanted = Wanted(key, table_name(source), columns, tuple(optional), tuple(any_of))
     if not isinstance(source, str | Path):
         return _digest(_in_memory(source, wanted))
     with existing(source, wanted).open("rb") as file:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from medplug.core.errors import DataError, RunError
+from medplug.core.errors import RunError
 from medplug.core.retrieval.bm25 import BM25
 from medplug.core.retrieval.index import ID, PASSAGE, PASSAGES
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from medplug.core.retrieval.corpus import Corpus
 
 FOLDER = "passages"
 """Where a run keeps its corpus."""
@@ -45,26 +47,22 @@ class Finder(Protocol):
 
 
 class CorpusFinder:
-    """Passages of a corpus by BM25. The corpus has the columns ``id`` and ``passage``.
+    """Passages by BM25, of a table with the columns ``id`` and ``passage``."""
 
-    `DataError` for missing columns, ids that repeat, or no passages.
-    """
+    def __init__(self, passages: pl.DataFrame, bm25: BM25) -> None:
+        self._passages, self._bm25 = passages, bm25
+        self.told = f"BM25 among {len(passages):,} passages"
 
-    def __init__(self, corpus: pl.DataFrame, bm25: BM25 | None = None) -> None:
-        lacking = [name for name in (ID, PASSAGE) if name not in corpus.columns]
-        if lacking:
-            raise DataError(f"the corpus has no column {' and '.join(lacking)} (it has: {', '.join(corpus.columns)})")
-        if again := int(corpus[ID].is_duplicated().sum()):
-            raise DataError(f"{again} of {len(corpus)} passages share their id with another; give each its own")
-        self.corpus = corpus.select(ID, PASSAGE)
-        self._bm25 = bm25 or BM25.fit(self.corpus[PASSAGE])
-        self.told = f"BM25 among {len(corpus):,} passages"
+    @classmethod
+    def of(cls, corpus: Corpus) -> CorpusFinder:
+        """That of a corpus; `DataError` where it has no passages."""
+        return cls(corpus.table(), BM25.fit(corpus.texts))
 
     def find(self, questions: Sequence[str], count: int) -> list[list[Found]]:
         """The best passages of each question; equal questions are looked up once."""
         distinct = list(dict.fromkeys(questions))
         ranked = self._bm25.top(distinct, count)
-        ids, texts = self.corpus[ID], self.corpus[PASSAGE]
+        ids, texts = self._passages[ID], self._passages[PASSAGE]
         found = {
             question: [
                 Found(str(ids[row]), texts[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0
@@ -77,7 +75,7 @@ class CorpusFinder:
         """Write the corpus and its weights to ``passages/`` in the folder; it is as private as its texts are."""
         own = folder / FOLDER
         own.mkdir(exist_ok=True)
-        self.corpus.write_parquet(own / PASSAGES)
+        self._passages.write_parquet(own / PASSAGES)
         self._bm25.save(own)
 
     @classmethod
@@ -89,10 +87,10 @@ class CorpusFinder:
         if not own.is_dir():
             return None
         try:
-            corpus = pl.read_parquet(own / PASSAGES)
+            passages = pl.read_parquet(own / PASSAGES)
         except (OSError, pl.exceptions.PolarsError):
             raise RunError(f"{own / PASSAGES}: damaged or not there; the run folder is not whole") from None
-        found = cls(corpus, BM25.load(own))
-        if len(found._bm25) != len(corpus):
+        found = cls(passages, BM25.load(own))
+        if len(found._bm25) != len(passages):
             raise RunError(f"{own}: {PASSAGES} and the weights beside it do not belong together")
         return found

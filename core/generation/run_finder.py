@@ -35,12 +35,15 @@ class RunFinder:
 
     def find(self, questions: Sequence[str], count: int) -> list[list[Found]]:
         """The best passages of each question; equal questions are looked up once."""
-        found = {question: self._of(question, count) for question in dict.fromkeys(questions)}
-        return [found[question] for question in questions]
+        from medplug.core.predicting.retrieval import passages_for
 
-    def _of(self, question: str, count: int) -> list[Found]:
-        passages = self._predictor.ask(question, top=count).passages[:count]
-        return [Found(each.id, each.text, each.score) for each in passages]
+        distinct = list(dict.fromkeys(questions))
+        passages = passages_for(self._predictor, distinct, count)
+        found = {
+            question: [Found(each.id, each.text, each.score) for each in of_question]
+            for question, of_question in zip(distinct, passages, strict=True)
+        }
+        return [found[question] for question in questions]
 
     def keep(self, folder: Path) -> None:
         """Nothing: the run that finds them keeps the passages, and predictions name them by its ids."""

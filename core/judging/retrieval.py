@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
 from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
-from medplug.core.predicting.reranker import Reranker
 from medplug.core.retrieval.bm25 import BM25
 from medplug.core.retrieval.corpus import Corpus, Questions, pairs_of, relevance
 from medplug.core.retrieval.retrieved import Retrieved, first_hits, same_for_all
@@ -71,13 +70,10 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
     }
     if found.untrained is not None:
         scores["untrained"] = beside(judge(found.untrained.rows, right), model, how)
-    if (reranker := Reranker.of(plan.task_options)) is not None:
-        again, _ = reranker.order(questions.texts, corpus.at, found.found["test"])
-        scores["reranked"] = {
-            "first": reranker.first,
-            "by": reranker.name,
-            **beside(judge(again.rows, right), model, how, minus=True),
-        }
+    if (reranked := found.reranked) is not None:
+        again, _ = reranked.found["test"]
+        told = {"first": reranked.first, "by": reranked.name}
+        scores["reranked"] = told | beside(judge(again.rows, right), model, how, minus=True)
     hits = [first_hits(rows, right)[:, None].astype(np.float64) for rows in (found.found["test"].rows, bm25_rows)]
     return Judged(
         metric, scores, np.full(len(questions), depth), hits[0], hits[1], {"kind": "BM25 over the same passages"}
@@ -86,14 +82,15 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
 
 def distinct_questions(dataset: Dataset, split: str) -> Questions:
     """The distinct questions of a split, in the order of its rows."""
-    return Questions.among([question for question, _ in pairs_of(dataset.splits[split].values)])
+    return Questions.of_rows(dataset.splits[split].values)
 
 
-def right_passages(dataset: Dataset, questions: Questions) -> Relevance:
-    """Of each question the rows in the corpus of all passages that rows of any split name with it."""
+def right_passages(
+    dataset: Dataset, questions: Questions, splits: Sequence[str] = ("train", "validation", "test")
+) -> Relevance:
+    """Of each question the rows in the corpus of all passages that rows of these `splits` name with it."""
     assert dataset.corpus is not None
-    labelled = [examples.values for examples in dataset.splits.values() if examples.labels is not None]
-    pairs = [pair for values in labelled for pair in pairs_of(values)]
+    pairs = [pair for split in splits for pair in pairs_of(dataset.splits[split].values)]
     return relevance(questions, pairs, dataset.corpus.texts)
 
 

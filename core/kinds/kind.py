@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medplug.core.errors import UsageError
+from medplug.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +38,12 @@ class How:
     top: int | None = None
 
 
+def refuse_also(also: Mapping[str, Target], what: str) -> None:
+    """Raise `ConfigError` where targets are to be learned along with what are no labels of rows."""
+    if also:
+        raise ConfigError(f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with {what}")
+
+
 class Kind(ABC):
     """The answers of one kind of target."""
 
@@ -45,12 +52,8 @@ class Kind(ABC):
         """The model of a new run or a saved one; `ConfigError` where what is learned `also` cannot stand beside it."""
 
     @abstractmethod
-    def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
-        """What is trained by gradient: the model and its prepared rows."""
-
-    def trained(self, model: Model, adapters: Adapters, job: Job) -> Trained | None:
-        """What a training of this kind's own leaves; None where rows with a label each are trained on, as a rule."""
-        return None
+    def train(self, model: Model, adapters: Adapters, job: Job) -> Trained:
+        """Train the model in place to its best epoch, as the adapters say."""
 
     @abstractmethod
     def judge(self, task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:
@@ -85,3 +88,17 @@ class Kind(ABC):
             f"this run of {predictor.task_name} predicts a {predictor.target.kind} target and answers no questions; "
             "ask a run of task=medical_qa, or use medplug predict"
         )
+
+
+class Learned(Kind):
+    """A kind whose rows have a label each, and are learned from one by one: by a head in closed form or by gradient."""
+
+    @abstractmethod
+    def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
+        """What is trained by gradient: the model and its prepared rows."""
+
+    def train(self, model: Model, adapters: Adapters, job: Job) -> Trained:
+        """On the rows, or on frozen features of them."""
+        from medplug.core.training.train import train_rows
+
+        return train_rows(model, adapters, job, partial(self.learner, model, job))

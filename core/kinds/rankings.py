@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import polars as pl
 
 from medplug.core.asking.answer import Answer
@@ -79,12 +80,19 @@ class Rankings(Kind):
         return scored_rankings(predictor, examples, report, groups_and_draws)
 
     def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
-        """The best passage's cosine for each distinct validation question, and whether that passage is right."""
+        """The best passage's score for each distinct validation question, and whether that passage is right.
+
+        The score is what an answer is told with: the cosine, or a reranker's probability. Test rows are not asked.
+        """
         found: Retrieved = trained.findings["retrieved"]
         ranked = found.found["validation"]
-        right = right_passages(dataset, distinct_questions(dataset, "validation"))
-        best = zip(ranked.scores[:, 0].tolist(), ranked.rows[:, 0].tolist(), right, strict=True)
-        return [Certainty(score, row in grades) for score, row, grades in best]
+        best, scores = ranked.rows[:, 0], ranked.scores[:, 0].astype(np.float64)
+        if found.reranked is not None:
+            again, shares = found.reranked.found["validation"]
+            best, scores = again.rows[:, 0], shares[:, 0]
+        right = right_passages(dataset, distinct_questions(dataset, "validation"), ("train", "validation"))
+        each = zip(scores.tolist(), best.tolist(), right, strict=True)
+        return [Certainty(score, row in grades) for score, row, grades in each]
 
     def keep(self, folder: Path, predictor: Predictor, trained: Trained, job: Job) -> None:
         """The index of the corpus by the final encoder."""

@@ -31,17 +31,17 @@ class Reranker:
         self.predictor, self.first, self.name = predictor, first, name
 
     @classmethod
-    def of(cls, options: Any) -> Reranker | None:
+    def of(cls, options: Any, device: str = "auto") -> Reranker | None:
         """That of ``task.reranker``, for the first ``task.rerank`` passages; None where no run is named.
 
-        `ConfigError` for a run that does not say of two texts whether they go together.
+        It computes on `device`. `ConfigError` for a run that does not say of two texts whether they go together.
         """
         if options.reranker is None:
             return None
         from medplug.core.api import load
 
-        folder = Path(options.reranker)
-        predictor = load(folder)
+        folder = Path(options.reranker).expanduser()
+        predictor = load(folder, device=device)
         if predictor.target.kind != "binary" or getattr(predictor.task.options, "form", None) != "entailment":
             raise ConfigError(
                 f"task.reranker={folder}: must be a run of form=entailment with two classes, and this one is of "

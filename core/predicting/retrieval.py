@@ -42,6 +42,14 @@ def opened(predictor: Predictor) -> Index:
     return model.index
 
 
+def reranker_of(predictor: Predictor) -> Reranker | None:
+    """The run's reranker, loaded once and onto the run's own device; None where it has none."""
+    model = ranking_model(predictor)
+    if model.reranker is None:
+        model.reranker = Reranker.of(predictor.task.options, predictor.compute.device.type)
+    return model.reranker
+
+
 def ranking_model(predictor: Predictor) -> RankingModel:
     """The run's bi-encoder; `UsageError` where the run is of another kind."""
     if not isinstance(predictor.model, RankingModel):
@@ -72,18 +80,14 @@ def build_index(predictor: Predictor, passages: Sequence[tuple[str, str]], repor
 
 def keep_index(folder: Path, model: RankingModel, corpus: Corpus, vectors: NDArray[np.float32]) -> IndexManifest:
     """Write the index of a corpus whose `vectors` ``[passages, width]`` are known."""
-    import polars as pl
-
-    table = pl.DataFrame({ID: corpus.ids, PASSAGE: corpus.texts}, schema={ID: pl.String, PASSAGE: pl.String})
-    return write_index(folder, table, [vectors], encoder=encoder_key(model.encoder), width=model.feature_width)
+    return write_index(folder, corpus.table(), [vectors], encoder=encoder_key(model.encoder), width=model.feature_width)
 
 
 def search(
     predictor: Predictor, questions: Sequence[str], top: int, report: Report = lambda done, total: None
 ) -> tuple[Ranked, NDArray[np.float64] | None]:
     """The `top` passages of each question in the run's index and, where a reranker ordered them, its probabilities."""
-    index, model = opened(predictor), ranking_model(predictor)
-    reranker = Reranker.of(predictor.task.options)
+    index, model, reranker = opened(predictor), ranking_model(predictor), reranker_of(predictor)
     depth = top if reranker is None else max(top, reranker.first)
     ranked = index.search(text_vectors(model, questions, predictor.compute, report), depth)
     if reranker is None:
@@ -118,13 +122,28 @@ def found_frame(
 
 
 def answered(predictor: Predictor, question: str, top: int) -> Answer:
-    """The best passage for a question, with the `top` ones; its score is the cosine."""
-    ranked, _ = search(predictor, [question], max(top, 1))
-    rows = ranked.rows[0][ranked.rows[0] >= 0]
-    table = opened(predictor).passages(rows)
-    scores = ranked.scores[0, : len(rows)].tolist()
-    told = tuple(Passage(*each) for each in zip(table[ID], table[PASSAGE], scores, strict=True))
-    return Answer(told[0].text, scores[0], predictor.certain_from, told)
+    """The best passage for a question, with the `top` ones; its score is the cosine, or a reranker's probability."""
+    (told,) = passages_for(predictor, [question], max(top, 1))
+    assert told[0].score is not None  # the first is always read again
+    return Answer(told[0].text, told[0].score, predictor.certain_from, told)
+
+
+def passages_for(predictor: Predictor, questions: Sequence[str], top: int) -> list[tuple[Passage, ...]]:
+    """The `top` passages of each question, best first.
+
+    Their scores are the cosines or, with a reranker, its probabilities: None of a passage that it did not read.
+    """
+    ranked, shares = search(predictor, questions, top)
+    scores: list[list[float | None]] = ranked.scores.tolist()
+    if shares is not None:
+        beyond: list[float | None] = [None] * (ranked.rows.shape[1] - shares.shape[1])
+        scores = [[*each, *beyond] for each in shares.tolist()]
+    at, ranks = np.nonzero(ranked.rows >= 0)
+    table = opened(predictor).passages(ranked.rows[at, ranks])
+    found: list[list[Passage]] = [[] for _ in questions]
+    for row, rank, name, text in zip(at.tolist(), ranks.tolist(), table[ID], table[PASSAGE], strict=True):
+        found[row].append(Passage(name, text, scores[row][rank]))
+    return [tuple(each) for each in found]
 
 
 def scored_rankings(
@@ -135,7 +154,7 @@ def scored_rankings(
     A question whose passages are not in the index is counted and left out; `DataError` where all are.
     """
     index, pairs = opened(predictor), pairs_of(examples.values)
-    questions = Questions.among([question for question, _ in pairs])
+    questions = Questions.of_rows(examples.values)
     right = relevance(questions, pairs, index.passages(range(len(index)))[PASSAGE].to_list())
     if not any(right):
         raise DataError(

@@ -16,6 +16,8 @@ from medplug.core.data.problems import Problems
 from medplug.core.errors import DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from medplug.core.data.tables import Tabular
     from medplug.core.evaluation.retrieval import Relevance
 
@@ -32,6 +34,12 @@ def normal(text: str) -> str:
 def content_id(text: str) -> str:
     """The id of a passage that has none: sixteen digits of its content, equal where `normal` texts are."""
     return hashlib.blake2b(normal(text).encode("utf-8", "surrogatepass"), digest_size=_BYTES).hexdigest()
+
+
+def numbered(texts: Sequence[str]) -> NDArray[np.int64]:
+    """A number a text ``[texts]``, from 0 as they are first met, equal where their `normal` texts are."""
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(normal(text), len(known)) for text in texts], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,14 @@ class Corpus:
         parts = json.dumps([self.ids, self.texts]).encode()
         return hashlib.sha256(parts).hexdigest()
 
+    def table(self) -> pl.DataFrame:
+        """Its passages as they are kept: columns ``id`` and ``passage``."""
+        import polars as pl
+
+        from medplug.core.retrieval.index import ID, PASSAGE
+
+        return pl.DataFrame({ID: self.ids, PASSAGE: self.texts}, schema={ID: pl.String, PASSAGE: pl.String})
+
     def at(self, rows: Sequence[int]) -> list[str]:
         """The texts at some rows."""
         return [self.texts[row] for row in rows]
@@ -92,10 +108,14 @@ class Questions:
     @classmethod
     def among(cls, asked: Sequence[str]) -> Questions:
         """Those of these rows; questions are equal where their `normal` texts are."""
-        known: dict[str, int] = {}
-        of = np.array([known.setdefault(normal(text), len(known)) for text in asked], dtype=np.int64)
-        first = np.unique(of, return_index=True)[1].astype(np.int64) if len(of) else of
+        of = numbered(asked)
+        first = np.unique(of, return_index=True)[1].astype(np.int64)
         return cls([asked[row] for row in first], first, of)
+
+    @classmethod
+    def of_rows(cls, values: Sequence[Any]) -> Questions:
+        """Those of rows' raw values."""
+        return cls.among([value.question for value in values])
 
     def __len__(self) -> int:
         return len(self.texts)

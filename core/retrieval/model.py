@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -10,6 +12,9 @@ from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.targets import Target
 from medplug.core.model import Model, Outputs
 from medplug.core.retrieval.index import Index
+
+if TYPE_CHECKING:
+    from medplug.core.predicting.reranker import Reranker
 
 
 class RankingModel(Model):
@@ -26,6 +31,8 @@ class RankingModel(Model):
         self.others = nn.ModuleList()
         self.index: Index | None = None
         """The passages that it is asked of, opened when a prediction first needs them."""
+        self.reranker: Reranker | None = None
+        """What reads the first passages again, where there is such a run, loaded when it is first needed."""
 
     @property
     def encoder(self) -> Backbone:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from medplug.core.errors import DataError, UsageError
 from medplug.core.retrieval.bm25 import BM25
+from medplug.core.retrieval.corpus import numbered
 
 
 def hard_negatives(
@@ -25,7 +26,7 @@ def hard_negatives(
     Raises DataError where the lengths do not fit or a row is not in the corpus.
     """
     _check(bm25, queries, positives, passages, number)
-    text = _numbered(passages)
+    text = numbered(passages)
     found = np.full((len(queries), number), -1, dtype=np.int64)
     pending, depth = list(range(len(queries))), 2 * number + max(map(len, positives), default=0)
     while pending:
@@ -45,12 +46,6 @@ def _negatives(rows: NDArray[np.int64], text: NDArray[np.int64], positives: Sequ
     rows = rows[rows >= 0]
     rows = rows[~np.isin(text[rows], text[np.asarray(positives, dtype=np.int64)])]
     return rows[np.sort(np.unique(text[rows], return_index=True)[1])]
-
-
-def _numbered(passages: Sequence[str]) -> NDArray[np.int64]:
-    """One number a passage, equal where the texts are."""
-    known: dict[str, int] = {}
-    return np.array([known.setdefault(" ".join(each.casefold().split()), len(known)) for each in passages])
 
 
 def _check(

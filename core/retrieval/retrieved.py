@@ -13,15 +13,26 @@ from medplug.core.retrieval.best import Ranked
 
 
 @dataclass(frozen=True, slots=True)
+class Reranked:
+    """By split the rankings and the probabilities of their `first` ranks, ``[questions, first]``, by the run `name`."""
+
+    first: int
+    name: str
+    found: dict[str, tuple[Ranked, NDArray[np.float64]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieved:
     """The corpus's `vectors` ``[passages, width]``, and the rankings of each split's distinct questions by these.
 
     `untrained` are those of the test questions by the same encoder before it was trained; None where it was not.
+    `reranked` are those of each split after a reranker read the first passages again; None without one.
     """
 
     vectors: NDArray[np.float32]
     found: dict[str, Ranked]
     untrained: Ranked | None = None
+    reranked: Reranked | None = None
 
 
 def same_for_all(order: Sequence[int], questions: int, depth: int) -> Ranked:

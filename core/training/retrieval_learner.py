@@ -18,13 +18,14 @@ from medplug.core.adapter import Matrix
 from medplug.core.config import TrainConfig
 from medplug.core.errors import ConfigError
 from medplug.core.evaluation.retrieval import DEPTH, METRICS, Judged, judge
+from medplug.core.predicting.reranker import Reranker
 from medplug.core.retrieval.best import Ranked
 from medplug.core.retrieval.corpus import Corpus, Questions, pairs_of, relevance
 from medplug.core.retrieval.loss import InBatchLoss
 from medplug.core.retrieval.model import RankingModel
 from medplug.core.retrieval.nearest import Nearest
 from medplug.core.retrieval.pseudo import pseudo_pairs
-from medplug.core.retrieval.retrieved import Retrieved
+from medplug.core.retrieval.retrieved import Reranked, Retrieved
 from medplug.core.training.gradient import config_of
 from medplug.core.training.job import Adapters, Job, Trained
 from medplug.core.training.objective import Objective
@@ -39,6 +40,7 @@ CHOSEN_BY = "mrr"
 
 def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
     """Train the encoder in place to its best epoch; without anything to train it stays as it is."""
+    model.reranker = Reranker.of(job.plan.task_options, job.compute.device.type)  # refused now, not after training
     learner = RankingLearner(model, job)
     vectors = learner.vectors("the corpus, untrained")
     untrained, before = learner.found("test", vectors), learner.score()
@@ -47,7 +49,8 @@ def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
     model.backbone.keeps_statistics &= job.plan.pretrained
     if not any(parameter.requires_grad for parameter in model.parameters()):
         _refuse_unlabelled(job)
-        return learner.trained({"validation": before, "training": "none: the encoder is used as it is"}, vectors)
+        notes: dict[str, Any] = {"validation": before, "training": "none: the encoder is used as it is"}
+        return learner.trained(notes, {"validation": learner.found("validation", vectors), "test": untrained}, vectors)
     adapted = _adapt(learner, adapters)
     pairs = TextPairs.of(pairs_of(job.values("train")), learner.options.negatives)
     history = learner.epochs(pairs, adapters, config_of(job), "training")
@@ -60,7 +63,9 @@ def train_ranking(model: RankingModel, adapters: Adapters, job: Job) -> Trained:
         "epochs": len(history),
         "validation": {name: best[name] for name in before},
     }
-    return learner.trained(notes, learner.vectors(), history, untrained)
+    vectors = learner.vectors()
+    found = {split: learner.found(split, vectors) for split in ("validation", "test")}
+    return learner.trained(notes, found, vectors, history, untrained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Validation:
     def of(cls, model: RankingModel, job: Job) -> Validation:
         """Those of the validation rows."""
         pairs = pairs_of(job.values("validation"))
-        questions = Questions.among([question for question, _ in pairs])
+        questions = Questions.of_rows(job.values("validation"))
         passages = Questions.among([passage for _, passage in pairs])
         items = model.encoder.prepare([*questions.texts, *passages.texts])
         return cls(items, len(questions), relevance(questions, pairs, passages.texts))
@@ -141,19 +146,19 @@ class RankingLearner:
 
     def found(self, split: str, vectors: Matrix) -> Ranked:
         """The rankings of a split's distinct questions over the corpus."""
-        questions = Questions.among([question for question, _ in pairs_of(self.job.values(split))])
+        questions = Questions.of_rows(self.job.values(split))
         asked = text_vectors(self.model, questions.texts, self.job.compute)
         return Nearest(vectors).search(asked, max(self.options.depth, DEPTH))
 
     def trained(
         self,
         notes: dict[str, Any],
+        found: dict[str, Ranked],
         vectors: Matrix,
         history: Sequence[dict[str, float]] = (),
         untrained: Ranked | None = None,
     ) -> Trained:
-        """What training leaves, with the encoder at its best epoch and its `vectors` of the corpus."""
-        found = {split: self.found(split, vectors) for split in ("validation", "test")}
+        """What training leaves, with the encoder at its best epoch: its `vectors` of the corpus and what it `found`."""
         passages = self.model.encoder.prepare(self.corpus.texts) if len(self.corpus) <= _COUNTED else []
         census = {"corpus": self.model.encoder.census(passages)} if passages else {}
         return Trained(
@@ -163,8 +168,20 @@ class RankingLearner:
             census,
             backbone_frozen=not history,
             uses_unlabelled="unlabelled" in self.job.dataset.splits,
-            findings={"retrieved": Retrieved(vectors, found, untrained)},
+            findings={"retrieved": Retrieved(vectors, found, untrained, self._reranked(found))},
         )
+
+    def _reranked(self, found: dict[str, Ranked]) -> Reranked | None:
+        """What the reranker makes of it, on the main process: its run computes alone."""
+        if (reranker := self.model.reranker) is None:
+            return None
+        self.job.stage("reading the first passages again")
+
+        def order() -> dict[str, tuple[Ranked, Any]]:
+            asked = {split: Questions.of_rows(self.job.values(split)).texts for split in found}
+            return {split: reranker.order(asked[split], self.corpus.at, each) for split, each in found.items()}
+
+        return Reranked(reranker.first, reranker.name, self.job.compute.processes.agree(order))
 
 
 _COUNTED = 20_000

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medplug.core.backbone import Backbone
 from medplug.core.retrieval.bm25 import BM25
-from medplug.core.retrieval.corpus import Pairs, normal
+from medplug.core.retrieval.corpus import Pairs, Questions
 from medplug.core.retrieval.negatives import hard_negatives
 from medplug.core.training.rows import Part, Row
 
@@ -36,8 +36,9 @@ class TextPairs:
 
         Where BM25 finds fewer, a row repeats its own passage, which is no negative of its question.
         """
-        questions, asked = _numbered([question for question, _ in pairs])
-        passages, answers = _numbered([passage for _, passage in pairs])
+        asking = Questions.among([question for question, _ in pairs])
+        answering = Questions.among([passage for _, passage in pairs])
+        questions, asked, passages, answers = asking.texts, asking.of, answering.texts, answering.of
         right: list[set[int]] = [set() for _ in questions]
         for question, passage in zip(asked.tolist(), answers.tolist(), strict=True):
             right[question].add(passage)
@@ -82,11 +83,3 @@ class PairCollate:
             share=1.0,
         )
         return [part]
-
-
-def _numbered(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """The distinct texts, and the number of each given one; letter case and white space make no other text."""
-    known: dict[str, int] = {}
-    numbers = np.array([known.setdefault(normal(text), len(known)) for text in texts], dtype=np.int64)
-    first = np.unique(numbers, return_index=True)[1]
-    return [texts[row] for row in first], numbers

@@ -10,7 +10,7 @@ import numpy as np
 
 from medplug.core.task import Examples, Task
 from medplug.core.wording import Wording
-from medplug.plugins.medical_qa.corpus import SAMPLE, corpus
+from medplug.plugins.medical_qa.corpus import SAMPLE
 from medplug.plugins.medical_qa.forms.entailment import Entailment
 from medplug.plugins.medical_qa.forms.extractive import Extractive
 from medplug.plugins.medical_qa.forms.form import Form
@@ -74,6 +74,10 @@ class MedicalQa(Task):
         """What a table to predict on may lack."""
         return self.form.spared()
 
+    def columns_of_unlabelled(self) -> list[tuple[str, ...]]:
+        """What a table without labels may lack."""
+        return self.form.spared_unlabelled()
+
     def tabulate(self, source: Any, key: str) -> Tabular:
         """PubMedQA, HEAD-QA and SQuAD as tables with the columns that ``data.*`` names; any other as it is."""
         return self.form.tabulate(source, key)
@@ -113,7 +117,7 @@ class MedicalQa(Task):
 
     def further_passages(self) -> Corpus | None:
         """Those of ``data.corpus``."""
-        return corpus(self.data)
+        return self.form.corpus
 
     def plain_features(self) -> PlainFeatures:
         """Those of the form."""

@@ -26,6 +26,7 @@ from medplug.core.fields import TableSource
 from medplug.core.generation.passages import CorpusFinder
 from medplug.core.generation.reader import PromptReader
 from medplug.core.hooks import hookimpl
+from medplug.core.retrieval.corpus import Corpus
 from medplug.core.specs import TaskSpec
 from medplug.core.task import Examples, Task
 from medplug.core.training.seeds import seeded
@@ -76,7 +77,7 @@ class AskingTask(Task):
         return reported("text")
 
     def reader(self, backbone: Backbone, target: Target) -> Backbone:
-        finder = None if self.data.corpus is None else CorpusFinder(self.data.corpus)
+        finder = None if self.data.corpus is None else CorpusFinder.of(Corpus.of(self.data.corpus.rows()))
         how = {"count": self.options.passages, "answer_tokens": self.options.answer_tokens}
         return PromptReader(backbone, finder=finder, **how)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from medplug.core.data.targets import Target
-from medplug.core.errors import UsageError
+from medplug.core.errors import ConfigError, UsageError
 from medplug.core.evaluation.reported import reported
 from medplug.core.plain.features import PlainFeatures
 from medplug.core.plain.pair import PlainPair
+from medplug.plugins.medical_qa.corpus import is_sample, read
 from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
 from medplug.plugins.medical_qa.reading import tabulated
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from medplug.core.backbone import Backbone
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
+    from medplug.core.retrieval.corpus import Corpus
 
 Columns = dict[str, str]
 """Configuration key -> column."""
@@ -30,6 +33,9 @@ class Form(ABC):
 
     shares: ClassVar[str] = "context"
     """What is kept in one split, in words."""
+
+    from_corpus: ClassVar[bool] = False
+    """Whether questions are answered from the passages of ``data.corpus``."""
 
     needs_second: ClassVar[bool] = True
     """Whether a question is always asked of a text."""
@@ -45,6 +51,27 @@ class Form(ABC):
     def spared(self) -> list[tuple[str, ...]]:
         """Groups of keys of which a table to predict on may lack some, as `Task.columns_of_slots` gives them."""
         return []
+
+    def spared_unlabelled(self) -> list[tuple[str, ...]]:
+        """The same for ``data.unlabelled``."""
+        return []
+
+    @cached_property
+    def corpus(self) -> Corpus | None:
+        """The passages of ``data.corpus``, read once; None where there are none.
+
+        `ConfigError` where questions of this form are not answered from a corpus.
+        """
+        if self.data.corpus is None:
+            return None
+        if not self.from_corpus:
+            if is_sample(self.data):  # the built-in sample names one for all forms
+                return None
+            raise ConfigError(
+                f"data.corpus holds passages to answer from, and task.form={self.options.form} reads none; leave it "
+                "out, or use task.form=retrieval or generative"
+            )
+        return read(self.data)
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """What `source` is as a table with the columns that ``data.*`` names."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from medplug.core.answers.questions import Pair
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
-from medplug.plugins.medical_qa.corpus import corpus_table
 from medplug.plugins.medical_qa.forms.form import Columns, Form
 from medplug.plugins.medical_qa.reading import asked, beside, read
 from medplug.plugins.medical_qa.samples.encyclopaedia import questions_and_answers
@@ -26,6 +25,7 @@ class Generative(Form):
 
     shares: ClassVar[str] = "question or context"
     needs_second: ClassVar[bool] = False
+    from_corpus: ClassVar[bool] = True
 
     def columns(self, *, labelled: bool) -> Columns:
         """The question, the context where one is named, and the answer."""
@@ -70,8 +70,7 @@ class Generative(Form):
 
         if self.options.retriever != "bm25":
             return RunFinder.of(self.options.retriever)
-        found = corpus_table(self.data)
-        return None if found is None else CorpusFinder(found)
+        return None if self.corpus is None else CorpusFinder.of(self.corpus)
 
     def shared(self, value: Any) -> tuple[bytes, ...]:
         """The question and, where there is one, the context."""

@@ -10,6 +10,7 @@ from medplug.core.data import cells
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
+from medplug.core.retrieval.corpus import content_id
 from medplug.plugins.medical_qa.forms.form import Columns, Form
 from medplug.plugins.medical_qa.reading import asked, read
 from medplug.plugins.medical_qa.samples.encyclopaedia import questions_and_passages
@@ -30,6 +31,7 @@ class Retrieval(Form):
 
     shares: ClassVar[str] = "question or passage"
     needs_second: ClassVar[bool] = False
+    from_corpus: ClassVar[bool] = True
 
     def columns(self, *, labelled: bool) -> Columns:
         """Question and passage, and the passage's name where its column is given."""
@@ -41,17 +43,22 @@ class Retrieval(Form):
         """A table to predict on may lack passages."""
         return [("data.question", "data.passage"), ("data.passage",)]
 
+    def spared_unlabelled(self) -> list[tuple[str, ...]]:
+        """One may lack titles: a passage's first sentence then stands for its question."""
+        return [("data.question", "data.passage"), ("data.question",)]
+
     @property
     def second(self) -> str | None:
         """None: passages are found."""
         return None
 
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:
-        """Pairs of the question and the passage that answers it, which is empty in a table without passages."""
-        questions = asked(table, self.data.question, "data.question", "question", problems)
-        if self.data.passage not in table.columns:
-            return [Pair(question, "") for question in questions]
-        passages = read(table, self.data.passage, "data.passage", "passage", problems)
+        """Pairs of the question and the passage that answers it; what the table has no column of is empty."""
+        questions, passages = [""] * table.height, [""] * table.height
+        if self.data.question in table.columns:
+            questions = asked(table, self.data.question, "data.question", "question", problems)
+        if self.data.passage in table.columns:
+            passages = read(table, self.data.passage, "data.passage", "passage", problems)
         return [Pair(question, passage.strip()) for question, passage in zip(questions, passages, strict=True)]
 
     def labels(self, table: pl.DataFrame, values: Sequence[Any], problems: Problems) -> list[Any]:
@@ -62,7 +69,7 @@ class Retrieval(Form):
                 "scored by need the passage that answers them"
             )
         if self.data.passage_id is None:
-            return [content_key(value.context).hex() for value in values]
+            return [content_id(value.context) for value in values]
         return _named(table, self.data.passage_id, values, problems)
 
     def target(self, labels: Sequence[Any]) -> Target:

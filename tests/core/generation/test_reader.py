@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 import torch
 
@@ -18,6 +17,7 @@ from medplug.core.generation.passages import CorpusFinder
 from medplug.core.generation.reader import PromptReader
 from medplug.core.generation.writing import Answered, likelihoods, write
 from medplug.core.registry import Source
+from medplug.core.retrieval.corpus import Corpus
 from medplug.core.training.compute import Compute
 from medplug.core.training.processes import Processes
 from medplug.plugins.adapters.efficient import Lora
@@ -37,7 +37,7 @@ PAIRS = {
     "what of chest": "acute fever",
 }
 QUESTIONS = [Pair(question, "") for question in PAIRS]
-CORPUS = pl.DataFrame({"id": ["one", "two"], "passage": ["the fever of the patient", "a rash with pain " * 60]})
+CORPUS = Corpus.of([("one", "the fever of the patient"), ("two", "a rash with pain " * 60)])
 COMPUTE = Compute(torch.device("cpu"), None, 256, Processes(cpu=True, alone=True))
 
 
@@ -52,7 +52,7 @@ def generator(folder: Path, **options: Any) -> PretrainedGenerator:
 
 
 def model(text: Generator, *, corpus: bool = False, answer_tokens: int = 8, count: int = 2) -> TextModel:
-    finder = CorpusFinder(CORPUS) if corpus else None
+    finder = CorpusFinder.of(CORPUS) if corpus else None
     return TextModel(PromptReader(text, count=count, answer_tokens=answer_tokens, finder=finder), TARGET)
 
 

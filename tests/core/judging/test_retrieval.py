@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +14,12 @@ from medplug.core.data.dataset import Dataset
 from medplug.core.data.reading import Facts
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.retrieval import judge, ranking_difference, score_rankings
-from medplug.core.judging import retrieval
 from medplug.core.judging.retrieval import judge_rankings
 from medplug.core.kinds.rankings import Rankings
 from medplug.core.retrieval.best import Ranked
 from medplug.core.retrieval.bm25 import BM25
 from medplug.core.retrieval.corpus import Corpus
-from medplug.core.retrieval.retrieved import Retrieved, reordered
+from medplug.core.retrieval.retrieved import Reranked, Retrieved, reordered
 from medplug.core.task import Examples
 from medplug.core.training.job import Trained
 
@@ -125,18 +125,20 @@ def test_an_encoder_that_was_not_trained_has_nothing_beside_it(dataset: Dataset,
     assert "untrained" not in judge_rankings(dataset, trained, plan(), "mrr").scores
 
 
-def test_what_a_reranker_makes_of_it_stands_beside_and_not_in_its_place(
-    dataset: Dataset, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Backwards:
-        first, name = 4, "cross"
+def backwards(trained: Trained) -> dict[str, Any]:
+    """As if a reranker had turned the first four ranks of every question; gives what it made of each split."""
+    found = trained.findings["retrieved"]
+    turned = {
+        split: reordered(each, np.tile(np.array([0.1, 0.2, 0.3, 0.9]), (len(each.rows), 1)))
+        for split, each in found.found.items()
+    }
+    trained.findings["retrieved"] = replace(found, reranked=Reranked(4, "cross", turned))
+    return turned
 
-        def order(self, questions: Any, passages: Any, ranked: Ranked) -> Any:
-            assert passages(ranked.rows[0, :2].tolist()) == [PASSAGES[row] for row in ranked.rows[0, :2]]
-            return reordered(ranked, np.tile(np.arange(4.0), (len(questions), 1)))
 
+def test_what_a_reranker_makes_of_it_stands_beside_and_not_in_its_place(dataset: Dataset, trained: Trained) -> None:
     plain = judge_rankings(dataset, trained, plan(), "mrr").scores
-    monkeypatch.setattr(retrieval.Reranker, "of", lambda options: Backwards())
+    backwards(trained)
     scores = judge_rankings(dataset, trained, plan(), "mrr").scores
     rows = trained.findings["retrieved"].found["test"].rows
     turned = judge(np.concatenate([rows[:, :4][:, ::-1], rows[:, 4:]], axis=1), RIGHT)
@@ -163,3 +165,17 @@ def test_an_answer_is_as_sure_as_its_best_passage_is_near(dataset: Dataset, trai
     found = trained.findings["retrieved"].found["validation"]
     wanted = [(float(found.scores[i, 0]), bool(found.rows[i, 0] == 3 + i)) for i in range(2)]
     assert [tuple(each) for each in Rankings().certainties(dataset, trained)] == wanted
+
+
+def test_with_a_reranker_an_answer_is_as_sure_as_it_is_probable(dataset: Dataset, trained: Trained) -> None:
+    again = backwards(trained)["validation"][0]
+    wanted = [(0.9, bool(again.rows[i, 0] == 3 + i)) for i in range(2)]
+    assert [tuple(each) for each in Rankings().certainties(dataset, trained)] == wanted
+
+
+def test_what_a_test_row_says_of_a_validation_question_sets_no_threshold(dataset: Dataset, trained: Trained) -> None:
+    before = Rankings().certainties(dataset, trained)
+    best = int(trained.findings["retrieved"].found["validation"].rows[0, 0])
+    told = [*TEST[1:], (VALIDATION[0][0], best)]
+    dataset.splits["test"] = examples(told)
+    assert Rankings().certainties(dataset, trained) == before

@@ -49,10 +49,10 @@ def test_the_first_passages_are_read_and_ordered(monkeypatch: pytest.MonkeyPatch
 def test_none_is_asked_for_and_one_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Reranker.of(SimpleNamespace(reranker=None, rerank=5)) is None
     given = SimpleNamespace(reranker="runs/other", rerank=5)
-    monkeypatch.setattr(api, "load", lambda folder: entailing([]))
+    monkeypatch.setattr(api, "load", lambda folder, device: entailing([]))
     found = Reranker.of(given)
     assert found is not None and (found.first, found.name) == (5, "other")
     wrong = entailing([], target=Target("multiclass", ("a", "b", "c")))
-    monkeypatch.setattr(api, "load", lambda folder: wrong)
+    monkeypatch.setattr(api, "load", lambda folder, device: wrong)
     with pytest.raises(ConfigError, match=r"task.reranker=runs/other: must be a run of form=entailment"):
         Reranker.of(given)

@@ -122,8 +122,8 @@ def test_a_reranker_orders_the_first_passages_and_leaves_the_others(
 ) -> None:
     predictor = finished()
     build_index(predictor, PASSAGES, silent)
-    before = frame(predictor, ["aab"], 8)
-    monkeypatch.setattr(retrieval.Reranker, "of", lambda options: Again())
+    before, loaded = frame(predictor, ["aab"], 8), list[Any]()
+    monkeypatch.setattr(retrieval.Reranker, "of", lambda *told: loaded.append(told) or Again())
     after = frame(predictor, ["aab"], 8)
     assert set(before["passage"][:5]) == set(after["passage"][:5])
     assert before["passage"][5:].to_list() == after["passage"][5:].to_list()
@@ -132,6 +132,11 @@ def test_a_reranker_orders_the_first_passages_and_leaves_the_others(
     own = dict(zip(before["passage"], before["score"], strict=True))
     assert after["score"].to_list() == pytest.approx([own[name] for name in after["passage"]])
     assert len(frame(predictor, ["aab"], 2)) == 2  # five are read again, and the best two shown
+    answer = answered(predictor, "aab", 7)
+    assert [passage.id for passage in answer.passages] == after["passage"][:7].to_list()
+    assert [passage.score for passage in answer.passages] == [*shares[:5], None, None]
+    assert answer.score == shares[0]  # as its threshold was set
+    assert loaded == [(predictor.task.options, "cpu")]  # once, and onto the run's device
 
 
 def test_labelled_questions_are_scored_over_the_index_and_those_that_it_cannot_answer_counted(

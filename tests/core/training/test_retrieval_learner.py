@@ -29,7 +29,7 @@ from medplug.core.training.retrieval_learner import train_ranking
 from medplug.core.training.text_vectors import text_vectors
 
 TARGET = Target("ranking", ("passage",))
-OPTIONS = {"temperature": 0.1, "negatives": 1, "depth": 20}
+OPTIONS = {"temperature": 0.1, "negatives": 1, "depth": 20, "reranker": None}
 
 
 class Whole(Adapter):
