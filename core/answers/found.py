@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.answers.windows import NONE, Integers
-from medplug.core.evaluation.answers import token_f1
+from medplug.core.evaluation.answers import RowScores, score_answers
+from medplug.core.evaluation.reported import reported
 
 Scores = NDArray[np.float32]
 NO_ANSWER = ""
@@ -43,6 +44,10 @@ class FoundSpans:
         rows = zip(contexts, self.start.tolist(), self.end.tolist(), self.given.tolist(), strict=True)
         return [context[start:end] if given else NO_ANSWER for context, start, end, given in rows]
 
+    def scores(self, contexts: Sequence[str], answers: Sequence[Sequence[tuple[str, int]]]) -> RowScores:
+        """Each reported metric of every row, beside its right `answers`."""
+        return score_texts(self.texts(contexts), answers)
+
     @property
     def chance(self) -> NDArray[np.float64]:
         """The odds as a chance that there is an answer ``[rows]``, 0 to 1; one half where none is as likely."""
@@ -54,17 +59,21 @@ class FoundSpans:
         return np.where(self.given, self.chance, 1.0 - self.chance)
 
 
+def score_texts(texts: Sequence[str], answers: Sequence[Sequence[tuple[str, int]]]) -> RowScores:
+    """Each reported metric of spans for every row, from the texts that it is given as answers."""
+    return score_answers(texts, [[text for text, _ in row] for row in answers], reported("span"))
+
+
 def choose_threshold(found: FoundSpans, contexts: Sequence[str], answers: Sequence[Sequence[tuple[str, int]]]) -> float:
     """The log odds above which an answer is given, so that the mean token F1 of these rows is highest.
 
-    `answers` are the right ones, each a text and where it begins; none where the context has none. -inf where
-    every row has one: nothing then tells when to give none. Of equally good ones the
+    -inf where every row has an answer: nothing then tells when to give none. Of equally good ones the
     nearest to 0 that lies midway between two rows, as the model's own odds are.
     """
     if all(answers):
         return -np.inf
-    texts = replace(found, threshold=-np.inf).texts(contexts)
-    gain = np.array([_gain(text, right) for text, right in zip(texts, answers, strict=True)])
+    given = replace(found, threshold=-np.inf).scores(contexts, answers)["token_f1"]
+    gain = given - score_texts([NO_ANSWER] * len(found), answers)["token_f1"]
     order = np.argsort(-found.score, kind="stable")
     scores = found.score[order].astype(np.float64)
     totals = np.concatenate([[0.0], np.cumsum(gain[order])])  # of giving the answers of the first k rows
@@ -73,12 +82,6 @@ def choose_threshold(found: FoundSpans, contexts: Sequence[str], answers: Sequen
     best = np.flatnonzero(possible & (totals >= totals[possible].max() - 1e-9))
     between = np.array([_between(lower[k], upper[k]) for k in best], dtype=np.float32)
     return float(between[np.abs(between).argmin()])
-
-
-def _gain(text: str, right: Sequence[tuple[str, int]]) -> float:
-    """What a row's token F1 rises by if it is given this answer in place of none."""
-    told = [answer for answer, _ in right] or [NO_ANSWER]
-    return max(token_f1(text, each) for each in told) - max(token_f1(NO_ANSWER, each) for each in told)
 
 
 def _between(lower: float, upper: float) -> float:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
-from medplug.core.evaluation.answers import RowScores, estimate_rows, score_answers
-from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
-from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
-from medplug.core.judging.twins import without_twins
+from medplug.core.evaluation.answers import RowScores, score_answers
+from medplug.core.judging.judge import Judged
+from medplug.core.judging.row_scores import RowsJudged
 from medplug.core.plain.answers import commonest, nearest
 from medplug.core.plan import Plan
 from medplug.core.task import Examples, Task
@@ -33,44 +32,18 @@ def judge_answers(task: Task, dataset: Dataset, trained: Trained, plan: Plan, me
     own = scored([each.text for each in written])
     majority = scored([commonest(_answers(train))] * len(test))
     plain = scored(nearest(_questions(train), _answers(train), _questions(test)))
-    how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
+    judged = RowsJudged(own, dataset, plan)
+    baselines = {"majority": majority, "nearest": plain}
     scores = {
-        "task": plan.task.name,
-        "split": "test",
-        "n": len(test),
-        "sample": dataset.facts.sample,
-        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
-        "metrics": as_json(estimate_rows(own, **how)),
-        "by_class": {},
-        "by_group": {column: _parts(own, values, how) for column, values in subgroups_of(test).items()},
-        "baseline": {
-            "majority": as_json(estimate_rows(majority, **how)),
-            "nearest": as_json(estimate_rows(plain, **how)),
-        },
-        "difference": as_json(estimate_rows({name: own[name] - plain[name] for name in own}, **how)),
-        "without_twins": without_twins(
-            dataset.twins, test.groups, lambda rows, groups: _of_rows(own, rows, {**how, "groups": groups})
-        ),
-        "selection": chosen(plan, dataset, trained, metric),
-        "written": _written(trained, own, how),
+        **judged.scores(baselines, against="nearest", trained=trained, metric=metric),
+        "written": _written(trained, judged),
     }
     notes = {"kind": "the answer of the training question that BM25 finds first"}
     labels = np.zeros(len(test), dtype=np.int64)
     return Judged(metric, scores, labels, own["token_f1"][:, None], plain["token_f1"][:, None], notes)
 
 
-def _parts(own: RowScores, values: list[str], how: dict[str, Any]) -> dict[str, Any]:
-    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
-        return _of_rows(own, rows, {**how, "groups": members})
-
-    return parts_json(each_subgroup(values, how["groups"], scored))
-
-
-def _of_rows(own: RowScores, rows: NDArray[np.int64], how: dict[str, Any]) -> dict[str, Estimate]:
-    return estimate_rows({name: values[rows] for name, values in own.items()}, **how)
-
-
-def _written(trained: Trained, own: RowScores, how: Mapping[str, Any]) -> dict[str, Any]:
+def _written(trained: Trained, judged: RowsJudged) -> dict[str, Any]:
     """What is known of the answers beside how right they are, as JSON data.
 
     `log_loss` is the mean negative log-likelihood of the right answers' tokens, `score_auroc` how
@@ -84,8 +57,8 @@ def _written(trained: Trained, own: RowScores, how: Mapping[str, Any]) -> dict[s
         "with_passages": sum(bool(each.passages) for each in written),
         "passages": float(np.mean([len(each.passages) for each in written])),
         "held": next((rows for what, rows in counts.items() if "word for word" in what), 0),
-        **as_json(estimate_rows(losses, **how)),
-        "score_auroc": _telling([each.score for each in written], own["token_f1"] >= RIGHT),
+        **judged.told(losses),
+        "score_auroc": _telling([each.score for each in written], judged.own["token_f1"] >= RIGHT),
     }
 
 

@@ -83,11 +83,7 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
     names = task.metrics(target)
     how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     scores = {
-        "task": plan.task.name,
-        "split": "test",
-        "n": len(test),
-        "sample": dataset.facts.sample,
-        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
+        **heading(plan, dataset, len(test)),
         "metrics": as_json(estimate(target, labels, probabilities, names, **how)),
         "by_class": parts_json(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
@@ -149,6 +145,12 @@ def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArra
         deep=features.deep,
     )
     return predicted, {"read": features.told, **notes}
+
+
+def heading(plan: Plan, dataset: Dataset, scored: int) -> dict[str, Any]:
+    """What every metrics.json begins with: of which task and split, how many were `scored`, whether of a sample."""
+    sample = {"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}
+    return {"task": plan.task.name, "split": "test", "n": scored, "sample": dataset.facts.sample, **sample}
 
 
 def chosen(plan: Plan, dataset: Dataset, trained: Trained, metric: str) -> dict[str, Any]:

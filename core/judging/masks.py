@@ -15,7 +15,7 @@ from medplug.core.evaluation.masks import (
     overlaps_by_subgroup,
     overlaps_per_class,
 )
-from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
+from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json, subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps
@@ -40,11 +40,7 @@ def judge_masks(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
     labels = dataset.labels["test"]
     shown = {name: int(count) for name, count in zip(classes, labels.sum(axis=0), strict=True)}
     scores = {
-        "task": plan.task.name,
-        "split": "test",
-        "n": len(test),
-        "sample": dataset.facts.sample,
-        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
+        **heading(plan, dataset, len(test)),
         "metrics": as_json(estimate_overlaps(table, **how)),
         "by_class": parts_json(overlaps_per_class(table, shown, **how)),
         "by_group": {

@@ -20,7 +20,7 @@ from medplug.core.evaluation.retrieval import (
     score_rankings,
 )
 from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
-from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
+from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json, subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.retrieval.bm25 import BM25
@@ -51,11 +51,7 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
     asked = _of_questions(test, questions)
     how: How = {"groups": asked.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     scores: dict[str, Any] = {
-        "task": plan.task.name,
-        "split": "test",
-        "n": len(questions),
-        "sample": dataset.facts.sample,
-        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
+        **heading(plan, dataset, len(questions)),
         "passages": len(corpus),
         "metrics": as_json(score_rankings(model, **how).metrics),
         "by_class": {},

@@ -6,15 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medplug.core.answers.found import NO_ANSWER, FoundSpans, choose_threshold
+from medplug.core.answers.found import NO_ANSWER, FoundSpans, choose_threshold, score_texts
 from medplug.core.data.dataset import Dataset
-from medplug.core.evaluation.answers import RowScores, estimate_rows, score_answers
-from medplug.core.evaluation.reported import reported
-from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
-from medplug.core.judging.judge import Judged, as_json, chosen, parts_json, subgroups_of
-from medplug.core.judging.twins import without_twins
+from medplug.core.evaluation.answers import RowScores
+from medplug.core.judging.judge import Judged
+from medplug.core.judging.row_scores import RowsJudged
 from medplug.core.plain.sentences import NearestSentence, first_sentences
 from medplug.core.plan import Plan
 from medplug.core.task import Examples
@@ -32,28 +29,13 @@ def judge_spans(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
     cosine that validation rows set.
     """
     test, found = dataset.splits["test"], trained.findings["test"]
-    how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     model, linear = row_scores(test, found), row_scores(test, _nearest(dataset))
     answered = answered_by(test)
+    judged = RowsJudged(model, dataset, plan)
+    baselines = {"majority": _majority(dataset), "linear": linear}
     scores = {
-        "task": plan.task.name,
-        "split": "test",
-        "n": len(test),
-        "sample": dataset.facts.sample,
-        **({"sample_is": dataset.facts.sample_is} if dataset.facts.sample else {}),
-        "metrics": as_json(estimate_rows(model, **how)),
-        "by_class": {},
-        "by_group": {name: _parts(model, values, how) for name, values in subgroups_of(test).items()},
-        "baseline": {
-            "majority": as_json(estimate_rows(_majority(dataset), **how)),
-            "linear": as_json(estimate_rows(linear, **how)),
-        },
-        "difference": as_json(estimate_rows({name: model[name] - linear[name] for name in model}, **how)),
-        "without_twins": without_twins(
-            dataset.twins, test.groups, lambda rows, groups: _of_rows(model, rows, {**how, "groups": groups})
-        ),
-        "selection": chosen(plan, dataset, trained, metric),
-        "spans": {"by_answer": _parts(model, answered, how), **decided(test, found)},
+        **judged.scores(baselines, against="linear", trained=trained, metric=metric),
+        "spans": {"by_answer": judged.parts(answered), **decided(test, found)},
     }
     has = np.array([name == WITH for name in answered])
     notes = {"kind": _KIND}
@@ -62,7 +44,7 @@ def judge_spans(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
 
 def row_scores(examples: Examples, found: FoundSpans) -> RowScores:
     """Each metric of spans for every row."""
-    return _scored(examples, found.texts([pair.context for pair in examples.values]))
+    return found.scores([pair.context for pair in examples.values], examples.labels or [])
 
 
 def answered_by(examples: Examples) -> list[str]:
@@ -80,16 +62,11 @@ def decided(examples: Examples, found: FoundSpans) -> dict[str, Any]:
     }
 
 
-def _scored(examples: Examples, texts: list[str]) -> RowScores:
-    right = [[text for text, _ in answers] for answers in examples.labels or []]
-    return score_answers(texts, right, reported("span"))
-
-
 def _majority(dataset: Dataset) -> RowScores:
     test = dataset.splits["test"]
     train = dataset.splits["train"].labels or []
     if 2 * sum(not answers for answers in train) > len(train):
-        return _scored(test, [NO_ANSWER] * len(test))
+        return score_texts([NO_ANSWER] * len(test), test.labels or [])
     return row_scores(test, first_sentences(test.values))
 
 
@@ -101,14 +78,3 @@ def _nearest(dataset: Dataset) -> FoundSpans:
     contexts = [pair.context for pair in validation.values]
     threshold = choose_threshold(baseline.find(validation.values), contexts, validation.labels or [])
     return replace(baseline.find(dataset.splits["test"].values), threshold=threshold)
-
-
-def _parts(by_row: RowScores, values: list[str], how: dict[str, Any]) -> dict[str, Any]:
-    def scored(rows: NDArray[np.int64], members: Groups | None) -> dict[str, Estimate]:
-        return _of_rows(by_row, rows, {**how, "groups": members})
-
-    return parts_json(each_subgroup(values, how["groups"], scored))
-
-
-def _of_rows(by_row: RowScores, rows: NDArray[np.int64], how: dict[str, Any]) -> dict[str, Estimate]:
-    return estimate_rows({name: values[rows] for name, values in by_row.items()}, **how)

@@ -10,9 +10,9 @@ from medplug.core.backbone import Backbone
 from medplug.core.choice_model import ChoiceModel
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
 from medplug.core.judging.choices import judge_choice
 from medplug.core.judging.judge import Judged
+from medplug.core.kinds.kind import refuse_also
 from medplug.core.kinds.rows import Rows
 from medplug.core.model import Model
 from medplug.core.plan import Plan
@@ -29,10 +29,7 @@ class Choices(Rows):
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:
         """A head that all options share."""
-        if also:
-            raise ConfigError(
-                f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with options"
-            )
+        refuse_also(also, "options")
         return ChoiceModel(backbone, target)
 
     def judge(self, task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:

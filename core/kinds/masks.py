@@ -13,12 +13,11 @@ from medplug.core.backbone import Backbone
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.output import write_mask
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
 from medplug.core.evaluation.masks import estimate_overlaps
 from medplug.core.frames.masks import overlap_frame, regions_frame
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.masks import judge_masks
-from medplug.core.kinds.kind import How, Kind
+from medplug.core.kinds.kind import How, Learned, refuse_also
 from medplug.core.mask_model import MaskModel
 from medplug.core.model import Model
 from medplug.core.plan import Plan
@@ -38,13 +37,12 @@ if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
 
-class Masks(Kind):
+class Masks(Learned):
     """Masks beside images."""
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:
         """A decoder in place of a linear head."""
-        if also:
-            raise ConfigError(f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with masks")
+        refuse_also(also, "masks")
         return MaskModel(backbone, target)
 
     def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

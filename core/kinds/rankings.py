@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,12 +13,11 @@ from medplug.core.asking.answer import Answer
 from medplug.core.backbone import Backbone
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
 from medplug.core.evaluation.abstention import Certainty
 from medplug.core.frames.rankings import ranking_frame
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.retrieval import distinct_questions, judge_rankings, right_passages
-from medplug.core.kinds.kind import How, Kind
+from medplug.core.kinds.kind import How, Kind, refuse_also
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.predicting.retrieval import INDEX, answered, found_frame, keep_index, ranking_model, scored_rankings
@@ -26,7 +25,6 @@ from medplug.core.retrieval.model import RankingModel
 from medplug.core.retrieval.retrieved import Retrieved
 from medplug.core.task import Examples, Task
 from medplug.core.training.compute import Report
-from medplug.core.training.frozen import FrozenFeatures
 from medplug.core.training.job import Adapters, Job, Trained
 
 if TYPE_CHECKING:
@@ -38,22 +36,15 @@ class Rankings(Kind):
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:
         """The encoder alone."""
-        if also:
-            raise ConfigError(
-                f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with passages"
-            )
+        refuse_also(also, "passages")
         return RankingModel(backbone, target)
 
-    def trained(self, model: Model, adapters: Adapters, job: Job) -> Trained:
+    def train(self, model: Model, adapters: Adapters, job: Job) -> Trained:
         """Trained as a whole: pairs of texts that are compared with each other are no rows with a label each."""
         from medplug.core.training.retrieval_learner import train_ranking  # brings transformers
 
         assert isinstance(model, RankingModel)
         return train_ranking(model, adapters, job)
-
-    def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> NoReturn:
-        """Never: see `trained`."""
-        raise TypeError("a bi-encoder is trained as a whole")
 
     def judge(self, task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> Judged:
         """Beside BM25, the encoder untrained, one order for all and, where there is one, a reranker."""

@@ -21,7 +21,7 @@ from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.judge import Judged, judge
 from medplug.core.judging.treatments import treatment_scores
-from medplug.core.kinds.kind import How, Kind
+from medplug.core.kinds.kind import How, Learned
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.task import Examples, Task
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
 
-class Rows(Kind):
+class Rows(Learned):
     """Classes, numbers, times to an event, treatments."""
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:

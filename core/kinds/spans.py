@@ -12,13 +12,12 @@ from medplug.core.asking.answer import Answer, Passage
 from medplug.core.backbone import Backbone
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
 from medplug.core.evaluation.abstention import Certainty
 from medplug.core.evaluation.answers import estimate_rows
 from medplug.core.frames.spans import answer_frame, scored_frame
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.spans import decided, judge_spans, row_scores
-from medplug.core.kinds.kind import How, Kind
+from medplug.core.kinds.kind import How, Learned, refuse_also
 from medplug.core.model import Model
 from medplug.core.plain.sentences import sentences
 from medplug.core.plan import Plan
@@ -35,13 +34,12 @@ if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
 
-class Spans(Kind):
+class Spans(Learned):
     """Answers that are spans of contexts."""
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:
         """Logits of start and end for every token."""
-        if also:
-            raise ConfigError(f"data.also ({', '.join(also)}) is learned along with labels of rows, and not with spans")
+        refuse_also(also, "spans")
         return SpanModel(backbone, target)
 
     def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

@@ -11,7 +11,6 @@ from medplug.core.answers.questions import Pair
 from medplug.core.backbone import Backbone
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.errors import ConfigError
 from medplug.core.evaluation.abstention import Certainty
 from medplug.core.evaluation.answers import estimate_answers, token_f1
 from medplug.core.frames.texts import answers_frame, judged_answers_frame
@@ -20,7 +19,7 @@ from medplug.core.generation.passages import Found
 from medplug.core.generation.writing import Answered, write
 from medplug.core.judging.answers import RIGHT, judge_answers
 from medplug.core.judging.judge import Judged
-from medplug.core.kinds.kind import How, Kind
+from medplug.core.kinds.kind import How, Learned, refuse_also
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.task import Examples, Task
@@ -37,13 +36,12 @@ if TYPE_CHECKING:
     from medplug.core.predictor import Predictor
 
 
-class Texts(Kind):
+class Texts(Learned):
     """Answers in the model's own words, each with the passages that it was given."""
 
     def model(self, backbone: Backbone, target: Target, also: Mapping[str, Target]) -> Model:
         """A generator, without a head."""
-        if also:
-            raise ConfigError(f"data.also ({', '.join(also)}) puts heads on features, and answers are written without")
+        refuse_also(also, "written answers")
         return TextModel(backbone, target)
 
     def learner(self, model: Model, job: Job, frozen: FrozenFeatures) -> Learner:

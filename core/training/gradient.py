@@ -15,7 +15,6 @@ from medplug.core.backbone import Backbone
 from medplug.core.config import TrainConfig
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER as METRICS
 from medplug.core.joint.backbone import JointBackbone
-from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
 from medplug.core.training import criteria
 from medplug.core.training.balance import balance_of
@@ -41,9 +40,10 @@ def train_whole(
     frozen: FrozenFeatures,
     weights: Weights | None,
     references: Mapping[str, Matrix],
+    learning: Callable[[FrozenFeatures], Learner],
 ) -> Trained:
-    """Train `model` in place to its best epoch."""
-    learner = _learner(model, job, frozen)
+    """Train `model` in place to its best epoch; `learning` makes its learner, unless it is a joint model."""
+    learner = joint_learner(model, job, frozen) if isinstance(frozen, JointFeatures) else learning(frozen)
     if not any(parameter.requires_grad for parameter in learner.model.parameters()):  # it is asked as it is
         return learner.trained({**frozen.notes, "training": "none: the model is used as it is"}, [])
     penalties = {spec.name: adapter for spec, adapter in adapters if "penalty" in spec.answers}
@@ -83,12 +83,6 @@ def config_of(job: Job) -> TrainConfig:
     """How to train; passes that somebody asked for are not made more by the fewest updates of a recipe."""
     asked = [key for key in ("train.epochs", "train.least_updates") if job.plan.asked(key)]
     return job.plan.train.model_copy(update={"least_updates": 1}) if asked == ["train.epochs"] else job.plan.train
-
-
-def _learner(model: Model, job: Job, frozen: FrozenFeatures) -> Learner:
-    if isinstance(frozen, JointFeatures):
-        return joint_learner(model, job, frozen)
-    return kind_of(job.dataset.target).learner(model, job, frozen)
 
 
 def _batches(rows: Rows, backbone: Backbone, job: Job) -> PairedBatches | GroupedBatches | None:

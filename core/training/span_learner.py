@@ -14,8 +14,6 @@ from medplug.core.answers.found import FoundSpans, choose_threshold
 from medplug.core.answers.questions import Pair
 from medplug.core.answers.spans import Answers
 from medplug.core.answers.windows import Integers
-from medplug.core.evaluation.answers import score_answers
-from medplug.core.evaluation.reported import reported
 from medplug.core.readers.span import SpanReader, Windows, each_window
 from medplug.core.readers.windows import SpanWindow, label_tokens
 from medplug.core.span_model import NULL, SpanLoss, SpanModel
@@ -64,8 +62,7 @@ class SpanLearner(Learner):
     def score(self, chosen_by: str) -> dict[str, float]:
         """The mean scores of the validation rows, at the threshold that is best for them."""
         found = self._best(self.found("validation"))
-        right = [[text for text, _ in row] for row in self._answers("validation")]
-        by_row = score_answers(found.texts(self._contexts("validation")), right, reported("span"))
+        by_row = found.scores(self._contexts("validation"), self._answers("validation"))
         return {name: float(by_row[name].mean()) for name in dict.fromkeys((chosen_by, self.job.metric))}
 
     def trained(self, notes: dict[str, Any], history: list[dict[str, float]]) -> Trained:

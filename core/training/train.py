@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,24 @@ from medplug.core.training.joint_learner import add_subsets, joint_learner
 from medplug.core.training.parts import JointFeatures, frozen_features
 from medplug.core.transfer.importance import effective_rows
 
+if TYPE_CHECKING:
+    from medplug.core.training.learner import Learner
+
+Learning = Callable[[FrozenFeatures], "Learner"]
+"""What makes the learner of a kind of target."""
+
 
 def train(model: Model, adapters: Adapters, job: Job) -> Trained:
-    """Train `model` in place; gives the logits of the validation and test splits, and of unlabelled rows."""
+    """Train `model` in place, as its kind of target is trained; `ConfigError` for what that would not heed."""
     check_asked(adapters, job)
-    if (whole := kind_of(job.dataset.target).trained(model, adapters, job)) is not None:
-        return whole
+    return kind_of(job.dataset.target).train(model, adapters, job)
+
+
+def train_rows(model: Model, adapters: Adapters, job: Job, learning: Learning) -> Trained:
+    """Train on rows with a label each; gives the logits of the validation and test splits, and of unlabelled rows.
+
+    `learning` makes what is trained by gradient, from the features of the backbone while it is frozen.
+    """
     frozen = frozen_features(model.backbone, job)
     between_domains = any("source_labels" in spec.needs for spec, _ in adapters)
     linear = job.dataset.target.by_row  # so that a head can be fitted in closed form
@@ -49,7 +62,7 @@ def train(model: Model, adapters: Adapters, job: Job) -> Trained:
     else:
         from medplug.core.training.gradient import train_whole  # brings transformers, which a fitted head spares
 
-        trained = train_whole(model, adapters, job, frozen, weights, references)
+        trained = train_whole(model, adapters, job, frozen, weights, references, learning)
     trained.notes, trained.without_transfer = {**notes, **trained.notes}, without
     if job.plan.report.pretraining and pretrained and linear:
         trained.from_random = fit_on_random_weights(model.backbone, job)
