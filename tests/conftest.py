@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import string
 from collections.abc import Iterator
@@ -11,6 +12,12 @@ from typing import Any
 import pytest
 
 WORDS = "the a no and with of for in on patient has had fever cough chest pain rash fracture acute chronic mild severe"
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no later pass over the garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
