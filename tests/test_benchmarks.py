@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import medplug
+from medplug.core.evaluation import trees
+from medplug.plugins.drug_target.sample import sample
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -40,12 +45,16 @@ def test_every_fusion_gives_what_its_plain_reference_gives_and_is_timed_beside_i
     assert all(float(row[1]) > 0 and float(row[4]) > 0 for row in rows)
 
 
-def test_a_screening_is_timed_and_its_memory_told(tmp_path: Path) -> None:
+def test_a_screening_is_timed_and_its_memory_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("rdkit", reason="rdkit is an extra: pip install 'medplug[chem]'")
-    small = ["--molecules", "40", "--targets", "1", "2", "--draws", "2"]
-    command = [sys.executable, str(BENCHMARKS / "screening.py"), str(tmp_path / "run"), *small]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| 40")]
-    assert [row[1] for row in rows] == ["1", "2"]
-    assert all(len(row) == 6 and float(value) > 0 for row in rows for value in row[2:])
+    real, tiny = medplug.run, {"train.members": 1, "report.resamples": 100, "fusion.hidden": [8]}
+    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
+    rows = sample().head(120)
+    monkeypatch.setattr(medplug, "run", lambda **keys: real(**keys, **tiny, data={"train": rows}))
+    small = ["--molecules", "40", "--targets", "2", "--draws", "2"]
+    monkeypatch.setattr(sys, "argv", [str(BENCHMARKS / "screening.py"), str(tmp_path / "run"), *small])
+    runpy.run_path(sys.argv[0], run_name="__main__")
+    (row,) = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| 40")]
+    assert row[1] == "2" and len(row) == 6 and all(float(value) > 0 for value in row[2:])

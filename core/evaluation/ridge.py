@@ -81,11 +81,14 @@ def ridges(
 ) -> dict[float, LinearHead]:
     """The head of each strength on columns ``[rows, width]`` as they are, for logits ``[rows]`` (see `fit_ridge`).
 
-    Of a sparse matrix that is not too wide the products of its columns are summed once for all strengths.
+    Of a sparse matrix that is not too wide the products of its columns, or of its rows
+    where these are fewer, are summed once for all strengths.
     """
     from scipy import sparse
 
     if sparse.issparse(columns) and columns.shape[1] <= _SUMMED:
+        if columns.shape[0] < columns.shape[1]:
+            return _of_few_rows(columns, logits, row_weights, strengths)
         return Normal.of(columns, logits, row_weights).heads(strengths)
     return {strength: ridge(columns, logits, row_weights, strength) for strength in strengths}
 
@@ -130,6 +133,24 @@ class Normal:
             slope = solve(penalised, self.answers, assume_a="pos")
             found[strength] = LinearHead(slope[None], np.array([self.centre - slope @ self.mean]))
         return found
+
+
+def _of_few_rows(
+    columns: Any, logits: NDArray[np.float64], row_weights: NDArray[np.float64] | None, strengths: Sequence[float]
+) -> dict[float, LinearHead]:
+    """The same heads by the products of the rows: as many equations as there are rows (the dual form)."""
+    from scipy.linalg import solve
+
+    weights = np.ones(len(logits)) if row_weights is None else row_weights
+    dense, total = columns.toarray(), weights.sum()
+    mean, centre = weights @ dense / total, float(weights @ logits / total)
+    root = np.sqrt(weights)
+    dense, answers = (dense - mean) * root[:, None], root * (logits - centre)
+    products, found = dense @ dense.T, {}
+    for strength in strengths:
+        slope = dense.T @ solve(products + np.eye(len(answers)) / strength, answers, assume_a="pos")
+        found[strength] = LinearHead(slope[None], np.array([centre - slope @ mean]))
+    return found
 
 
 def ridge(

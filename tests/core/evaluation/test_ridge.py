@@ -76,6 +76,18 @@ def test_products_that_are_summed_over_many_rows_give_the_ridge_of_scikit_learn(
         np.testing.assert_allclose(head.bias[0], theirs.intercept_, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_fewer_rows_than_columns_give_the_normal_equations(weighted):
+    draw = np.random.default_rng(4)
+    columns = sparse.random(30, 90, density=0.3, format="csr", random_state=4)
+    logits = draw.normal(size=30) + 5
+    weights = draw.choice([0.0, 0.5, 2.0], 30) if weighted else None
+    for strength, head in ridges(columns, logits, weights, (0.01, 1.0, 100.0)).items():
+        slope, intercept = plainly(columns.toarray(), logits, strength, weights)
+        np.testing.assert_allclose(head.weight[0], slope, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(head.bias, [intercept], rtol=1e-7)
+
+
 def test_standardising_makes_the_scale_of_features_irrelevant_and_leaves_constant_ones_out():
     train, labels, held, held_labels, target = halves()
     units = 10.0 ** -np.arange(6)
