@@ -191,9 +191,14 @@ def target_after(dataset: Dataset, trained: Trained) -> Target:
     return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
 
 
-def _certain(kind: Kind, task: Task, dataset: Dataset, trained: Trained) -> Threshold | None:
-    """From which score on answers are sure, where the task says how often these must be right."""
-    return None if task.sure is None else threshold(kind.certainties(dataset, trained), task.sure)
+def _certain(kind: Kind, task: Task, dataset: Dataset, trained: Trained, judged: Judged) -> Threshold | None:
+    """From which score on answers are sure, where the task says how often these must be right; told with the scores."""
+    if task.sure is None:
+        return None
+    certain = threshold(kind.certainties(dataset, trained, "validation"), task.sure)
+    held = certain.held(kind.certainties(dataset, trained, "test"))
+    judged.scores["certain"] = {**certain.as_json(), "test": held}
+    return certain
 
 
 def _write(
@@ -204,10 +209,8 @@ def _write(
     clock.stage("baseline and intervals")
     kind = kind_of(dataset.target)
     judged = kind.judge(task, dataset, trained, plan, job.metric)
-    certain = _certain(kind, task, dataset, trained)
-    if certain is not None:
-        judged.scores["certain"] = certain.as_json()
-        predictor.certain_from = certain.score
+    certain = _certain(kind, task, dataset, trained, judged)
+    predictor.certain_from = None if certain is None else certain.score
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")

@@ -29,6 +29,17 @@ class Threshold:
     answered: float
     right: float
 
+    def held(self, found: Sequence[Certainty]) -> dict[str, float | None]:
+        """What the threshold does on other rows: the share with a sure `answer`, and the share of these that is right.
+
+        None where no row, or no answer, is there to tell.
+        """
+        sure = [each.right for each in found if each.score >= self.score]
+        return {
+            "answered": len(sure) / len(found) if found else None,
+            "right": sum(sure) / len(sure) if sure else None,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """As JSON data, None for what is not finite."""
         told = {"score": self.score, "asked": self.asked, "answered": self.answered, "right": self.right}

@@ -75,8 +75,8 @@ class Kind(ABC):
     ) -> dict[str, Any]:
         """What `Predictor.evaluate` tells of labelled rows: ``metrics`` as `Estimate`s, and what else it measures."""
 
-    def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
-        """Of the validation rows how sure their answers are, and whether they are right; none where no answer is."""
+    def certainties(self, dataset: Dataset, trained: Trained, split: str) -> list[Certainty]:
+        """Of the rows of a split how sure their answers are, and whether they are right; none where no answer is."""
         return []
 
     def keep(self, folder: Path, predictor: Predictor, trained: Trained, job: Job) -> None:  # noqa: B027 - few have any

@@ -70,18 +70,18 @@ class Rankings(Kind):
         """The metrics over the run's index."""
         return scored_rankings(predictor, examples, report, groups_and_draws)
 
-    def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
-        """The best passage's score for each distinct validation question, and whether that passage is right.
+    def certainties(self, dataset: Dataset, trained: Trained, split: str) -> list[Certainty]:
+        """The best passage's score for each distinct question, and whether that passage is right.
 
-        The score is what an answer is told with: the cosine, or a reranker's probability. Test rows are not asked.
+        The score is what an answer is told with: the cosine, or a reranker's probability.
         """
         found: Retrieved = trained.findings["retrieved"]
-        ranked = found.found["validation"]
+        ranked = found.found[split]
         best, scores = ranked.rows[:, 0], ranked.scores[:, 0].astype(np.float64)
         if found.reranked is not None:
-            again, shares = found.reranked.found["validation"]
+            again, shares = found.reranked.found[split]
             best, scores = again.rows[:, 0], shares[:, 0]
-        right = right_passages(dataset, distinct_questions(dataset, "validation"), ("train", "validation"))
+        right = right_passages(dataset, distinct_questions(dataset, split), ("train", split))
         each = zip(scores.tolist(), best.tolist(), right, strict=True)
         return [Certainty(score, row in grades) for score, row, grades in each]
 

@@ -93,12 +93,12 @@ class Rows(Learned):
             found["also"] = along
         return found
 
-    def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
+    def certainties(self, dataset: Dataset, trained: Trained, split: str) -> list[Certainty]:
         """Of classes the decided one's probability."""
         if dataset.target.kind not in ("binary", "multiclass", "choice"):
             return []
-        probabilities = dataset.target.probabilities(trained.logits["validation"])
-        right = dataset.target.decide(probabilities) == dataset.labels["validation"]
+        probabilities = dataset.target.probabilities(trained.logits[split])
+        right = dataset.target.decide(probabilities) == dataset.labels[split]
         scores = np.max(probabilities, axis=1)
         return [Certainty(float(score), bool(each)) for score, each in zip(scores, right, strict=True)]
 

@@ -70,10 +70,10 @@ class Spans(Learned):
         metrics = estimate_rows(row_scores(examples, found), **groups_and_draws)
         return {"metrics": metrics, "spans": decided(examples, found)}
 
-    def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
+    def certainties(self, dataset: Dataset, trained: Trained, split: str) -> list[Certainty]:
         """The chance of what is said, an answer or none; it is right where it matches exactly."""
-        found = trained.findings["validation"]
-        right = row_scores(dataset.splits["validation"], found)["exact_match"] == 1
+        found = trained.findings[split]
+        right = row_scores(dataset.splits[split], found)["exact_match"] == 1
         return [Certainty(*each) for each in zip(found.certainty.tolist(), right.tolist(), strict=True)]
 
     def asked(self, predictor: Predictor, examples: Examples, top: int) -> Answer:

@@ -71,10 +71,10 @@ class Texts(Learned):
         names = predictor.task.metrics(predictor.target)
         return {"metrics": estimate_answers([each.text for each in written], truth, names, **groups_and_draws)}
 
-    def certainties(self, dataset: Dataset, trained: Trained) -> list[Certainty]:
+    def certainties(self, dataset: Dataset, trained: Trained, split: str) -> list[Certainty]:
         """How likely the model found its own words; right is an answer that shares half of its words or more."""
-        truth = dataset.splits["validation"].labels or []
-        written = trained.findings["validation"].written
+        truth = dataset.splits[split].labels or []
+        written = trained.findings[split].written
         return [Certainty(e.score, token_f1(e.text, right) >= RIGHT) for e, right in zip(written, truth, strict=True)]
 
     def keep(self, folder: Path, predictor: Predictor, trained: Trained, job: Job) -> None:

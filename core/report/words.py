@@ -190,9 +190,16 @@ def certain(evidence: Evidence) -> str:
         return f"No answer is called sure: {asked}, and no score of the validation rows was that good."
     return (
         f"An answer is called sure from a score of {told['score']:.3f} on: {asked}. Of the validation rows "
-        f"{told['answered']:.0%} had such an answer, and {told['right']:.0%} of these were right; the test rows were "
-        "not looked at for it."
+        f"{told['answered']:.0%} had such an answer, and {told['right']:.0%} of these were right.{_held(told['test'])}"
     )
+
+
+def _held(test: dict[str, float | None]) -> str:
+    """How often the promise held on rows that did not set it."""
+    answered, right = test["answered"], test["right"]
+    if not answered or right is None:
+        return " None of the test rows had."
+    return f" Of the test rows, which did not set it, {answered:.0%} had one, and {right:.0%} of these were right."
 
 
 def better_way(metric: str) -> str:

@@ -52,5 +52,15 @@ def test_answers_of_the_same_score_are_taken_together() -> None:
     assert told.score == 0.8
 
 
+def test_what_it_does_on_other_rows_is_counted() -> None:
+    told = threshold(certainties((0.5, True), (0.4, False)), 0.9)
+    assert told.held(certainties((0.9, False), (0.5, True), (0.1, True), (0.2, False))) == {
+        "answered": 0.5,
+        "right": 0.5,
+    }
+    assert told.held(certainties((0.1, True))) == {"answered": 0.0, "right": None}
+    assert told.held([]) == {"answered": None, "right": None}
+
+
 def test_without_rows_nothing_is_sure() -> None:
     assert threshold([], 0.5).score == math.inf
