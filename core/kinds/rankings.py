@@ -81,7 +81,8 @@ class Rankings(Kind):
         if found.reranked is not None:
             again, shares = found.reranked.found[split]
             best, scores = again.rows[:, 0], shares[:, 0]
-        right = right_passages(dataset, distinct_questions(dataset, split), ("train", split))
+        told = tuple(dict.fromkeys(("train", "validation", split)))  # no threshold goes by what test rows tell
+        right = right_passages(dataset, distinct_questions(dataset, split), told)
         each = zip(scores.tolist(), best.tolist(), right, strict=True)
         return [Certainty(score, row in grades) for score, row, grades in each]
 
