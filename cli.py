@@ -141,32 +141,23 @@ def predict(
 
     With --against INPUT is a library, whose entities are ranked for each of those of the other file.
     """
-    from medplug.core.api import load
     from medplug.core.data.output import check_folder, check_output, write_table
-    from medplug.core.terminal import counting
 
     check_output(output)
     check_folder(masks)
+    how: dict[str, Any] = {"on_error": on_error, "device": device, "root": root}
     if given := {name: value for name, value in screening.items() if value not in (None, ())}:
         from medplug.core.screening.command import screen_files
 
-        given |= {"masks": masks}
-        frame, told = screen_files(folder, table, given, on_error=on_error, device=device, root=root)
-        write_table(frame, output)
-        click.echo("\n".join(told), err=True)
-        return
-    predictor = load(folder, device=device, root=root)
-    with counting(sys.stderr, "predicting") as report:
-        frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)
+        frame, told = screen_files(folder, table, given | {"masks": masks}, **how)
+    else:
+        from medplug.core.predicting.command import predict_file
+
+        frame, told = predict_file(folder, table, masks=masks, **how)
+        told += [] if output is None else [f"{frame.height} predictions in {output}"]
     write_table(frame, output)
-    if reading := predictor.model.backbone.reading():
-        click.echo(f"the network was given: {reading}", err=True)
-    if problems:
-        click.echo(f"{len({p.row for p in problems})} row(s) set aside:", err=True)
-        for problem in problems[:20]:
-            click.echo(f"  row {problem.row}, column {problem.column}: {problem.reason}", err=True)
-    if output is not None:
-        click.echo(f"{frame.height} predictions in {output}", err=True)
+    if told:
+        click.echo("\n".join(told), err=True)
 
 
 @cli.command()

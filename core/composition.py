@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
+from medplug.core.config import DataConfig, SelectionConfig
 from medplug.core.errors import ConfigError, DataError
-from medplug.core.specs import AdapterSpec, FusionSpec, Need, Question, TargetKind
+from medplug.core.specs import AdapterSpec, FusionSpec, Need
 
 if TYPE_CHECKING:
     from medplug.core.choice import BackboneChoice
-    from medplug.core.data.targets import Target
     from medplug.core.task import Examples
 
 NEEDED: dict[Need, tuple[str, str]] = {
@@ -32,19 +31,6 @@ NEEDED: dict[Need, tuple[str, str]] = {
     "pretrained_backbone": ("a pretrained backbone", "name one (medplug list backbones), or use adapter=finetune"),
 }
 """What each need is called, and the next step where it is not met."""
-_SERVING: dict[Question, str] = {
-    "fit": "use adapter=linear_probe",
-    "penalty": "use adapter=mmd, coral, wasserstein or dann",
-}
-"""What serves every kind of target in place of an adapter that answers this."""
-_NOT_OF_ROWS: dict[TargetKind, str] = {
-    "mask": "masks are predicted",
-    "span": "answers in contexts are predicted",
-    "text": "answers are written",
-}
-_SMOOTHED = ("span",)
-_TRAINED: dict[TargetKind, str] = {"mask": "decoder", "span": "head on tokens"}
-"""What training by gradient alone can make for kinds that no head in closed form serves."""
 
 
 def check_composition(
@@ -108,71 +94,6 @@ def check_rows(adapters: Sequence[AdapterSpec], selection: SelectionConfig, spli
             f"selection.criterion={selection.criterion} looks at unlabelled target rows, and none was left: "
             "every one of them is labelled or held out"
         )
-
-
-def check_target(
-    adapters: Sequence[AdapterSpec], train: TrainConfig, selection: SelectionConfig, target: Target
-) -> None:
-    """Raise `ConfigError` for what does not serve this kind of target, once the training labels have told it."""
-    for spec in adapters:
-        if target.kind not in spec.targets:
-            other = next((text for question, text in _SERVING.items() if question in spec.answers), "leave it out")
-            if target.kind in _TRAINED and "fit" in spec.answers:
-                other = f"use adapter=finetune, or adapter=frozen to train a {_TRAINED[target.kind]} alone"
-            raise ConfigError(
-                f"adapter={spec.name} serves {', '.join(spec.targets)} targets, and this one is {target.kind}; {other}"
-            )
-    if (what := _NOT_OF_ROWS.get(target.kind)) is not None:
-        _check_not_of_rows(what, target, selection, train)
-    if target.kind == "choice":
-        _check_choice(selection, train)
-    if target.has_classes or target.kind in _NOT_OF_ROWS:
-        return
-    what = _without_classes(target)
-    if train.class_weights == "balanced":
-        raise ConfigError(f"train.class_weights=balanced weighs classes, and {what}; leave it out")
-    if train.label_smoothing:
-        raise ConfigError(f"train.label_smoothing spreads a label over classes, and {what}; leave it out")
-    if target.kind == "treatment" and selection.criterion != "validation":
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} judges a prediction a row, and {what}; leave it out"
-        )
-    if target.kind == "survival" and selection.criterion != "validation":
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} judges rows one by one, and {what}, whose risks have a meaning "
-            "beside each other alone; leave it out"
-        )
-    if selection.criterion in ("snd", "infomax"):
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} looks at class probabilities, and {what}; use iwv or dev"
-        )
-
-
-def _without_classes(target: Target) -> str:
-    if target.kind == "treatment":
-        return "a treatment is chosen by its predicted outcome"
-    return f"the target {target.classes[0]} is {'a time to an event' if target.kind == 'survival' else 'a number'}"
-
-
-def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:
-    what = "the letter of an option says nothing of what it is"
-    if selection.criterion in ("snd", "infomax"):
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} compares rows by their class, and {what}; use iwv or dev"
-        )
-    if train.class_weights == "balanced":
-        raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
-
-
-def _check_not_of_rows(what: str, target: Target, selection: SelectionConfig, train: TrainConfig) -> None:
-    if selection.criterion != "validation":
-        raise ConfigError(
-            f"selection.criterion={selection.criterion} judges predictions of rows, and {what}; leave it out"
-        )
-    if train.class_weights == "balanced":
-        raise ConfigError(f"train.class_weights=balanced weighs rows by their class, and {what}; leave it out")
-    if train.label_smoothing and target.kind not in _SMOOTHED:
-        raise ConfigError(f"train.label_smoothing spreads a row's label, and {what}; leave it out")
 
 
 def needs_met(data: DataConfig) -> set[Need]:

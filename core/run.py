@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from medplug.core.adapter import Adapter
-from medplug.core.composition import check_rows, check_target, require_training_table
+from medplug.core.composition import check_rows, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
@@ -37,6 +37,7 @@ from medplug.core.report.page import write_report
 from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
+from medplug.core.target_checks import check_target
 from medplug.core.task import Task
 from medplug.core.training.compute import Compute, Report, compute_for
 from medplug.core.training.job import Job, Trained
@@ -122,7 +123,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         task.scratch, task.report = None, Task.report  # the folder moves when the run is finished
         specs = [spec for spec, _ in plan.adapters]
         check_rows(specs, plan.selection, dataset.splits)
-        check_target(specs, plan.train, plan.selection, dataset.target)
+        check_target(specs, plan.train, plan.selection, dataset.target, plan.asked)
         metric = _metric(plan, task, dataset)
         augmentation = None if plan.augment is None else task.augmentation(plan.augment)
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)

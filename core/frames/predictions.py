@@ -21,15 +21,14 @@ def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: 
     if target.kind == "treatment":
         return advice_frame(target, columns, probabilities)
     decided = target.decode(target.decide(probabilities))
+    given = pl.DataFrame(columns).get_columns()  # one frame is made at once: a service predicts row by row
     if not target.has_classes:
-        frame = pl.DataFrame(columns).with_columns(pl.Series("prediction", decided, dtype=pl.Float64))
-        return frame.with_columns(outliving_columns(target, probabilities[:, 0]))
+        own = [pl.Series("prediction", decided, dtype=pl.Float64)]
+        return pl.DataFrame([*given, *own, *outliving_columns(target, probabilities[:, 0])])
     kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
-    frame = pl.DataFrame(columns).with_columns(
-        pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)
-    )
-    shares = [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
-    return frame.with_columns(shares)
+    own = [pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)]
+    own += [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
+    return pl.DataFrame([*given, *own])
 
 
 def truth_of(target: Target, examples: Examples) -> dict[str, Any]:

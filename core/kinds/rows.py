@@ -74,7 +74,8 @@ class Rows(Learned):
         beside = also_columns(predictor.also, others)
         if isinstance(predictor.model, Ensemble):
             beside.append(spread_column(predictor.target, probabilities, predictor.model.spread(found)))
-        return prediction_frame(predictor.target, columns, probabilities).with_columns(beside)
+        frame = prediction_frame(predictor.target, columns, probabilities)
+        return frame.with_columns(beside) if beside else frame
 
     def scored(
         self, predictor: Predictor, examples: Examples, report: Report, groups_and_draws: Mapping[str, Any]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medplug.core.composition import NEEDED, check_composition, check_rows, check_target, needs_met
+from medplug.core.composition import NEEDED, check_composition, check_rows, needs_met
 from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec
+from medplug.core.target_checks import check_target
 from medplug.core.task import Examples
 
 TABLES: dict[str, dict[str, Any]] = {
