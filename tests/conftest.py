@@ -40,6 +40,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boosted trees of few choices, as they take most of the time of a small run."""
+    monkeypatch.setattr("medplug.core.evaluation.trees.DEEP", ((0.1,), (8,), (5, 20)))
+
+
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a BERT of 2 layers and width 32 that reads at most 64 tokens, words and letters."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import medplug
-from medplug.core.evaluation import trees
 from medplug.plugins.drug_target.sample import sample
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -45,12 +44,12 @@ def test_every_fusion_gives_what_its_plain_reference_gives_and_is_timed_beside_i
     assert all(float(row[1]) > 0 and float(row[4]) > 0 for row in rows)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_screening_is_timed_and_its_memory_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("rdkit", reason="rdkit is an extra: pip install 'medplug[chem]'")
     real, tiny = medplug.run, {"train.members": 1, "report.resamples": 100, "fusion.hidden": [8]}
-    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
     rows = sample().head(120)
     monkeypatch.setattr(medplug, "run", lambda **keys: real(**keys, **tiny, data={"train": rows}))
     small = ["--molecules", "40", "--targets", "2", "--draws", "2"]

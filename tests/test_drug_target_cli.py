@@ -16,7 +16,6 @@ from click.testing import CliRunner, Result
 
 import medplug
 from medplug.cli import cli
-from medplug.core.evaluation import trees
 from medplug.core.plan import make_plan
 from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
@@ -32,14 +31,8 @@ QUICK = (
 )
 TABLE = "data.train=pairs.csv"
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_trees")
 Command = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Boosted trees of few choices, as they take most of the time of a small run."""
-    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ import polars as pl
 import pytest
 
 import medplug
-from medplug.core.evaluation import trees
 from medplug.plugins.drug_target.sample import sample
 
 pytest.importorskip("rdkit.Chem", reason="rdkit is an extra: pip install 'medplug[chem]'")
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_trees")
 KEYS = {
     **{"backbone.drug.hidden": 8, "backbone.drug.bits": 64, "backbone.protein.hidden": 8, "backbone.protein.k": 1},
     **{"fusion": "concat", "train.members": 1, "train.epochs": 1, "report.resamples": 100, "device": "cpu"},
@@ -23,10 +22,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("kind", ["regression", "binary"])
-def test_each_drug_and_protein_is_scored_and_trees_are_told_of(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trees, "DEEP", ((0.1,), (8,), (5, 20)))
+def test_each_drug_and_protein_is_scored_and_trees_are_told_of(kind: str, tmp_path: Path) -> None:
     table = sample().head(500)
     if kind == "binary":
         table = table.with_columns(label=pl.when(pl.col("label") > 7).then(pl.lit("yes")).otherwise(pl.lit("no")))

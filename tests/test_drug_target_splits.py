@@ -20,7 +20,7 @@ QUICK = (
 )
 PAIRS = "data.train=pairs.csv"
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_trees")
 Command = Callable[..., Result]
 
 

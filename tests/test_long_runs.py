@@ -13,22 +13,55 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from medplug.cli import cli
 
 WORDS = ["fever", "cough", "chest", "wrist", "fracture", "fall", "headache", "nausea", "light", "rash", "itch", "lump"]
-KEYS = ("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn", "train.patience=9", "report.resamples=100")
+EPOCHS = 4
+KEYS = (
+    *("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn"),
+    *(f"train.epochs={EPOCHS}", "train.patience=9", "report.resamples=100"),
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An empty folder with a table whose label can be learned, not perfectly."""
+    return with_notes(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on one process that nothing stopped."""
+    folder = with_notes(tmp_path_factory.mktemp("unbroken"))
+    here(folder, "output=run")
+    return folder / "run"
+
+
+def with_notes(folder: Path) -> Path:
     draw = random.Random(0)
     lines = ["text,label"]
     for i in range(600):
         likely = WORDS[(i % 3) * 4 : (i % 3) * 4 + 4]
         said = [draw.choice(likely if draw.random() < 0.5 else WORDS) for _ in range(12)]
         lines.append(f"{' '.join(said)},{'abc'[i % 3]}")
-    (tmp_path / "notes.csv").write_text("\n".join(lines) + "\n")
-    return tmp_path
+    (folder / "notes.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def here(folder: Path, *words: str) -> None:
+    """Run to the end in this process, which spares the imports of another."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setenv("HF_HUB_OFFLINE", "1")
+        done = CliRunner().invoke(cli, ["run", *KEYS, *words])
+    torch.set_num_threads(threads)
+    assert done.exit_code == 0, done.output
 
 
 def start(folder: Path, *words: str, processes: int = 1) -> subprocess.Popen[str]:
@@ -50,10 +83,8 @@ def metrics(run: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(folder: Path) -> None:
-    unbroken = start(folder, "train.epochs=6", "output=unbroken")
-    finished(unbroken)
-    killed = start(folder, "train.epochs=6", "output=killed")
+def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(folder: Path, unbroken: Path) -> None:
+    killed = start(folder, "output=killed")
     deadline = time.monotonic() + 200
     while not list(folder.glob("killed.partial/checkpoints/checkpoint-*/trainer_state.json")):
         assert time.monotonic() < deadline and killed.poll() is None, "no checkpoint was made"
@@ -62,20 +93,19 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(folder: Path) -> None:
     killed.communicate()
     assert not (folder / "killed").exists() and (folder / "killed.partial").exists()
 
-    finished(start(folder, "train.epochs=6", "output=killed", "--resume"))
-    assert metrics(folder / "killed") == metrics(folder / "unbroken")
+    here(folder, "output=killed", "--resume")
+    assert metrics(folder / "killed") == metrics(unbroken)
     assert not (folder / "killed.partial").exists()
     told = [json.loads(line) for line in (folder / "killed/events.jsonl").read_text().splitlines()]
-    assert sum(event["event"] == "epoch" for event in told) < 12  # it did not begin again
+    assert sum(event["event"] == "epoch" for event in told) < 2 * EPOCHS  # it did not begin again
 
 
-def test_two_processes_write_one_run_with_the_metrics_of_one_process(folder: Path) -> None:
-    finished(start(folder, "train.epochs=4", "output=one"))
-    said = finished(start(folder, "train.epochs=4", "output=two", processes=2))
+def test_two_processes_write_one_run_with_the_metrics_of_one_process(folder: Path, unbroken: Path) -> None:
+    said = finished(start(folder, "output=two", processes=2))
     assert said.count("report: ") == 1  # one voice
-    assert {path.name for path in folder.iterdir()} == {"notes.csv", "one", "two"}
+    assert {path.name for path in folder.iterdir()} == {"notes.csv", "two"}
     assert json.loads((folder / "two/manifest.json").read_text())["hardware"]["processes"] == 2
-    one, two = metrics(folder / "one"), metrics(folder / "two")
+    one, two = metrics(unbroken), metrics(folder / "two")
     low, high = one["metrics"]["macro_f1"]["ci95"]
     assert low <= two["metrics"]["macro_f1"]["value"] <= high
     assert one["baseline"] == two["baseline"]

@@ -137,7 +137,8 @@ def test_an_adapter_is_shown_with_what_it_answers_and_needs_before_its_options(p
     assert lines[2:4] == ["  family: feature", "  answers: penalty (a term of the loss)"]
     assert lines[4].startswith("  needs: labelled rows of a source domain; give data.source=TABLE, or ")
     assert lines[5].startswith("  needs: rows of the target domain (labels are not needed); give data.unlabelled=TABLE")
-    assert lines[6] == "  serves: binary, multiclass, multilabel, regression, survival, treatment, mask, choice targets"
+    served = "binary, multiclass, multilabel, regression, survival, treatment, mask, choice, span"
+    assert lines[6] == f"  serves: {served} targets"
     assert lines[7].startswith("  adapter.mmd.trade_off (default 1.0): ")
     said = describe("linear_probe", plugins)
     assert "  answers: prepare (what is trained); fit (the head, fitted without gradient)" in said
