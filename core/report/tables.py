@@ -11,8 +11,8 @@ from medplug.core.evaluation.ranking import most_enrichment
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, plain, plain_baseline, score, share
 from medplug.core.report.names import (
-    class_name,
     CRITERIA,
+    class_name,
     constant_name,
     criterion_name,
     gain,
