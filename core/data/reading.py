@@ -135,7 +135,8 @@ def open_table(
     """The table that a task makes of `source`, as `read_table` reads it, and the folder of its file."""
     table = task.tabulate(source, key)
     folder = Path(table).expanduser().parent if isinstance(table, str | Path) else None
-    return read_table(table, key=key, columns=columns, optional=optional, any_of=any_of), folder
+    called = table_name(source)
+    return read_table(table, key=key, columns=columns, optional=optional, any_of=any_of, called=called), folder
 
 
 def read_examples(

@@ -30,11 +30,13 @@ def read_table(
     columns: Mapping[str, str] | None,
     optional: Iterable[str] = (),
     any_of: Iterable[tuple[str, ...]] = (),
+    called: str | None = None,
 ) -> pl.DataFrame:
     """Read the needed columns of a table, and the `optional` ones that it has.
 
     Of the groups of needed keys in `any_of` those of which it has no column are
-    left out, unless it has none of any.
+    left out, unless it has none of any. Messages name the source itself or, where
+    this was made of a file, what it is `called`.
 
     `key` is the configuration key that `source` came from (``data.train``);
     `columns` maps configuration keys to names of columns (``data.text`` ->
@@ -46,7 +48,7 @@ def read_table(
     Raises `DataError` for a table that cannot be read or lacks a column; the
     message names places (file, line, row, column), never content.
     """
-    wanted = Wanted(key, table_name(source), columns, tuple(optional), tuple(any_of))
+    wanted = Wanted(key, called or table_name(source), columns, tuple(optional), tuple(any_of))
     frame = read_file(source, wanted) if isinstance(source, str | Path) else _in_memory(source, wanted)
     if frame.height == 0:
         raise wanted.error("it has columns but no rows", f"give {key} a table with at least one row")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
-from medplug.core.report.names import constant_name, greater_is_better, leak_name, metric_name
+from medplug.core.report.names import class_name, constant_name, greater_is_better, leak_name, metric_name
 from medplug.core.report.twins import seen_before
 from medplug.core.report.words import transfer_verdict, trees_read, verdict
 
@@ -166,8 +166,11 @@ def _small(evidence: Evidence) -> Iterator[str]:
             yield f"The {name} split has only {events}, and these alone tell of risk; {_EFFECTS[name]}."
     test = evidence.splits["test"]
     counts = test.arms.rows if test.arms else test.classes
-    what, what_all = ("arm", "arms") if test.arms else ("class", "classes")
-    few = [name for name, rows in counts.items() if rows < FEW_OF_A_CLASS]
+    what, what_all = ("arm", "arms") if test.arms else class_name(evidence.target.kind)
+    seen = {name for split in evidence.splits.values() for name, rows in split.classes.items() if rows}
+    # a letter that no row has as many options for is nothing to be told apart
+    never = set(counts) - seen if evidence.target.kind == "choice" else set()
+    few = [name for name, rows in counts.items() if rows < FEW_OF_A_CLASS and name not in never]
     if few:
         listed = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")
         yield (

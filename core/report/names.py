@@ -77,6 +77,11 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
     return (_OF_A_NUMBER if kind == "regression" else CRITERIA).get(criterion, CRITERIA[criterion])
 
 
+def class_name(kind: TargetKind) -> tuple[str, str]:
+    """What one of the things that are decided between is called, and several."""
+    return ("letter", "letters") if kind == "choice" else ("class", "classes")
+
+
 def constant_name(kind: TargetKind) -> str:
     """What the baseline that looks at no input gives every row."""
     constants = {

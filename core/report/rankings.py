@@ -77,6 +77,9 @@ def found_within(evidence: Evidence) -> Picture:
     axes.set(xlabel="ranks looked at", ylabel="share of questions", ylim=(0, 1.02))
     if depth > 1:
         axes.set_xscale("log")
+        # figures keep their text as text, and a logarithm's own labels are formulae
+        axes.set_xticks(shown := _ranks_shown(depth), [str(rank) for rank in shown])
+        axes.minorticks_off()
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.legend()
@@ -86,6 +89,12 @@ def found_within(evidence: Evidence) -> Picture:
         f"Share of test questions with a right passage among the first ranks. Of the first {at}: {', '.join(shares)}."
     )
     return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
+
+
+def _ranks_shown(depth: int) -> list[int]:
+    """1, 2, 5, 10, 20, 50 and so on, up to `depth`."""
+    steps = (first * 10**power for power in range(len(str(depth))) for first in (1, 2, 5))
+    return [rank for rank in steps if rank <= depth]
 
 
 def _within(ranks: NDArray[np.float64], depth: int) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, plain, plain_baseline, score, share
 from medplug.core.report.names import (
     CRITERIA,
+    class_name,
     constant_name,
     criterion_name,
     gain,
@@ -85,7 +86,8 @@ def _meanings(evidence: Evidence) -> list[str]:
 
 def by_class(evidence: Evidence) -> Table:
     """The scores of each class against the rest."""
-    return _parts("class", "Scores of each class against the rest", "true rows", evidence.scores["by_class"], None)
+    what, _ = class_name(evidence.target.kind)
+    return _parts(what, f"Scores of each {what} against the rest", "true rows", evidence.scores["by_class"], None)
 
 
 def by_group(evidence: Evidence) -> list[Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -9,23 +10,38 @@ import polars as pl
 from medplug.core.answers.published import published_table
 from medplug.core.data import cells
 from medplug.core.data.cleaning import Cleaning
+from medplug.core.data.tables import table_name
+from medplug.core.errors import DataError
 
 if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
-    from medplug.plugins.medical_qa.options import MedicalQaData
+    from medplug.plugins.medical_qa.options import FormName, MedicalQaData
 
 _UNIFORM = Cleaning()
 
 
-def tabulated(source: Any, key: str, data: MedicalQaData) -> Tabular:
+def tabulated(source: Any, key: str, data: MedicalQaData, *, form: str, needed: Iterable[str]) -> Tabular:
     """A published file with its columns called as ``data.*`` says; anything else as it is.
 
-    So one run may learn from SQuAD's file and be tested on a table of the user's own.
+    So one run may learn from SQuAD's file and be tested on a table of the user's own. `DataError`
+    for a set of another form than the run's, which lacks columns that are `needed`.
     """
     table = published_table(source, key)
     if table is source or not isinstance(table, pl.DataFrame):
         return table
+    name, suits = made_for(table)
+    table = _renamed(table, data)
+    lacking = set(needed) - set(table.columns)
+    if lacking and suits != form:
+        raise DataError(
+            f"{key} ({table_name(source)}): it is a file of {name}, and task.form={form} needs columns that it lacks: "
+            f"{', '.join(sorted(lacking))}\nread it with task.form={suits}, or give a table with these columns"
+        )
+    return table
+
+
+def _renamed(table: pl.DataFrame, data: MedicalQaData) -> pl.DataFrame:
     options = data.options if isinstance(data.options, str) else "options"
     called = {
         **{"question": data.question, "context": data.context or "context", "options": options},
@@ -33,6 +49,13 @@ def tabulated(source: Any, key: str, data: MedicalQaData) -> Tabular:
         "starts": data.answer_start or "answer_start",
     }
     return table.rename({name: called[name] for name in table.columns if name in called})
+
+
+def made_for(published: pl.DataFrame) -> tuple[str, FormName]:
+    """Which published set a table of `published_table` is of, and the form that its questions have."""
+    if "answers" in published.columns:
+        return "SQuAD", "extractive"
+    return ("HEAD-QA", "multiple_choice") if "options" in published.columns else ("PubMedQA", "yes_no_maybe")
 
 
 def asked(table: pl.DataFrame, name: str, key: str, what: str, problems: Problems) -> list[str]:

@@ -56,7 +56,7 @@ class MedicalQa(Task):
         groups="groups",
         subjects="your questions",
         same="the same question asked of the same text (and with the same options), letter by letter",
-        ungrouped="intervals take each question for itself, though several may be asked of one context",
+        ungrouped="intervals take each question for itself, though several may be asked of one text",
     )
 
     options: MedicalQaOptions

@@ -10,7 +10,7 @@ from medplug.core.data import cells
 from medplug.core.data.classes import target_of
 from medplug.core.data.content import content_key
 from medplug.core.data.targets import Target
-from medplug.plugins.medical_qa.forms.form import Columns, Form
+from medplug.plugins.medical_qa.forms.form import NEVER_LABELLED, Columns, Form
 from medplug.plugins.medical_qa.reading import asked
 from medplug.plugins.medical_qa.samples.matches import matches
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
     from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
-
-_NEVER_LABELLED = ("INPUT", "data.unlabelled")
 
 
 class Entailment(Form):
@@ -46,7 +44,7 @@ class Entailment(Form):
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """With ``data.negatives`` right pairs and wrong ones that are made of them, once a table."""
-        if not self.data.negatives or key in _NEVER_LABELLED:
+        if not self.data.negatives or key in NEVER_LABELLED:
             return super().tabulate(source, key)
         from medplug.plugins.medical_qa.mining import with_negatives
 

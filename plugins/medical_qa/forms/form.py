@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Columns = dict[str, str]
 """Configuration key -> column."""
+NEVER_LABELLED = ("INPUT", "data.unlabelled")
+"""The keys of tables that hold no answers."""
 
 
 class Form(ABC):
@@ -75,7 +77,9 @@ class Form(ABC):
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """What `source` is as a table with the columns that ``data.*`` names."""
-        return tabulated(source, key, self.data)
+        # wrong pairs, and their labels, are made of right ones that have none
+        needed = {} if key in NEVER_LABELLED else self.columns(labelled=not self.data.negatives)
+        return tabulated(source, key, self.data, form=self.options.form, needed=needed.values())
 
     @abstractmethod
     def values(self, table: pl.DataFrame, problems: Problems) -> list[Any]:

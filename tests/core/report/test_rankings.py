@@ -45,6 +45,12 @@ def test_the_figure_tells_the_share_of_questions_within_the_first_ranks() -> Non
     assert picture.caption.endswith("Of the first 10: BM25 0%, model 75%.") and picture.svg is not None
 
 
+def test_ranks_are_written_as_plain_numbers() -> None:
+    with drawing():
+        picture = found_within(evidence())
+    assert "math" not in picture.svg and all(f">{rank}</text>" in picture.svg for rank in (1, 2, 5, 10, 20))
+
+
 def test_bm25_is_the_baseline_where_there_is_one() -> None:
     assert plain_baseline({"majority": {}, "bm25": {}}) == ("bm25", "BM25")
     assert plain_baseline({"majority": {}, "linear": {}}) == ("linear", "linear baseline")

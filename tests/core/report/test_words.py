@@ -9,9 +9,11 @@ import pytest
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts
+from medplug.core.data.targets import Target
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain, score
+from medplug.core.report.tables import by_class
 from medplug.core.report.words import summary, verdict
 from medplug.core.wording import Wording
 
@@ -199,3 +201,15 @@ def test_a_task_says_what_its_rows_are_about_and_its_groups_are_called(make: Mak
 def test_an_ensemble_is_told_to_be_one(make: Make) -> None:
     assert "It is an ensemble: 4 models" in summary(make(notes={"members": 4, "baseline": {}}))[1]
     assert "ensemble" not in summary(make())[1]
+
+
+def test_letters_of_options_are_not_called_classes_and_those_never_seen_are_not_few(make: Make) -> None:
+    seen = {"A": 30, "B": 30, "C": 3, **dict.fromkeys("DEFGH", 0)}
+    split = SplitFacts(63, None, classes=seen)
+    splits = dict.fromkeys(("train", "validation", "test"), split)
+    evidence = make("multiclass", target=Target("choice", tuple("ABCDEFGH")), splits=splits)
+    told = list(cautions(evidence))
+    assert by_class(evidence).header[0] == "letter"
+    assert [line for line in told if "fewer than" in line] == [
+        "1 letter has fewer than 10 test rows (C); their intervals are wide."
+    ]

@@ -148,3 +148,30 @@ def test_published_files_are_read_under_whatever_names_the_columns_have(task: Ma
     choices = read(made, tmp_path / "head.jsonl.gz")[0]
     assert (choices.values, choices.labels) == ([Choice("Which?", ("a", "b"))], ["B"])
     assert {"group", "id"} <= set(made.tabulate(tmp_path / "head.jsonl.gz", "data.train").columns)
+
+
+@pytest.mark.parametrize(
+    ("form", "record", "told"),
+    [
+        (
+            "extractive",
+            {"pmid": "1", "question": "Is it?", "contexts": ["It"], "final_decision": "yes"},
+            "yes_no_maybe",
+        ),
+        ("yes_no_maybe", {"exam": "e", "qid": "1", "question": "Which?", "options": ["a", "b"]}, "multiple_choice"),
+    ],
+)
+def test_a_published_file_of_another_form_is_told_by_its_name_with_the_form_to_take(
+    task: Make, read: Read, tmp_path: Path, form: str, record: dict[str, Any], told: str
+) -> None:
+    file = tmp_path / "published.jsonl"
+    file.write_text(json.dumps(record) + "\n")
+    with pytest.raises(DataError, match=f"published.jsonl.*task.form={form} needs(.|\n)*task.form={told}"):
+        read(task(form), file)
+
+
+def test_a_published_file_without_a_column_is_still_called_by_its_path(task: Make, read: Read, tmp_path: Path) -> None:
+    file = tmp_path / "published.jsonl"
+    file.write_text(json.dumps({"pmid": "1", "question": "Is it?", "contexts": ["It"]}) + "\n")
+    with pytest.raises(DataError, match="published.jsonl.*no column 'label'"):
+        read(task("yes_no_maybe"), file)
