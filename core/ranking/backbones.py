@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.data.targets import Target
+from medplug.core.errors import UsageError
 from medplug.core.evaluation.statistic import membership
 from medplug.core.evaluation.survival import null_residuals
 from medplug.core.plan import Plan
@@ -51,6 +52,7 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     plan, notes = plans[0], list[str]()
     watch(Progress("reading"))
     dataset = training_rows(plan)
+    _check_rankable(dataset.target)
     train = dataset.splits["train"]
     scored = some(train, plan.run.seed, "training rows", notes)
     if dataset.facts.sample:
@@ -58,7 +60,7 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
     labels = dataset.target.encode(scored.labels or [])
     suits, facts = {}, {}
     for each in plans:  # one backbone in memory at a time
-        name, encoder = each.encoder.choice.name, Encoder(each, train, watch)
+        name, encoder = each.encoder.choice.name, Encoder(each, train, watch, dataset.target)
         features = encoder.features(raw(scored))
         watch(Progress(f"scoring {name}"))
         suits[name], facts[name] = _suit(features, labels, dataset.target), {"width": encoder.width}
@@ -81,6 +83,15 @@ def rank_backbones(plans: Sequence[Plan], watch: Watch) -> Ranking:
         support=support(ranked),
         notes=notes,
     )
+
+
+def _check_rankable(target: Target) -> None:
+    """Raise `UsageError` where rows have no class or number of their own that features could tell."""
+    if target.kind == "choice" or not target.by_row:
+        raise UsageError(
+            f"backbones are ranked by how their features tell each row's class or number, and this target is "
+            f"{target.kind}; train a run with each (train.epochs=1 tells much) and compare them"
+        )
 
 
 def _suit(features: Matrix, labels: NDArray[Any], target: Target) -> _Suit:

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medplug.core.answers.questions import Choice, Pair
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.bins import even_rows
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
-from medplug.core.errors import BackboneError
+from medplug.core.data.targets import Target
+from medplug.core.errors import BackboneError, UsageError
 from medplug.core.features import Features
 from medplug.core.plan import Plan
 from medplug.core.progress import Progress, Watch
+from medplug.core.readers.pair import PairReader
 from medplug.core.run import make_task
 from medplug.core.specs import resolve
 from medplug.core.task import Examples
@@ -66,16 +69,24 @@ def raw(examples: Examples) -> list[Any]:
 class Encoder:
     """A plan's backbone, loaded and frozen, with the features it has made."""
 
-    def __init__(self, plan: Plan, learn_from: Examples, watch: Watch) -> None:
+    def __init__(self, plan: Plan, learn_from: Examples, watch: Watch, target: Target | None = None) -> None:
         self._watch, self._name = watch, plan.encoder.choice.name
         watch(Progress(f"loading {self._name}"))
         chosen, spec = plan.encoder.choice, plan.encoder.choice.spec
         factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
         self._compute: Compute = compute_for(plan.run, plan.train, alone=True)
         backbone = factory.create(plan.encoder.options, chosen.source)
+        if target is not None:  # what reads the rows may depend on what is predicted
+            backbone = make_task(plan)[0].reader(backbone, target)
+        elif isinstance(learn_from.values[0], Pair | Choice):
+            raise UsageError(
+                "sources are ranked by features of single inputs, and these rows are questions; name "
+                "backbones=NAME,NAME to rank, or train with each data.source and compare"
+            )
         backbone.learn(raw(learn_from), learn_from.groups)
         self._backbone = backbone.to(self._compute.device).eval()
-        self._cache = FeatureCache(backbone_key(backbone, str(self._compute.dtype)), plan.train.cache)
+        arithmetic = f"{self._compute.dtype}{f' {backbone.way}' if isinstance(backbone, PairReader) else ''}"
+        self._cache = FeatureCache(backbone_key(backbone, arithmetic), plan.train.cache)
 
     @property
     def width(self) -> int:
