@@ -164,18 +164,18 @@ def test_rows_are_left_with_ids_and_the_rank_of_the_first_right_passage(dataset:
 def test_an_answer_is_as_sure_as_its_best_passage_is_near(dataset: Dataset, trained: Trained) -> None:
     found = trained.findings["retrieved"].found["validation"]
     wanted = [(float(found.scores[i, 0]), bool(found.rows[i, 0] == 3 + i)) for i in range(2)]
-    assert [tuple(each) for each in Rankings().certainties(dataset, trained)] == wanted
+    assert [tuple(each) for each in Rankings().certainties(dataset, trained, "validation")] == wanted
 
 
 def test_with_a_reranker_an_answer_is_as_sure_as_it_is_probable(dataset: Dataset, trained: Trained) -> None:
     again = backwards(trained)["validation"][0]
     wanted = [(0.9, bool(again.rows[i, 0] == 3 + i)) for i in range(2)]
-    assert [tuple(each) for each in Rankings().certainties(dataset, trained)] == wanted
+    assert [tuple(each) for each in Rankings().certainties(dataset, trained, "validation")] == wanted
 
 
 def test_what_a_test_row_says_of_a_validation_question_sets_no_threshold(dataset: Dataset, trained: Trained) -> None:
-    before = Rankings().certainties(dataset, trained)
+    before = Rankings().certainties(dataset, trained, "validation")
     best = int(trained.findings["retrieved"].found["validation"].rows[0, 0])
     told = [*TEST[1:], (VALIDATION[0][0], best)]
     dataset.splits["test"] = examples(told)
-    assert Rankings().certainties(dataset, trained) == before
+    assert Rankings().certainties(dataset, trained, "validation") == before
