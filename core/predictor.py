@@ -18,7 +18,7 @@ from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
 from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
-from medplug.core.errors import DataError, UsageError
+from medplug.core.errors import DataError, RowsError, UsageError
 from medplug.core.kinds.kind import How
 from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
@@ -164,7 +164,10 @@ class Predictor:
         """
         row = self.task.question_row(question, context, tuple(options))
         data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
-        examples, _ = self.read([row], data, labelled=False, on_error="stop")
+        examples, problems = self.read([row], data, labelled=False, on_error="skip")
+        if problems.found:
+            reasons = "; ".join(problem.reason for problem in problems.in_order())
+            raise RowsError(f"this question cannot be answered: {reasons}")
         return kind_of(self.target).asked(self, examples, top)
 
     def read(self, rows: Rows, data: DataConfig, *, labelled: bool, on_error: str) -> tuple[Examples, Problems]:

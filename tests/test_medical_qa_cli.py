@@ -99,6 +99,9 @@ def test_an_option_is_chosen_and_fewer_than_two_are_told(command: Command, tmp_p
     found = command("ask", "run", "What is given for gout?", "--option", "iron", "--option", "insulin")
     assert found.exit_code == 0 and ("iron" in found.output or "A" in found.output), found.output
     assert_told(command("ask", "run", "What is given for gout?", "--option", "iron"), "2 to 8 options", "got 1")
+    empty = command("ask", "run", " ", "--option", "iron", "--option", "insulin")
+    assert_told(empty, "this question cannot be answered: the question is empty")
+    assert "row" not in empty.output and "skip" not in empty.output  # of a table, which nobody gave
     words = ("ask", "run", "Which?", "--option", "a", "--option", "b", "--context", "rows.jsonl")
     assert_told(command(*words), "leave --context out")
 

@@ -55,7 +55,9 @@ def told(answer: Answer) -> list[str]:
         lines.append("probabilities: " + ", ".join(f"{name} {share:.3f}" for name, share in ordered))
     for place, passage in enumerate(answer.passages, start=1):
         score = "" if passage.score is None else f" ({passage.score:.3f})"
-        lines += ["", f"[{place}] {passage.id}{score}", passage.text]
+        head = f"[{place}] {passage.id}{score}"
+        # the answer may be the passage itself, and that can be long
+        lines += ["", head] if passage.text == answer.text else ["", head, passage.text]
     return lines
 
 

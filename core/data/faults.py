@@ -98,6 +98,8 @@ class Wanted:
         """How a column is named: by its key, one among several (``data.tabular[1]``) by that of all."""
         if self.key in ("INPUT", "DATA", "against"):  # tables for a finished model, whose keys are settled
             return "give its columns the names that the model learned from"
+        if self.key == "CORPUS":  # of `medplug index`, which has an option for either column
+            return f"name the column with {'--id' if key in ('--id', 'data.passage_id') else '--passage'} COLUMN"
         whole, among, _ = key.replace(" (", "[").partition("[")  # data.also (NAME) is one of several, too
         if among:
             return f'name the columns with {whole}=["COLUMN","COLUMN"]'

@@ -29,5 +29,5 @@ def index_file(folder: Path, corpus: Path, *, passage: str | None, identifier: s
         manifest, repeated = build_index(predictor, passages, report)
     told = [f"{manifest.passages:,} passages in {index_folder(predictor)}"]
     if repeated:
-        told.append(f"{repeated:,} passages that repeat another's text were left out")
+        told.append(f"left out, as they repeat another's text: {repeated:,}")
     return told

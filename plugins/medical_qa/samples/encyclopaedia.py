@@ -16,7 +16,7 @@ from medplug.plugins.medical_qa.samples.names import coined
 if TYPE_CHECKING:
     import polars as pl
 
-CONDITIONS = 80
+CONDITIONS = 40
 WRONG = 0.04
 """The share of questions that lead to another aspect's passage."""
 KINDS = ("syndrome", "disease", "fever", "palsy", "anaemia", "dystrophy")

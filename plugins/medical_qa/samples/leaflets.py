@@ -15,10 +15,10 @@ from medplug.plugins.medical_qa.samples.names import coined
 if TYPE_CHECKING:
     import polars as pl
 
-LEAFLETS = 170
+LEAFLETS = 90
 ASKED = 3
 """Questions a leaflet."""
-TOLD = (4, 6)
+TOLD = (3, 4)
 """The fewest and the most of the facts that a leaflet tells."""
 MISSING = 0.25
 LOOSE = 0.1

@@ -45,7 +45,7 @@ def test_the_runs_own_columns_are_read_unless_others_are_named(tmp_path: Path, i
     file = table(tmp_path, body=["one", "two"], text=["three", "four"], key=[1, 2])
     told = index(file)
     assert [text for _, text in indexed] == ["one", "two"] and all(len(name) == 16 for name, _ in indexed)
-    assert told == ["1 passages in run/index", "1 passages that repeat another's text were left out"]
+    assert told == ["1 passages in run/index", "left out, as they repeat another's text: 1"]
     indexed.clear()
     index(file, "text", "key")
     assert indexed == [("1", "three"), ("2", "four")]
@@ -57,3 +57,11 @@ def test_bad_rows_and_missing_columns_are_told(tmp_path: Path, indexed: list[tup
     with pytest.raises(DataError, match=r"--passage=text: there is no column 'text'"):
         index(table(tmp_path, body=["one"]), "text")
     assert not indexed
+
+
+def test_a_column_that_is_missing_is_named_by_the_options_of_the_command(tmp_path: Path, indexed: Any) -> None:
+    file = table(tmp_path, text=["one"])
+    with pytest.raises(DataError, match="name the column with --passage COLUMN"):
+        index(file)
+    with pytest.raises(DataError, match="name the column with --id COLUMN"):
+        index(file, "text", "key")
