@@ -59,6 +59,14 @@ class Plan:
     selection: SelectionConfig
     origins: Mapping[str, str]
 
+    @property
+    def named(self) -> str:
+        """The task's name and, where a key of its own says what kind of problem it is, that key's value."""
+        if self.task.recipe_by is None:
+            return self.task.name
+        value = getattr(self.task_options, self.task.recipe_by[0].removeprefix("task."))
+        return f"{self.task.name} ({value})"
+
     def asked(self, key: str) -> bool:
         """Whether somebody gave this key a value, and no recipe or default did."""
         origin = self.origins.get(key, "default")

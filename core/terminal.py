@@ -76,6 +76,8 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
             console.print(scores[name], highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
+    if "certain" in scores:
+        console.print(f'ask with: medplug ask {folder} "QUESTION"', highlight=False, soft_wrap=True)
 
 
 def show_scores(scores: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class Judged:
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
         return Evidence(
-            title=plan.report.title or f"{plan.task.name} with {plan.backbones}",
+            title=plan.report.title or f"{plan.named} with {plan.backbones}",
             task=plan.task.name,
             keys=plan.settings(),
             target=dataset.target,

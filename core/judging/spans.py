@@ -25,21 +25,21 @@ def judge_spans(dataset: Dataset, trained: Trained, plan: Plan, metric: str) -> 
     """Score the test answers with intervals, and two simple ways of answering the same rows.
 
     The baseline ``majority`` gives no answer where most training rows have none, else the
-    first sentence; ``linear`` the sentence most like the question, or none below a
+    first sentence; ``sentence`` the one most like the question, or none below a
     cosine that validation rows set.
     """
     test, found = dataset.splits["test"], trained.findings["test"]
-    model, linear = row_scores(test, found), row_scores(test, _nearest(dataset))
+    model, nearest = row_scores(test, found), row_scores(test, _nearest(dataset))
     answered = answered_by(test)
     judged = RowsJudged(model, dataset, plan)
-    baselines = {"majority": _majority(dataset), "linear": linear}
+    baselines = {"majority": _majority(dataset), "sentence": nearest}
     scores = {
-        **judged.scores(baselines, against="linear", trained=trained, metric=metric),
+        **judged.scores(baselines, against="sentence", trained=trained, metric=metric),
         "spans": {"by_answer": judged.parts(answered), **decided(test, found)},
     }
     has = np.array([name == WITH for name in answered])
     notes = {"kind": _KIND}
-    return Judged(metric, scores, has, model[metric][:, None], linear[metric][:, None], notes)
+    return Judged(metric, scores, has, model[metric][:, None], nearest[metric][:, None], notes)
 
 
 def row_scores(examples: Examples, found: FoundSpans) -> RowScores:

@@ -57,7 +57,12 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNDEFINED
 
 
-_PLAIN = {"bm25": "BM25", "nearest": "the nearest question's answer", "linear": "linear baseline"}
+_PLAIN = {
+    "bm25": "BM25",
+    "nearest": "the nearest question's answer",
+    "sentence": "the sentence nearest the question",
+    "linear": "linear baseline",
+}
 
 
 def plain_baseline(baseline: Mapping[str, Any]) -> tuple[str, str]:

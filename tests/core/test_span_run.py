@@ -171,13 +171,13 @@ def test_a_tiny_model_learns_to_find_the_number_and_to_say_that_there_is_none(fi
 def test_the_metrics_have_intervals_beside_baselines_and_their_difference(finished: Any) -> None:
     found = metrics(finished)
     assert found == finished.metrics
-    parts = [found["metrics"], found["baseline"]["linear"], found["baseline"]["majority"], found["difference"]]
+    parts = [found["metrics"], found["baseline"]["sentence"], found["baseline"]["majority"], found["difference"]]
     for part in parts:
         assert tuple(part) == ("token_f1", "exact_match")
         for each in part.values():
             assert each["ci95"][0] <= each["value"] <= each["ci95"][1]
     for name in found["metrics"]:
-        model, linear = found["metrics"][name]["value"], found["baseline"]["linear"][name]["value"]
+        model, linear = found["metrics"][name]["value"], found["baseline"]["sentence"][name]["value"]
         assert found["difference"][name]["value"] == pytest.approx(model - linear)
     assert set(found["by_group"]["site"]) == {"A", "B"}
     assert sum(part["n"] for part in found["by_group"]["site"].values()) == found["n"]
