@@ -21,7 +21,7 @@ class Spans:
     def baselines(self, evidence: Evidence) -> str:
         """What the plain baselines are."""
         return (
-            "The linear baseline gives the sentence of the context with the highest TF-IDF cosine to the question, or "
+            "The sentence nearest the question is that of the context with the highest TF-IDF cosine to it, or "
             "none below a cosine that validation rows set; the constant answer is none where most training rows have "
             "none, else the context's first sentence."
         )
@@ -82,7 +82,7 @@ def _rows(evidence: Evidence) -> Picture:
     figure, axes = new_axes(3.9, 3.2)
     for values, style, label in (
         (evidence.probabilities, {"color": MODEL}, "model"),
-        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "linear baseline"),
+        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "nearest sentence"),
     ):
         ordered = np.sort(values[:, 0])
         shares = np.arange(1, len(ordered) + 1) / len(ordered)
