@@ -20,6 +20,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """All may go now: compiled bindings would tell of what they still hold."""
+    gc.unfreeze()
+    gc.collect()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def figures_as_they_come(request: pytest.FixtureRequest) -> Iterator[None]:
     """Lay figures out where reports themselves are tested; elsewhere it would take a third of each small run."""

@@ -91,7 +91,7 @@ def test_a_new_index_takes_the_place_of_the_old_one(run: Any, tmp_path: Path) ->
     pl.DataFrame({"id": ["x", "y", "z"], "text": ["fever", "cough", "Fever"]}).write_ndjson(file)
     done = index(folder, file, "--passage", "text", "--id", "id")
     assert done.exit_code == 0, done.output
-    assert "2 passages in" in done.output and "1 passages that repeat" in done.output
+    assert "2 passages in" in done.output and "repeat another's text: 1" in done.output
     found = medplug.load(folder, device="cpu").predict([{"question": "patient with fever"}])
     assert found["passage"].to_list() == ["x", "y"] or found["passage"].to_list() == ["y", "x"]
 
