@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import medplug
 from medplug.core.predictor import Predictor
+from medplug.core.retrieval.model import RankingModel
 
 DRAWS = 2000
 
@@ -35,8 +36,11 @@ def bare(predictor: Predictor, row: dict[str, Any]) -> Any:
     """A function that computes the forward pass of one prepared row."""
     data = predictor.task.data.model_copy(update={"group": None, "site": None})
     examples, _ = predictor.read([row], data, labelled=False, on_error="stop")
-    model = predictor.model.eval()
-    inputs = model.backbone.collate(model.backbone.prepare(examples.values))
+    model, values = predictor.model.eval(), examples.values
+    encoder = model.backbone
+    if isinstance(model, RankingModel):  # which encodes the question, and searches its index
+        encoder, values = model.encoder, [value.question for value in values]
+    inputs = encoder.collate(encoder.prepare(values))
 
     def forward() -> None:
         with torch.inference_mode():
