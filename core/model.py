@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -64,6 +64,10 @@ class Model(nn.Module):
         """The logits of the head and then of the others, side by side ``[batch, all outputs]``."""
         outputs = self.outputs(inputs)
         return torch.cat([outputs.logits, *outputs.others], 1)
+
+    def ready(self) -> Self:
+        """The model in eval mode; where it is already, its many modules are not walked for each prediction."""
+        return self.eval() if self.training else self
 
     def apart(self, found: NDArray[Any]) -> list[NDArray[Any]]:
         """What `every` gave, by head: first the main one's logits, then each other's."""

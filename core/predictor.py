@@ -69,7 +69,7 @@ class Predictor:
         keys = [content_key(value) for value in values]
         distinct = dict(zip(keys, values, strict=True))
         place = {key: i for i, key in enumerate(distinct)}
-        model = self.model.eval()
+        model = self.model.ready()
         items = model.backbone.prepare(list(distinct.values()))
         result = infer(model.every, model.backbone, items, self.compute, report)
         return result[[place[key] for key in keys]]

@@ -31,7 +31,7 @@ def find_spans(
     best span's over the windows, less the least of no answer over them (Devlin et al., 2019, section 4.3);
     the threshold is the model's.
     """
-    reader = model.eval().backbone
+    reader = model.ready().backbone
     assert isinstance(reader, SpanReader)
     distinct = {id(item): item for item in items}
     windows = [window for item in distinct.values() for window in item]

@@ -20,7 +20,7 @@ def text_vectors(
     """Unit vectors ``[texts, width]``; equal texts are encoded once."""
     place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     distinct = sorted(place, key=len, reverse=True)  # running out of memory shows at once
-    model.eval()
+    model.ready()
     vectors = np.empty((len(distinct), model.feature_width), dtype=np.float32)
     for start in range(0, len(distinct), _PREPARED):
         some = distinct[start : start + _PREPARED]

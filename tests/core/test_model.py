@@ -130,3 +130,10 @@ def test_a_backbone_keeps_its_statistics_where_that_was_asked_for(keeps: bool, m
     assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None
     assert bool(norm.running_mean.abs().sum() > 0) is moves
     assert model.training and model.backbone.get_submodule("dropout").training
+
+
+def test_a_model_that_is_ready_is_in_eval_mode_and_not_walked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model(Normed(), BINARY).train()
+    assert not model.ready().training and not model.backbone.training
+    monkeypatch.setattr(model, "eval", lambda: pytest.fail("walked again"))
+    assert model.ready() is model
