@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
-from medplug.core.evaluation.linear import ABSENT_LOGIT, MAX_ITERATIONS, STRENGTHS, Scale, undisturbed
+from medplug.core.evaluation.linear import ABSENT_LOGIT, STRENGTHS, Scale
+from medplug.core.evaluation.penalised import fit_penalised
 from medplug.core.evaluation.ridge import best_head
 from medplug.core.evaluation.statistic import Labels, Probabilities
-
-_GRADIENT, _PROGRESS = 1e-7, 1e-13
-"""Where a fit is done: at so small a slope, or so small a share of the loss gained."""
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +50,7 @@ def fit_conditional(
     likelihood, mean, factor = _Likelihood.of(blocks, labels, row_weights, standardise=standardise)
     heads, weight = {}, np.zeros(blocks.shape[2] - 1)
     for strength in sorted(strengths):  # each starts from the last
-        weight = _fitted(likelihood, weight, strength)
+        weight = fit_penalised(likelihood, weight, strength, float(likelihood.weights.sum()))
         heads[strength] = tied_head(weight * factor, -float(weight * factor @ mean), len(target.classes))
     return best_head(heads, validation_features, validation_labels, target, metric)
 
@@ -109,22 +106,3 @@ class _Likelihood:
         value = -float(self.weights @ chances[self.right > 0])
         excess = (np.exp(chances) - self.right) * self.weights[:, None]
         return value, np.asarray(self.columns.T @ excess[self.there])
-
-
-def _fitted(likelihood: _Likelihood, start: Floats, strength: float) -> Floats:
-    """The weights ``[width]`` at one strength."""
-    rows = likelihood.weights.sum()
-
-    def penalised(weight: Floats) -> tuple[float, Floats]:
-        value, slope = likelihood.loss(weight)
-        return (value + weight @ weight / (2 * strength)) / rows, (slope + weight / strength) / rows
-
-    with undisturbed(likelihood.columns):
-        found = minimize(
-            penalised,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": MAX_ITERATIONS, "gtol": _GRADIENT, "ftol": _PROGRESS},
-        )
-    return np.asarray(found.x)

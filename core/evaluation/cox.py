@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
-from medplug.core.evaluation.linear import MAX_ITERATIONS, STRENGTHS, Scale, as_float, undisturbed
+from medplug.core.evaluation.linear import STRENGTHS, Scale, as_float
+from medplug.core.evaluation.penalised import fit_penalised
 from medplug.core.evaluation.ridge import best_head
 from medplug.core.evaluation.statistic import Labels
-
-_GRADIENT, _PROGRESS = 1e-7, 1e-13
-"""Where a fit is done: at so small a slope, or so small a share of the loss gained."""
 
 
 def fit_cox(
@@ -55,7 +52,7 @@ def fit_cox(
     likelihood = _Likelihood.of(columns, labels, row_weights)
     heads, weight = {}, np.zeros(columns.shape[1])
     for strength in sorted(strengths):  # each starts from the last
-        weight = _fitted(likelihood, weight, strength)
+        weight = fit_penalised(likelihood, weight, strength, float(likelihood.events.sum()))
         head = LinearHead(weight[None], -np.atleast_1d(np.mean(columns @ weight)))
         heads[strength] = head if scale is None else scale.fold(head)
     return best_head(heads, validation_features, validation_labels, target, metric)
@@ -94,22 +91,3 @@ class _Likelihood:
         # a row was at risk of the events of its own time and of all earlier ones, which stand behind it
         met = np.logaddexp.accumulate(met[::-1])[::-1][self.first]
         return value, np.asarray(self.columns.T @ (np.exp(shares + met) - self.events))
-
-
-def _fitted(likelihood: _Likelihood, start: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
-    """The weights ``[width]`` at one strength."""
-    events = likelihood.events.sum()
-
-    def penalised(weight: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope = likelihood.loss(weight)
-        return (value + weight @ weight / (2 * strength)) / events, (slope + weight / strength) / events
-
-    with undisturbed(likelihood.columns):
-        found = minimize(
-            penalised,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": MAX_ITERATIONS, "gtol": _GRADIENT, "ftol": _PROGRESS},
-        )
-    return np.asarray(found.x)

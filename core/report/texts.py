@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from medplug.core.report.answer_scores import answer_scores
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import UNDEFINED, count, estimate, number, share
-from medplug.core.report.names import metric_name
-from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
+from medplug.core.report.formats import UNDEFINED, estimate, number, share
+from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
 
 
@@ -48,28 +46,8 @@ class TextWords:
 
     def pictures(self, evidence: Evidence) -> list[Picture]:
         """How the rows are spread over token F1: a mean may be of rows half right, or of few that are wholly so."""
-        return [_rows(evidence)]
+        return [answer_scores(evidence, "token_f1", "nearest question's answer")]
 
 
 def _of(rows: int, all_rows: int) -> str:
     return f"{rows:,} ({share(rows, all_rows)})"
-
-
-def _rows(evidence: Evidence) -> Picture:
-    metric = metric_name("token_f1")
-    name, title = "rows", "Token F1 of each test row"
-    figure, axes = new_axes(3.9, 3.2)
-    for values, style, label in (
-        (evidence.probabilities, {"color": MODEL}, "model"),
-        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "nearest question's answer"),
-    ):
-        ordered = np.sort(values[:, 0])
-        shares = np.arange(1, len(ordered) + 1) / len(ordered)
-        axes.plot(np.r_[0, ordered, 1], np.r_[0, shares, 1], drawstyle="steps-post", label=label, **style)
-    axes.set(xlabel=metric, ylabel="share of rows with no more", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.grid()
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left")
-    wrong = int((evidence.probabilities[:, 0] == 0).sum())
-    caption = f"With a token F1 of 0: {count(wrong, 'row')} of {count(len(evidence.probabilities), 'test row')}."
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
