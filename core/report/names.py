@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medplug.core.data.leakage import NEAR
+from medplug.core.data.leakage import NEAR, NEAR_SLOT
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.specs import TargetKind
 
@@ -116,4 +116,6 @@ def leak_name(kind: str, group: str = "patient") -> str:
     """A kind of leak in words; `group` is what groups are called."""
     told = {"same group": f"the same {group}", "same inputs": "the same set of inputs"}
     told[NEAR] = "nearly the same set of inputs"
+    if kind not in told and kind.startswith(NEAR_SLOT):
+        return f"nearly the same {kind.removeprefix(NEAR_SLOT)}"
     return told.get(kind, f"the {kind}")
