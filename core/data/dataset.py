@@ -21,6 +21,7 @@ from medplug.core.data.naming import named_labels
 from medplug.core.data.near import nearly_the_same
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
+from medplug.core.data.revealing import revealing
 from medplug.core.data.split_column import named_splits
 from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, split_rows
 from medplug.core.data.targets import Target
@@ -96,6 +97,7 @@ def load_dataset(
     near = nearly_the_same(splits, task.slots)
     alike = task.alike(splits) or (None if near is None else near.rows)
     facts.leaks, twins = leakage.compare(splits, task.slots, alike, None if near is None else near.slots)
+    facts.revealing = revealing(splits, target, task.slots)
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
     further = task.further_passages()
