@@ -53,7 +53,7 @@ def estimate(found: Mapping[str, Any], metric: str = "", *, signed: bool = False
 
 
 def count(rows: int, noun: str, plural: str = "") -> str:
-    """A count with its noun, as in ``1 row`` or ``2,310 rows``; another language says it by ``{n} row``, ``{n} rows``."""
+    """A count with its noun, as in ``1 row`` or ``2,310 rows``; others have it by ``{n} row``, ``{n} rows``."""
     form = noun if rows == 1 else plural or noun + "s"
     return say("{n} " + form.replace("{", "{{").replace("}", "}}"), n=f"{rows:,}")
 
