@@ -28,6 +28,7 @@ from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.settling import settled
+from medplug.core.judging.soundness import heterogeneity_scores
 from medplug.core.kinds.kind import Kind
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
@@ -220,6 +221,8 @@ def _write(
     clock.stage("baseline and intervals")
     kind = kind_of(dataset.target)
     judged = kind.judge(task, dataset, trained, plan, job.metric)
+    if apart := heterogeneity_scores(judged.scores["by_group"], judged.metric):
+        judged.scores["heterogeneity"] = apart
     certain = _certain(kind, task, dataset, trained, judged)
     predictor.certain_from = None if certain is None else certain.score
     if reading := model.backbone.reading():
