@@ -120,6 +120,11 @@ def _target(told: Mapping[str, Any]) -> Target:
     )
 
 
+def read_target(folder: Path) -> Target:
+    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
+    return _target(_read(folder)["target"])
+
+
 def _read(folder: Path) -> dict[str, Any]:
     file = folder / "model.json"
     if not file.exists():

@@ -84,7 +84,8 @@ def with_groups(rows: pl.DataFrame, dataset: Dataset, splits: Sequence[str]) -> 
     parts = [dataset.splits[name] for name in splits]
     if all(part.groups is None for part in parts):
         return rows
-    owners = [owner for part in parts for owner in part.groups or [None] * len(part)]
+    unknown: list[str | None] = [None]
+    owners = [owner for part in parts for owner in part.groups or unknown * len(part)]
     numbers = {owner: number for number, owner in enumerate(dict.fromkeys(filter(None, owners)), start=1)}
     told = pl.Series("group", [owner and numbers[owner] for owner in owners], dtype=pl.Int64)
     return rows.insert_column(rows.columns.index("row") + 1, told)
