@@ -68,8 +68,8 @@ def soundness(
 def calibration_scores(target: Target, labels: Labels, predicted: Probabilities, how: How) -> dict[str, Any]:
     """Slope, intercept and curve, and the calibration error by bins; empty for kinds that have none."""
     if target.kind == "regression":
-        (found,) = _fits({"": of_numbers(labels, predicted[:, 0])}, {}, len(labels), how).values()
-        return dict(found)
+        (line,) = _fits({"": of_numbers(labels, predicted[:, 0])}, {}, len(labels), how).values()
+        return dict(line)
     if target.kind not in (*_CLASSES, "choice"):
         return {}
     confidence, right = confidence_of(target, labels, predicted)

@@ -11,8 +11,13 @@ from medplug.core.specs import resolve
 
 ORDER = (
     "results",
+    "calibration",
+    "operating",
+    "utility",
+    "conformal",
     "transfer",
     "subgroups",
+    "sites",
     "data",
     "leakage",
     "making",
