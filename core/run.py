@@ -20,6 +20,7 @@ from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.survival import baseline_hazard
+from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import rejected
@@ -212,6 +213,8 @@ def _write(
     judged = kind.judge(task, dataset, trained, plan, job.metric)
     certain = _certain(kind, task, dataset, trained, judged)
     predictor.certain_from = None if certain is None else certain.score
+    if (told := importance(predictor, dataset, job, judged.probabilities)) is not None:
+        judged.scores["importance"] = told
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
     clock.stage("writing")
