@@ -22,6 +22,7 @@ from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.frames.columns import with_groups
 from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
@@ -220,15 +221,16 @@ def _write(
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
-    rows = pl.concat([kind.left(dataset, trained, split) for split in ("validation", "test")])
-    rows.write_parquet(folder.work / "predictions.parquet")
+    shown = ("validation", "test")
+    rows = pl.concat([kind.left(dataset, trained, split) for split in shown])
+    with_groups(rows, dataset, shown).write_parquet(folder.work / "predictions.parquet")
     if judged.entities:
         entity_frame(dataset.target, judged.entities).write_parquet(folder.work / "by_entity.parquet")
     if (set_aside := rejected(dataset)) is not None:
         set_aside.write_parquet(folder.work / "rejected.parquet")
     folder.write_text("config.yaml", config_yaml(plan))
     clock.stop()
-    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model.backbone.provenance(), clock.seconds)
+    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.survival import median_times, outliving
 from medplug.core.training.job import Trained
@@ -52,3 +53,18 @@ def weight_columns(trained: Trained, split: str) -> list[pl.Expr]:
     known = split == "test"
     found = {slot: pl.Series(shares, dtype=pl.Float64) if known else None for slot, shares in trained.shares.items()}
     return [pl.lit(shares, dtype=pl.Float64).alias(f"weight_{slot}") for slot, shares in found.items()]
+
+
+def with_groups(rows: pl.DataFrame, dataset: Dataset, splits: Sequence[str]) -> pl.DataFrame:
+    """The rows of `splits`, one after the other, with a column ``group`` after their number where groups are known.
+
+    It numbers patients in order of appearance, from 1, so that it says whose rows belong together and not whose they
+    are; those of one split alone where another has none. Without groups the rows as they are.
+    """
+    parts = [dataset.splits[name] for name in splits]
+    if all(part.groups is None for part in parts):
+        return rows
+    owners = [owner for part in parts for owner in part.groups or [None] * len(part)]
+    numbers = {owner: number for number, owner in enumerate(dict.fromkeys(filter(None, owners)), start=1)}
+    told = pl.Series("group", [owner and numbers[owner] for owner in owners], dtype=pl.Int64)
+    return rows.insert_column(rows.columns.index("row") + 1, told)
