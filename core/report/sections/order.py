@@ -16,6 +16,7 @@ ORDER = (
     "utility",
     "conformal",
     "transfer",
+    "explanations",
     "subgroups",
     "sites",
     "data",
