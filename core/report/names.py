@@ -79,9 +79,24 @@ def criterion_name(criterion: str, kind: TargetKind) -> str:
     return said((_OF_A_NUMBER if kind == "regression" else CRITERIA).get(criterion, CRITERIA[criterion]))
 
 
-def class_name(kind: TargetKind) -> tuple[str, str]:
-    """What one of the things that are decided between is called, and several."""
-    return (say("letter"), say("letters")) if kind == "choice" else (say("class"), say("classes"))
+def class_noun(kind: TargetKind) -> tuple[str, str]:
+    """What one of the things that are decided between is called, and several, as `count` takes them."""
+    return ("letter", "letters") if kind == "choice" else ("class", "classes")
+
+
+def split_name(split: str) -> str:
+    """What the rows of a split, or one of the tables that were given, are called; its own name in English."""
+    return said(_SPLITS[split]) if split in _SPLITS else split
+
+
+_SPLITS = {
+    "train": later("train"),
+    "validation": later("validation"),
+    "test": later("test"),
+    "unlabelled": later("unlabelled"),
+    "source": later("source"),
+    "corpus": later("corpus"),
+}
 
 
 _CONSTANTS = {
