@@ -24,8 +24,8 @@ from medplug.core.explaining.answering import Answering, Predictions, put, taken
 if TYPE_CHECKING:
     from medplug.core.data.dataset import Dataset
     from medplug.core.predictor import Predictor
-    from medplug.core.training.job import Job
     from medplug.core.task import Examples
+    from medplug.core.training.job import Job
 
 REPEATS = 3
 _MOST_ROWS = 1000
@@ -114,7 +114,7 @@ def permuted(
 
 
 def _places(has: Sequence[bool], random: np.random.Generator) -> list[Places]:
-    """Changes of places among the rows that have something: each takes that of the next, the next but one ... in a ring."""
+    """Changes of places among the rows that have something: in a ring, each takes the next one's, the next but one's."""
     ring = random.permutation(np.flatnonzero(has))
     found = []
     for step in range(1, REPEATS + 1):

@@ -119,7 +119,7 @@ def test_a_run_tells_of_the_column_that_its_model_reads_and_not_of_the_other(fin
 def test_what_a_run_tells_is_the_mean_loss_of_the_metric_over_the_changes_of_places(finished: Any) -> None:
     predictor = finished.predictor
     told_rows = pl.read_parquet(finished.folder / "predictions.parquet").filter(pl.col("split") == "test")
-    truth = (told_rows["label"] == "ill").to_numpy()
+    truth = (told_rows["truth"] == "ill").to_numpy()
     draw = np.random.default_rng(0)
     rows = run_rows(told_rows["row"].to_list())
     test = predictor.read(rows, predictor.task.data, labelled=False, on_error="stop")[0]
