@@ -244,6 +244,10 @@ class ReportConfig(Section):
         False, description="also fit a head on the same backbone with random weights, to show what pretraining is worth"
     )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
+    explain: int = Field(3, ge=0, description="test rows whose predictions are explained")
+    show_examples: bool = Field(
+        False, description="show the words, pictures and molecules of explained rows in the report (patients' content!)"
+    )
     by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
 
 

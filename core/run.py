@@ -21,6 +21,8 @@ from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.survival import baseline_hazard
+from medplug.core.explaining.in_run import of_test_rows
+from medplug.core.explaining.in_run import summary as explained_in_short
 from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.columns import with_groups
@@ -227,6 +229,10 @@ def _write(
         judged.scores["importance"] = told
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
+    clock.stage("explaining")
+    explanations = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
+    if explanations:
+        judged.scores["explanations"] = explained_in_short(explanations)
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
@@ -241,7 +247,7 @@ def _write(
     clock.stop()
     manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
-    evidence = judged.evidence(plan, dataset, trained, manifest)
+    evidence = replace(judged.evidence(plan, dataset, trained, manifest), explanations=tuple(explanations))
     judged.scores["verdict"] = verdict(evidence).headline
     if (between := transfer_verdict(evidence)) is not None:
         judged.scores["transfer_verdict"] = between.headline

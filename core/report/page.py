@@ -98,7 +98,9 @@ def report_page(evidence: Evidence) -> Page:
 def _footer(evidence: Evidence) -> str:
     version = evidence.manifest.get("versions", {}).get("medplug")
     made = say("Made by medplug {version}.", version=version) if version else say("Made by medplug.")
-    if evidence.target.kind == "regression":
+    if any(each.shows for each in evidence.explanations):
+        held = say("This page shows what single rows say, as it was asked to: treat it as you treat them.")
+    elif evidence.target.kind == "regression":
         held = say("This page holds numbers and names of classes, columns and files, and no row's content but the "
                    "measured and predicted numbers in the figures.")  # fmt: skip
     else:

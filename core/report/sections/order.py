@@ -13,6 +13,7 @@ ORDER = (
     "results",
     "transfer",
     "subgroups",
+    "explanations",
     "data",
     "leakage",
     "making",
