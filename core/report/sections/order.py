@@ -13,6 +13,7 @@ ORDER = (
     "results",
     "transfer",
     "subgroups",
+    "importance",
     "explanations",
     "data",
     "leakage",
