@@ -56,6 +56,12 @@ def method_told(method: str) -> str:
             "Attention rollout (Abnar and Zuidema, 2020), weighted by the gradient of the output (Chefer et al., "
             "2021), follows a vision transformer's attention back to the patches; it has no scores against."
         )
+    if method == "shapley_values":
+        return say(
+            "Shapley values (Štrumbelj and Kononenko, 2014) share out how far the prediction is from what the model "
+            "says where columns or modalities are those of other rows, and stretches of a recording a flat line; the "
+            "scores sum to that."
+        )
     return ""
 
 

@@ -17,6 +17,7 @@ ORDER = (
     "conformal",
     "transfer",
     "explanations",
+    "importance",
     "subgroups",
     "sites",
     "data",
