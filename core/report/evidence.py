@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -113,6 +113,7 @@ class Evidence:
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the
     domain that the model is for. `entities`: the scores of each drug, say, that many rows share.
+    `row_numbers` are those of the test rows in their table (None: not known); `stated` is what ``report.card`` says.
     """
 
     title: str
@@ -134,3 +135,5 @@ class Evidence:
     chosen_on_source: bool = False
     tested_on_source: bool = False
     entities: tuple[EntityScores, ...] = ()
+    row_numbers: NDArray[np.int64] | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)

@@ -12,22 +12,6 @@ from medplug.core.report.names import constant_name, gain, greater_is_better, me
 from medplug.core.report.own import own_words
 from medplug.core.wording import Wording
 
-NOT_STATED = "not stated"
-
-QUESTIONS = {
-    "intended_use": "Intended use",
-    "users": "Intended users",
-    "care_pathway": "Place in the care pathway",
-    "population": "Population",
-    "out_of_scope": "Settings it is not for",
-    "data_source": "Source of the data, dates, eligibility, consent",
-    "outcome": "Definition of the outcome and who annotated it",
-    "limits": "Known limits and risks",
-    "maintenance": "Maintenance and contact",
-}
-"""What only people can say, by the name of its key ``report.NAME``."""
-
-
 _BY_TRANSFER = {
     "better": "Transfer between the domains helped.",
     "worse": "Transfer between the domains hurt.",
@@ -127,12 +111,6 @@ def pretraining_verdict(evidence: Evidence) -> Verdict | None:
         f"{estimate(found, signed=True)}."
     )
     return Verdict(kind, _BY_PRETRAINING[kind], text)
-
-
-def statements(evidence: Evidence) -> list[tuple[str, str]]:
-    """The questions only people can answer, each with its answer or ``not stated``."""
-    given = {key.removeprefix("report."): value for key, value, _ in evidence.keys if key.startswith("report.")}
-    return [(question, str(given.get(name) or NOT_STATED)) for name, question in QUESTIONS.items()]
 
 
 def baselines(evidence: Evidence) -> str:
