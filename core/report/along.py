@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import estimate
+from medplug.core.report.language import say
 from medplug.core.report.names import gain, greater_is_better, metric_name
 from medplug.core.report.tables import LOWER, Table
 
@@ -18,6 +19,8 @@ def learned_along(evidence: Evidence) -> Table:
         better = estimate(gain(each["difference"][metric], metric), metric, signed=True)
         named = metric_name(metric, each["kind"]) + arrow
         rows.append([name, each["kind"], f"{each['n']:,}", named, *scores, better])
-    header = ["target", "kind", "test rows", "metric", "model", "linear baseline", "gain over linear"]
-    notes = ["Whether learning these helped the main target, only a run without data.also can tell."] if rows else []
-    return Table("Further targets, on the test rows that have a label of them", header, rows, notes=notes)
+    header = [say("target"), say("kind"), say("test rows"), say("metric")]
+    header += [say("model"), say("linear baseline"), say("gain over linear")]
+    notes = [say("Whether learning these helped the main target, only a run without data.also can tell.")]
+    caption = say("Further targets, on the test rows that have a label of them")
+    return Table(caption, header, rows, notes=notes if rows else [])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import share
+from medplug.core.report.language import say
+from medplug.core.report.names import split_name
 from medplug.core.report.plots import reliability
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
@@ -14,11 +16,11 @@ class OwnChoices:
 
     def predicted(self, evidence: Evidence) -> str:
         """What is predicted."""
-        return "which of its options answers a question"
+        return say("which of its options answers a question")
 
     def baselines(self, evidence: Evidence) -> str:
         """What the plain baselines are."""
-        return (
+        return say(
             "The linear baseline is a conditional logit on each option's letter, length and words shared with the "
             "question; the majority gives every option how often its letter was right in training. The longest option, "
             "and the one that shares most words with its question and context, are taken as they are."
@@ -36,9 +38,8 @@ class OwnChoices:
             each for each in evidence.target.classes if any(split.classes.get(each) for split in splits.values())
         ]
         rows = [[letter, *(cell(split, letter) for split in splits.values())] for letter in letters]
-        return Table(
-            "Questions by the letter of the right option, and their share of the split", ["letter", *splits], rows
-        )
+        caption = say("Questions by the letter of the right option, and their share of the split")
+        return Table(caption, [say("letter"), *map(split_name, splits)], rows)
 
     def pictures(self, evidence: Evidence) -> list[Picture]:
         """How often answers of each probability were right."""

@@ -10,6 +10,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.probabilistic import CALIBRATION_BINS
+from medplug.core.report.language import say
 
 MOST_POINTS = 400
 """A curve of more points is thinned: no eye sees more, and the page stays small."""
@@ -64,11 +65,13 @@ def _confidence(
     target: Target, labels: NDArray[np.int64], probabilities: Floats
 ) -> tuple[Floats, NDArray[np.bool_], tuple[str, str], str]:
     if target.kind == "binary":
-        return probabilities[:, 1], labels == 1, ("probability of the positive class", "share of positive rows"), "rows"
+        axes = say("probability of the positive class"), say("share of positive rows")
+        return probabilities[:, 1], labels == 1, axes, say("rows")
     if target.kind == "multilabel":
-        return probabilities.ravel(), labels.ravel() == 1, ("probability of a label", "share present"), "row labels"
-    right = target.decide(probabilities) == labels
-    return probabilities.max(axis=1), right, ("probability of the decided class", "share decided rightly"), "rows"
+        axes = say("probability of a label"), say("share present")
+        return probabilities.ravel(), labels.ravel() == 1, axes, say("row labels")
+    axes = say("probability of the decided class"), say("share decided rightly")
+    return probabilities.max(axis=1), target.decide(probabilities) == labels, axes, say("rows")
 
 
 def _wilson(observed: Floats, rows: NDArray[np.int64]) -> Floats:

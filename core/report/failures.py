@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, number, score, share
-from medplug.core.report.language import say
+from medplug.core.report.language import joined, say
 from medplug.core.report.names import metric_name
 from medplug.core.report.tables import Table
 
@@ -106,7 +106,7 @@ def _low_risk_event(evidence: Evidence, numbers: Rows) -> tuple[str, Table]:
     told = say(
         "{missed} of {events} came in the third of the test rows with the lowest predicted risk.",
         missed=f"{len(missed):,}",
-        events=count(int(event.sum()), say("event"), say("events")),
+        events=count(int(event.sum()), "event"),
     )
     header = [say("row"), say("test rows of a lower predicted risk")]
     cells = [[share(round(1000 * standing[i]), 1000)] for i in worst]
@@ -121,7 +121,7 @@ def _found_late(evidence: Evidence, numbers: Rows) -> tuple[str, Table]:
     worst = worst[order[worst] > 1]
     told = say(
         "Of {questions} {missed} have no right passage among the first {depth}.",
-        questions=count(len(ranks), say("test question"), say("test questions")),
+        questions=count(len(ranks), "test question"),
         missed=f"{int((ranks == 0).sum()):,}",
         depth=f"{int(evidence.labels.max()):,}",
     )
@@ -161,11 +161,11 @@ def _whose(evidence: Evidence) -> str:
     table = next((name for name in ("test", "train", "source") if name in evidence.facts.tables), None)
     more = say("predictions.parquet has every row.")
     if table is None:
-        return f"{say('Rows are numbered as in the table that was read, the first one 1.')} {more}"
+        return joined(say("Rows are numbered as in the table that was read, the first one 1."), more)
     name = str(evidence.facts.tables[table]["name"])
     told = say("Rows are numbered as in {name} (data.{table}), the first one 1.", name=name, table=table)
-    return f"{told} {more}"
+    return joined(told, more)
 
 
 def _tested(rows: int) -> str:
-    return count(rows, say("test row"), say("test rows"))
+    return count(rows, "test row")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from medplug.core.report.evidence import ArmFacts, Evidence, SplitFacts
 from medplug.core.report.formats import plain, share
+from medplug.core.report.language import say
+from medplug.core.report.names import split_name
 from medplug.core.report.own import own_words
 from medplug.core.report.tables import Table
 
@@ -23,31 +25,37 @@ def labels(evidence: Evidence) -> Table:
         return f"{rows:,} ({share(rows, split.rows)})"
 
     rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
-    kinds = {"multilabel": "A row may carry several labels.", "mask": "A mask may show several classes, or none."}
-    notes = [kinds[evidence.target.kind]] if evidence.target.kind in kinds else []
-    return Table("Rows of each class, and their share of the split", ["class", *splits], rows, notes=notes)
+    notes = [say("A row may carry several labels.")] if evidence.target.kind == "multilabel" else []
+    notes += [say("A mask may show several classes, or none.")] if evidence.target.kind == "mask" else []
+    header = [say("class"), *map(split_name, splits)]
+    return Table(say("Rows of each class, and their share of the split"), header, rows, notes=notes)
 
 
 def _numbers(evidence: Evidence) -> Table:
     found = {name: split.spread for name, split in evidence.splits.items() if split.spread is not None}
     rows = [
-        [name, *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
+        [split_name(name), *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
         for name, each in found.items()
     ]
     name = evidence.target.classes[0]
-    return Table(f"Where {name} lies", ["split", "mean", "standard deviation", "lowest", "highest"], rows)
+    header = [say("split"), say("mean"), say("standard deviation"), say("lowest"), say("highest")]
+    return Table(say("Where {name} lies", name=name), header, rows)
 
 
 def _times(evidence: Evidence) -> Table:
     found = {name: (split.rows, split.follow_up) for name, split in evidence.splits.items() if split.follow_up}
     rows = [
-        [name, f"{each.events:,} ({share(each.events, rows)})", *map(_median, (each.watched, each.outlived))]
+        [
+            split_name(name),
+            f"{each.events:,} ({share(each.events, rows)})",
+            *map(_median, (each.watched, each.outlived)),
+        ]
         for name, (rows, each) in found.items()
     ]
     name = evidence.target.classes[0]
-    header = ["split", "rows with the event", "median follow-up", "median time to the event"]
-    notes = ["Medians are Kaplan-Meier's, the follow-up's with event and censoring exchanged."]
-    return Table(f"Times to {name}", header, rows, notes=notes)
+    header = [say("split"), say("rows with the event"), say("median follow-up"), say("median time to the event")]
+    notes = [say("Medians are Kaplan-Meier's, the follow-up's with event and censoring exchanged.")]
+    return Table(say("Times to {event}", event=name), header, rows, notes=notes)
 
 
 def _arms(evidence: Evidence) -> Table:
@@ -61,9 +69,11 @@ def _arms(evidence: Evidence) -> Table:
         return f"{arms.rows[arm]:,} ({told})" + ("" if mean is None else f"; {plain(mean, 3)}")
 
     rows = [[arm, *(cell(*each, arm) for each in found.values())] for arm in evidence.target.classes]
-    what = f"share of {evidence.target.outcomes[-1]}" if evidence.target.binary_outcome else evidence.target.outcomes[0]
-    return Table(f"Rows given each arm, their share of the split, and their mean {what}", ["arm", *found], rows)
+    target = evidence.target
+    what = say("share of {name}", name=target.outcomes[-1]) if target.binary_outcome else target.outcomes[0]
+    caption = say("Rows given each arm, their share of the split, and their mean {what}", what=what)
+    return Table(caption, [say("arm"), *map(split_name, found)], rows)
 
 
 def _median(value: float | None) -> str:
-    return "not reached" if value is None else plain(value, 4)
+    return say("not reached") if value is None else plain(value, 4)

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, share
+from medplug.core.report.language import say
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 from medplug.core.report.tables import LOWER, Table
-
-_WEIGHT = "weight where present: mean (5 % and 95 % of rows)"
 
 
 def subsets(evidence: Evidence) -> Table:
@@ -21,11 +20,12 @@ def subsets(evidence: Evidence) -> Table:
         for each in found["subsets"]
     ]
     arrow = "" if greater_is_better(metric) else f" {LOWER}"
-    header = ["given", "rows that have any of it", metric_name(metric, evidence.target.kind) + arrow]
-    caption = f"The same model, given some of the modalities ({count(evidence.scores['n'], 'test row')})"
+    header = [say("given"), say("rows that have any of it"), metric_name(metric, evidence.target.kind) + arrow]
+    test_rows = count(evidence.scores["n"], "test row")
+    caption = say("The same model, given some of the modalities ({rows})", rows=test_rows)
     constant = constant_name(evidence.target.kind)
-    notes = [f"A row that has nothing of what is given counts with the {constant}."] if rows else []
-    return Table(caption, header, rows, notes=notes)
+    note = say("A row that has nothing of what is given counts with the {constant}.", constant=constant)
+    return Table(caption, header, rows, notes=[note] if rows else [])
 
 
 def shapley(evidence: Evidence) -> Table:
@@ -40,12 +40,15 @@ def shapley(evidence: Evidence) -> Table:
         rows.append([slot, *told])
     name = metric_name(metric, evidence.target.kind)
     up = greater_is_better(metric)
-    header = ["modality", f"adds to {name}" if up else f"takes off {name}", *([_WEIGHT] if weights else [])]
-    caption = f"How much each modality improves {name} (Shapley values; they sum to what all do over none)"
-    notes = ["Each test row's own weights stand in predictions.parquet."] if weights else []
+    header = [say("modality"), say("adds to {metric}" if up else "takes off {metric}", metric=name)]
+    header += [say("weight where present: mean (5 % and 95 % of rows)")] if weights else []
+    caption = say(
+        "How much each modality improves {metric} (Shapley values; they sum to what all do over none)", metric=name
+    )
+    notes = [say("Each test row's own weights stand in predictions.parquet.")] if weights else []
     return Table(caption, header, rows, notes=notes)
 
 
 def _spread(weight: Mapping[str, float]) -> str:
     mean, low, high = (share(round(1000 * weight[name]), 1000) for name in ("mean", "p5", "p95"))
-    return f"{mean} ({low.removesuffix(' %')} to {high})"
+    return say("{mean} ({low} to {high})", mean=mean, low=low.removesuffix(" %"), high=high)

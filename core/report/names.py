@@ -7,92 +7,113 @@ from typing import Any
 
 from medplug.core.data.leakage import NEAR
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
+from medplug.core.report.language import later, said, say
+from medplug.core.report.retold import retold
 from medplug.core.specs import TargetKind
 
 _NAMES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "ef1": "enrichment factor at 1 %",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE)",
-    "mae": "mean absolute error",
-    "mse": "mean squared error",
-    "r2": "R²",
-    "rm2": "modified r² (rm²)",
-    "pearson": "Pearson correlation",
-    "spearman": "Spearman correlation",
-    "c_index": "concordance index",
-    "cox_loss": "partial likelihood loss",
-    "factual_loss": "loss of the outcome seen",
-    "factual_auroc": "AUROC of the outcome seen",
-    "factual_mae": "mean absolute error of the outcome seen",
-    "propensity_loss": "propensity log loss",
-    "policy_gain": "gain of the advice over the best single arm",
-    "exact_match": "exact match",
-    "token_f1": "token F1",
-    "mrr": "mean reciprocal rank",
-    "recall_at_1": "recall at 1",
-    "recall_at_10": "recall at 10",
-    "ndcg_at_10": "nDCG at 10",
-    "map": "mean average precision",
-    "dice": "Dice",
-    "iou": "IoU",
-    "rouge_l": "ROUGE-L",
-    "hausdorff95": "95 % Hausdorff distance (pixels)",
+    "accuracy": later("accuracy"),
+    "balanced_accuracy": later("balanced accuracy"),
+    "precision": later("precision"),
+    "recall": later("recall"),
+    "f1": later("F1"),
+    "macro_f1": later("macro F1"),
+    "micro_f1": later("micro F1"),
+    "auroc": later("AUROC"),
+    "auprc": later("AUPRC"),
+    "ef1": later("enrichment factor at 1 %"),
+    "log_loss": later("log loss"),
+    "brier": later("Brier score"),
+    "ece": later("calibration error (ECE)"),
+    "mae": later("mean absolute error"),
+    "mse": later("mean squared error"),
+    "r2": later("R²"),
+    "rm2": later("modified r² (rm²)"),
+    "pearson": later("Pearson correlation"),
+    "spearman": later("Spearman correlation"),
+    "c_index": later("concordance index"),
+    "cox_loss": later("partial likelihood loss"),
+    "factual_loss": later("loss of the outcome seen"),
+    "factual_auroc": later("AUROC of the outcome seen"),
+    "factual_mae": later("mean absolute error of the outcome seen"),
+    "propensity_loss": later("propensity log loss"),
+    "policy_gain": later("gain of the advice over the best single arm"),
+    "exact_match": later("exact match"),
+    "token_f1": later("token F1"),
+    "mrr": later("mean reciprocal rank"),
+    "recall_at_1": later("recall at 1"),
+    "recall_at_10": later("recall at 10"),
+    "ndcg_at_10": later("nDCG at 10"),
+    "map": later("mean average precision"),
+    "dice": later("Dice"),
+    "iou": later("IoU"),
+    "rouge_l": later("ROUGE-L"),
+    "hausdorff95": later("95 % Hausdorff distance (pixels)"),
 }
 CRITERIA = {
-    "iwv": "validation log loss, weighed for the target (IWV)",
-    "dev": "validation log loss, weighed and corrected (DEV)",
-    "snd": "neighbourhood density on target rows (SND)",
-    "infomax": "information of target predictions (InfoMax)",
+    "iwv": later("validation log loss, weighed for the target (IWV)"),
+    "dev": later("validation log loss, weighed and corrected (DEV)"),
+    "snd": later("neighbourhood density on target rows (SND)"),
+    "infomax": later("information of target predictions (InfoMax)"),
 }
 """What the criteria that need no target labels are called."""
 _OF_A_NUMBER = {
-    "iwv": "validation squared error in standard deviations, weighed for the target (IWV)",
-    "dev": "validation squared error in standard deviations, weighed and corrected (DEV)",
+    "iwv": later("validation squared error in standard deviations, weighed for the target (IWV)"),
+    "dev": later("validation squared error in standard deviations, weighed and corrected (DEV)"),
 }
 _AVERAGED = ("precision", "recall", "f1", "auroc", "auprc")
 
 
 def metric_name(metric: str, kind: TargetKind | None = None) -> str:
     """A metric in words; with the target's `kind`, also what it is an average of."""
-    name = _NAMES.get(metric, metric.replace("_", " "))
+    name = said(_NAMES[metric]) if metric in _NAMES else metric.replace("_", " ")
     if kind == "multilabel" and metric == "accuracy":
-        return "accuracy (every label right)"
+        return say("accuracy (every label right)")
     if kind in ("multiclass", "multilabel") and metric in _AVERAGED:
-        return f"{name} (macro average)"
+        return say("{metric} (macro average)", metric=name)
     return name
 
 
 def criterion_name(criterion: str, kind: TargetKind) -> str:
     """A criterion that needs no target labels, in words."""
-    return (_OF_A_NUMBER if kind == "regression" else CRITERIA).get(criterion, CRITERIA[criterion])
+    return said((_OF_A_NUMBER if kind == "regression" else CRITERIA).get(criterion, CRITERIA[criterion]))
 
 
-def class_name(kind: TargetKind) -> tuple[str, str]:
-    """What one of the things that are decided between is called, and several."""
+def class_noun(kind: TargetKind) -> tuple[str, str]:
+    """What one of the things that are decided between is called, and several, as `count` takes them."""
     return ("letter", "letters") if kind == "choice" else ("class", "classes")
 
 
-def constant_name(kind: TargetKind) -> str:
-    """What the baseline that looks at no input gives every row."""
-    constants = {
-        "regression": "training mean",
-        "survival": "same risk",
-        "treatment": "arms' means",
-        "span": "constant answer",
-        "text": "commonest answer",
-        "ranking": "same order of passages",
-    }
-    return constants.get(kind, "training majority")
+def split_name(split: str) -> str:
+    """What the rows of a split, or one of the tables that were given, are called; its own name in English."""
+    return said(_SPLITS[split]) if split in _SPLITS else split
+
+
+_SPLITS = {
+    "train": later("train"),
+    "validation": later("validation"),
+    "test": later("test"),
+    "unlabelled": later("unlabelled"),
+    "source": later("source"),
+    "corpus": later("corpus"),
+}
+
+
+_CONSTANTS = {
+    "regression": later("training mean"),
+    "survival": later("same risk"),
+    "treatment": later("arms' means"),
+    "span": later("constant answer"),
+    "text": later("commonest answer"),
+    "ranking": later("same order of passages"),
+}
+
+
+def constant_name(kind: TargetKind, *, short: bool = False) -> str:
+    """What the baseline that looks at no input gives every row; `short` for the head of a column."""
+    if kind in _CONSTANTS:
+        return said(_CONSTANTS[kind])
+    return say("majority") if short else say("training majority")
 
 
 def greater_is_better(metric: str) -> bool:
@@ -114,6 +135,8 @@ def _minus(value: float | None) -> float | None:
 
 def leak_name(kind: str, group: str = "patient") -> str:
     """A kind of leak in words; `group` is what groups are called."""
-    told = {"same group": f"the same {group}", "same inputs": "the same set of inputs"}
-    told[NEAR] = "nearly the same set of inputs"
-    return told.get(kind, f"the {kind}")
+    if kind == "same group":
+        return say("the same {group}", group=retold(group))
+    if kind == "same inputs":
+        return say("the same set of inputs")
+    return say("nearly the same set of inputs") if kind == NEAR else say("the {kind}", kind=retold(kind))

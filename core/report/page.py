@@ -14,7 +14,7 @@ from medplug.core.report import tripod
 from medplug.core.report.card import model_card
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import say
+from medplug.core.report.language import joined, say, spoken
 from medplug.core.report.section import Section
 from medplug.core.report.sections.order import sections, with_checklist
 from medplug.core.report.svg import Picture
@@ -48,7 +48,7 @@ class Page:
     def html(self) -> str:
         """The page as HTML; equal content, equal text."""
         told = {name: getattr(self, name) for name in self.__slots__}
-        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections))
+        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections), language=spoken())
 
 
 class Numbers:
@@ -111,7 +111,7 @@ def _footer(evidence: Evidence) -> str:
                    "measured and predicted numbers in the figures.")  # fmt: skip
     else:
         held = say("This page holds numbers and names of classes, columns and files, and no row's content.")
-    return f"{made} {held}"
+    return joined(made, held)
 
 
 @cache

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from medplug.core.report.curves import calibration, precision_recall, roc
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
+from medplug.core.report.language import joined, say
 from medplug.core.report.names import metric_name
 from medplug.core.report.outliving import risk_groups
 from medplug.core.report.own import own_words
@@ -52,11 +53,12 @@ def pictures(evidence: Evidence) -> list[Picture]:
 
 
 def _confusion(evidence: Evidence) -> Picture:
-    name, title = "confusion", "Confusion matrix"
+    name, title = "confusion", say("Confusion matrix")
     classes = [_short(each) for each in evidence.target.classes]
     size = len(classes)
     if size > MOST_CELLS:
-        return Picture(name, title, f"Not drawn: it would have {size} x {size} cells; see the table by class.", None)
+        why = say("Not drawn: it would have {size} x {size} cells; see the table by class.", size=size)
+        return Picture(name, title, why, None)
     cells = np.zeros((size, size), dtype=np.int64)
     np.add.at(cells, (evidence.labels, evidence.target.decide(evidence.probabilities)), 1)
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
@@ -72,51 +74,64 @@ def _confusion(evidence: Evidence) -> Picture:
     tilt: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if size > 3 else {}
     axes.set_xticks(range(size), classes, **tilt)
     axes.set_yticks(range(size), classes)
-    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal", xlabel="decided", ylabel="true")
+    axes.set(
+        xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal", xlabel=say("decided"), ylabel=say("true")
+    )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     right = int(np.trace(cells))
-    told = f"{title}: {right:,} of {int(cells.sum()):,} test rows are on the diagonal, decided rightly."
-    caption = "Test rows by true class (down) and decided class (across); the shade is the share of the true class."
+    told = say(
+        "{title}: {right:,} of {rows:,} test rows are on the diagonal, decided rightly.",
+        title=title,
+        right=right,
+        rows=int(cells.sum()),
+    )
+    caption = say(
+        "Test rows by true class (down) and decided class (across); the shade is the share of the true class."
+    )
     return Picture(name, title, caption, inline(figure, name, title, told))
 
 
 def _roc(evidence: Evidence) -> Picture:
-    name, title = "roc", "ROC curve"
+    name, title = "roc", say("ROC curve")
     positive = evidence.labels == 1
     if positive.all() or not positive.any():
-        return Picture(name, title, "Not drawn: the test rows are all of one class.", None)
+        return Picture(name, title, say("Not drawn: the test rows are all of one class."), None)
     figure, axes = new_axes(3.9, 3.6)
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
-    axes.plot(*roc(positive, evidence.baseline[:, 1]), color=BASELINE, linestyle=(0, (4, 2)), label="linear baseline")
-    axes.plot(*roc(positive, evidence.probabilities[:, 1]), color=MODEL, label="model")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
+    axes.plot(
+        *roc(positive, evidence.baseline[:, 1]), color=BASELINE, linestyle=(0, (4, 2)), label=say("linear baseline")
+    )
+    axes.plot(*roc(positive, evidence.probabilities[:, 1]), color=MODEL, label=say("model"))
+    axes.set(xlabel=say("false positive rate"), ylabel=say("true positive rate (recall)"))
     _unit_square(axes, "lower right")
-    told = f"{_both(evidence, 'auroc')}."
-    return Picture(name, title, f"{told} The thin diagonal is chance.", inline(figure, name, title, f"{title}: {told}"))
+    told = _both(evidence, "auroc")
+    caption = joined(say("{told}.", told=told), say("The thin diagonal is chance."))
+    return Picture(name, title, caption, inline(figure, name, title, say("{title}: {told}.", title=title, told=told)))
 
 
 def _precision_recall(evidence: Evidence) -> Picture:
-    name, title = "precision-recall", "Precision and recall"
+    name, title = "precision-recall", say("Precision and recall")
     positive = evidence.labels == 1
     if not positive.any():
-        return Picture(name, title, "Not drawn: no test row is positive.", None)
+        return Picture(name, title, say("Not drawn: no test row is positive."), None)
     figure, axes = new_axes(3.9, 3.6)
     step: dict[str, Any] = {"drawstyle": "steps-post"}
     plain = precision_recall(positive, evidence.baseline[:, 1])
     axes.axhline(float(positive.mean()), color=RULE, linewidth=1)
-    axes.plot(*plain, color=BASELINE, linestyle=(0, (4, 2)), label="linear baseline", **step)
-    axes.plot(*precision_recall(positive, evidence.probabilities[:, 1]), color=MODEL, label="model", **step)
-    axes.set(xlabel="recall", ylabel="precision")
+    axes.plot(*plain, color=BASELINE, linestyle=(0, (4, 2)), label=say("linear baseline"), **step)
+    axes.plot(*precision_recall(positive, evidence.probabilities[:, 1]), color=MODEL, label=say("model"), **step)
+    axes.set(xlabel=say("recall"), ylabel=say("precision"))
     _unit_square(axes, "lower left")
-    told = f"{_both(evidence, 'auprc')}."
-    caption = f"{told} The thin line is the share of positive rows, {positive.mean():.3f}."
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}: {told}"))
+    told = _both(evidence, "auprc")
+    thin = say("The thin line is the share of positive rows, {share:.3f}.", share=float(positive.mean()))
+    caption = joined(say("{told}.", told=told), thin)
+    return Picture(name, title, caption, inline(figure, name, title, say("{title}: {told}.", title=title, told=told)))
 
 
 def reliability(evidence: Evidence) -> Picture:
     """How often decisions of each probability were right."""
-    name, title = "reliability", "Reliability"
+    name, title = "reliability", say("Reliability")
     bins = calibration(evidence.target, evidence.labels, evidence.probabilities)
     figure = Figure(figsize=(3.9, 4.2), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
@@ -130,17 +145,19 @@ def reliability(evidence: Evidence) -> Picture:
         each.grid(axis="y")
         each.set_axisbelow(True)
     ece = evidence.scores["metrics"].get("ece")
-    error = f" {_capital(metric_name('ece'))}: {estimate(ece)}." if ece else ""
-    told = f"{title} in {count(len(bins.rows), 'bin')}, with the counts below.{error}"
-    caption = f"On the diagonal a probability means what it says. Bars: Wilson 95 % intervals, by {bins.unit}.{error}"
-    return Picture(name, title, caption, inline(figure, name, title, told))
+    error = say("{metric}: {value}.", metric=_capital(metric_name("ece")), value=estimate(ece)) if ece else ""
+    told = say("{title} in {bins}, with the counts below.", title=title, bins=count(len(bins.rows), "bin"))
+    caption = say(
+        "On the diagonal a probability means what it says. Bars: Wilson 95 % intervals, by {unit}.", unit=bins.unit
+    )
+    return Picture(name, title, joined(caption, error), inline(figure, name, title, joined(told, error)))
 
 
 def _classes(evidence: Evidence, metric: str = "f1") -> Picture:
-    name, title = "classes", f"{metric_name(metric)} by class"
+    name, title = "classes", say("{metric} by class", metric=metric_name(metric))
     found = [(each, part["metrics"][metric]) for each, part in evidence.scores["by_class"].items()]
     if len(found) > MOST_BARS:
-        return Picture(name, title, f"Not drawn for {len(found)} classes; see the table by class.", None)
+        return Picture(name, title, say("Not drawn for {n} classes; see the table by class.", n=len(found)), None)
     figure, axes = new_axes(_WIDTH, 0.9 + 0.24 * len(found))
     for row, (_, f1) in enumerate(found):
         if f1["value"] is not None:
@@ -154,35 +171,45 @@ def _classes(evidence: Evidence, metric: str = "f1") -> Picture:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     undefined = sum(f1["value"] is None for _, f1 in found)
-    against = "" if metric == "dice" else " against the rest"
-    caption = f"{metric_name(metric)} of each class{against}, with 95 % intervals."
-    caption += f" It is not defined for {count(undefined, 'class', 'classes')}." if undefined else ""
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}, with 95 % intervals; see the table."))
+    caption = say(
+        "{metric} of each class, with 95 % intervals."
+        if metric == "dice"
+        else "{metric} of each class against the rest, with 95 % intervals.",
+        metric=metric_name(metric),
+    )
+    lacking = count(undefined, "class", "classes")
+    caption = joined(caption, say("It is not defined for {classes}.", classes=lacking) if undefined else "")
+    told = say("{title}, with 95 % intervals; see the table.", title=title)
+    return Picture(name, title, caption, inline(figure, name, title, told))
 
 
 def images(evidence: Evidence) -> Picture:
     """How the images of the test split are spread over Dice: a mean of .7 may be all fair, or some not found at all."""
-    name, title = "images", "Dice of each test image"
+    name, title = "images", say("Dice of each test image")
     figure, axes = new_axes(3.9, 3.2)
     for values, style, label in (
-        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, "linear baseline"),
-        (evidence.probabilities, {"color": MODEL}, "model"),
+        (evidence.baseline, {"color": BASELINE, "linestyle": (0, (4, 2))}, say("linear baseline")),
+        (evidence.probabilities, {"color": MODEL}, say("model")),
     ):
         sorted_values = np.sort(values[~np.isnan(values)])
         shares = np.arange(1, len(sorted_values) + 1) / max(len(sorted_values), 1)
         axes.plot(np.r_[0, sorted_values, 1], np.r_[0, shares, 1], drawstyle="steps-post", label=label, **style)
-    axes.set(xlabel="Dice", ylabel="share of images with no more")
+    axes.set(xlabel=metric_name("dice"), ylabel=say("share of images with no more"))
     _unit_square(axes, "lower right")
     missed = int((evidence.probabilities == 0).sum())
-    caption = "Each image and class that is in the true mask or the predicted one counts once. "
-    caption += f"With a Dice of 0: {count(missed, 'time')} (missed altogether, or found where there is none)."
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
+    caption = joined(
+        say("Each image and class that is in the true mask or the predicted one counts once."),
+        say(
+            "With a Dice of 0: {times} (missed altogether, or found where there is none).", times=count(missed, "time")
+        ),
+    )
+    return Picture(name, title, caption, inline(figure, name, title, joined(say("{title}.", title=title), caption)))
 
 
 def _history(evidence: Evidence) -> Picture:
-    name, title = "history", "Training by epoch"
+    name, title = "history", say("Training by epoch")
     metric, best = evidence.metric, evidence.notes.get("best epoch")
-    panels = [("loss", "training loss"), (metric, f"validation {metric_name(metric)}")]
+    panels = [("loss", say("training loss")), (metric, say("validation {metric}", metric=metric_name(metric)))]
     figure = Figure(figsize=(3.9, 4.2), layout="constrained")
     for axes, (key, label) in zip(figure.subplots(2, 1, sharex=True), panels, strict=True):
         points = [(row["epoch"], row[key]) for row in evidence.history if key in row]
@@ -192,13 +219,16 @@ def _history(evidence: Evidence) -> Picture:
         axes.set(ylabel=label)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(say("epoch"))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    whose = " of the first member of the ensemble" if "members" in evidence.notes else ""
-    marked = "" if best is None else f" The dotted line marks the epoch kept, {best:g}, chosen on validation."
-    return Picture(
-        name, title, f"Loss and validation score{whose}.{marked}", inline(figure, name, title, f"{title}.{marked}")
+    whose = say(
+        "Loss and validation score of the first member of the ensemble."
+        if "members" in evidence.notes
+        else "Loss and validation score."
     )
+    marked = "" if best is None else say("The dotted line marks the epoch kept, {n:g}, chosen on validation.", n=best)
+    svg = inline(figure, name, title, joined(say("{title}.", title=title), marked))
+    return Picture(name, title, joined(whose, marked), svg)
 
 
 def _unit_square(axes: Axes, legend: Literal["lower left", "lower right"]) -> None:
@@ -213,9 +243,13 @@ def _both(evidence: Evidence, metric: str) -> str:
     """A metric of the model and of the linear baseline, for a caption."""
     scores = evidence.scores
     if metric not in scores["metrics"]:
-        return f"Model and linear baseline, {count(len(evidence.labels), 'test row')}"
-    model, linear = estimate(scores["metrics"][metric]), estimate(scores["baseline"]["linear"][metric])
-    return f"{metric_name(metric)} of the model {model}, of the linear baseline {linear}"
+        return say("Model and linear baseline, {rows}", rows=count(len(evidence.labels), "test row"))
+    return say(
+        "{metric} of the model {model}, of the linear baseline {linear}",
+        metric=metric_name(metric),
+        model=estimate(scores["metrics"][metric]),
+        linear=estimate(scores["baseline"]["linear"][metric]),
+    )
 
 
 def _short(name: str) -> str:

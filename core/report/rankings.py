@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
+from medplug.core.report.language import joined, say
 from medplug.core.report.names import gain, metric_name
 from medplug.core.report.svg import BASELINE, MODEL, Picture, inline, new_axes
 from medplug.core.report.tables import Table
@@ -18,14 +19,15 @@ class RankingWords:
     def predicted(self, evidence: Evidence) -> str:
         """What is ranked, and how."""
         passages = count(evidence.scores["passages"], "passage")
-        return (
-            f"which of {passages} answer a question, as a ranking by the cosine of two vectors that one encoder gives "
-            "of question and passage"
+        return say(
+            "which of {passages} answer a question, as a ranking by the cosine of two vectors that one encoder gives "
+            "of question and passage",
+            passages=passages,
         )
 
     def baselines(self, evidence: Evidence) -> str:
         """What the rankings beside the model's are."""
-        return (
+        return say(
             "BM25 ranks the same passages by the words that they share with the question; the same order of passages "
             "for every question has those first that are right for most training rows. Scores are of the distinct "
             "test questions over all passages, those of training and validation rows among them. Every passage that "
@@ -34,7 +36,7 @@ class RankingWords:
 
     def labels(self, evidence: Evidence) -> Table:
         """Nothing: passages have no classes."""
-        return Table("Passages", ["split"], [])
+        return Table(say("Passages"), [say("split")], [])
 
     def tables(self, evidence: Evidence) -> list[Table]:
         """The encoder beside itself untrained, and after its first passages were read again."""
@@ -50,10 +52,15 @@ def _beside(evidence: Evidence, name: str) -> list[Table]:
     if found is None:
         return []
     if name == "untrained":
-        caption, header = "The encoder before and after it was trained", ["metric", "trained", "untrained", "gain"]
+        caption = say("The encoder before and after it was trained")
+        header = [say("metric"), say("trained"), say("untrained"), say("gain")]
     else:
-        caption = f"With the first {found['first']} passages of each question read again by the run {found['by']}"
-        header = ["metric", "as found", "read again", "gain"]
+        caption = say(
+            "With the first {first} passages of each question read again by the run {run}",
+            first=found["first"],
+            run=found["by"],
+        )
+        header = [say("metric"), say("as found"), say("read again"), say("gain")]
     rows = [
         [
             metric_name(metric),
@@ -68,13 +75,13 @@ def _beside(evidence: Evidence, name: str) -> list[Table]:
 
 def found_within(evidence: Evidence) -> Picture:
     """Drawn from the ranks of the first right passages ``[questions, 1]``, 0 where none was found."""
-    name, title = "found-within", "Right passages among the first ranks"
+    name, title = "found-within", say("Right passages among the first ranks")
     figure, axes = new_axes(4.6, 3.4)
     depth = int(evidence.labels.max(initial=1))
-    curves = {"BM25": (evidence.baseline, BASELINE, (0, (4, 2))), "model": (evidence.probabilities, MODEL, "-")}
+    curves = {"BM25": (evidence.baseline, BASELINE, (0, (4, 2))), say("model"): (evidence.probabilities, MODEL, "-")}
     for label, (ranks, colour, style) in curves.items():
         axes.plot(np.arange(1, depth + 1), _within(ranks[:, 0], depth), color=colour, linestyle=style, label=label)
-    axes.set(xlabel="ranks looked at", ylabel="share of questions", ylim=(0, 1.02))
+    axes.set(xlabel=say("ranks looked at"), ylabel=say("share of questions"), ylim=(0, 1.02))
     if depth > 1:
         axes.set_xscale("log")
         # figures keep their text as text, and a logarithm's own labels are formulae
@@ -85,10 +92,13 @@ def found_within(evidence: Evidence) -> Picture:
     axes.legend()
     at = min(10, depth)
     shares = [f"{label} {_within(ranks[:, 0], depth)[at - 1]:.0%}" for label, (ranks, *_) in curves.items()]
-    caption = (
-        f"Share of test questions with a right passage among the first ranks. Of the first {at}: {', '.join(shares)}."
+    caption = say(
+        "Share of test questions with a right passage among the first ranks. Of the first {n}: {shares}.",
+        n=at,
+        shares=say(", ").join(shares),
     )
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
+    told = joined(say("{title}.", title=title), caption)
+    return Picture(name, title, caption, inline(figure, name, title, told))
 
 
 def _ranks_shown(depth: int) -> list[int]:

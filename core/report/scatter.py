@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, score
+from medplug.core.report.language import joined, say
 from medplug.core.report.names import metric_name
 from medplug.core.report.svg import INK, MODEL, RULE, Picture, inline, new_axes
 
@@ -24,23 +25,26 @@ _DOT: Any = {"color": MODEL, "marker": "o", "markersize": 2.5, "alpha": 0.5, "li
 
 def predicted(evidence: Evidence) -> Picture:
     """Predicted against measured, with the line where both are the same."""
-    name, title = "predicted", "Predicted and measured"
+    name, title = "predicted", say("Predicted and measured")
     measured, values = _points(evidence)
     bounds = [min(measured.min(), values.min()), max(measured.max(), values.max())]
     figure, axes = new_axes(3.9, 3.6)
     axes.plot(bounds, bounds, color=RULE, linewidth=1)
     axes.plot(measured, values, **_DOT)
-    axes.set(xlabel="measured", ylabel="predicted", aspect="equal")
+    axes.set(xlabel=say("measured"), ylabel=say("predicted"), aspect="equal")
     axes.grid()
     axes.set_axisbelow(True)
-    told = [metric_name(each) + " " + estimate(evidence.scores["metrics"][each], each) for each in _told(evidence)]
-    caption = f"{_dots(evidence)} On the thin line a prediction is right. {_capital(', '.join(told))}."
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}: {', '.join(told)}."))
+    found = evidence.scores["metrics"]
+    told = say(", ").join(f"{metric_name(each)} {estimate(found[each], each)}" for each in _told(evidence))
+    caption = joined(
+        _dots(evidence), say("On the thin line a prediction is right."), say("{told}.", told=_capital(told))
+    )
+    return Picture(name, title, caption, inline(figure, name, title, say("{title}: {told}.", title=title, told=told)))
 
 
 def agreement(evidence: Evidence) -> Picture:
     """Differences over means, with the mean difference and the limits of agreement (Bland and Altman, 1986)."""
-    name, title = "agreement", "Differences (Bland-Altman)"
+    name, title = "agreement", say("Differences (Bland-Altman)")
     measured, values = _points(evidence)
     every = evidence.probabilities[:, 0] - evidence.labels
     bias, half = float(every.mean()), LIMIT * float(every.std(ddof=1)) if len(every) > 1 else 0.0
@@ -50,13 +54,18 @@ def agreement(evidence: Evidence) -> Picture:
     axes.axhline(bias, color=INK, linewidth=1)
     for limit in (bias - half, bias + half):
         axes.axhline(limit, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
-    axes.set(xlabel="mean of predicted and measured", ylabel="predicted less measured")
+    axes.set(xlabel=say("mean of predicted and measured"), ylabel=say("predicted less measured"))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     low, high, mean = (score(each, _IN_UNITS) for each in (bias - half, bias + half, bias))
-    told = f"the mean difference is {mean}, the 95 % limits of agreement are {low} and {high}"
-    caption = f"{_dots(evidence)} Solid: {told} (dashed, where differences are normal)."
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}: {told}."))
+    told = say(
+        "the mean difference is {mean}, the 95 % limits of agreement are {low} and {high}",
+        mean=mean,
+        low=low,
+        high=high,
+    )
+    caption = joined(_dots(evidence), say("Solid: {told} (dashed, where differences are normal).", told=told))
+    return Picture(name, title, caption, inline(figure, name, title, say("{title}: {told}.", title=title, told=told)))
 
 
 def _points(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,7 +78,8 @@ def _points(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 def _dots(evidence: Evidence) -> str:
     rows = len(evidence.labels)
-    return f"Each dot is a test row ({count(min(rows, MOST_POINTS), 'dot')} for {count(rows, 'row')})."
+    dots, of_rows = count(min(rows, MOST_POINTS), "dot"), count(rows, "row")
+    return say("Each dot is a test row ({dots} for {rows}).", dots=dots, rows=of_rows)
 
 
 def _told(evidence: Evidence) -> list[str]:

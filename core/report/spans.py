@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from medplug.core.report.answer_scores import answer_scores
 from medplug.core.report.evidence import AnswerFacts, Evidence
-from medplug.core.report.formats import UNDEFINED, estimate, number, share
-from medplug.core.report.names import metric_name
+from medplug.core.report.formats import estimate, number, share, undefined
+from medplug.core.report.language import say
+from medplug.core.report.names import metric_name, split_name
+from medplug.core.report.retold import retold
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
 
@@ -15,11 +17,11 @@ class Spans:
 
     def predicted(self, evidence: Evidence) -> str:
         """What is predicted."""
-        return "where in a context the answer to a question begins and ends, or that the context has none"
+        return say("where in a context the answer to a question begins and ends, or that the context has none")
 
     def baselines(self, evidence: Evidence) -> str:
         """What the plain baselines are."""
-        return (
+        return say(
             "The sentence nearest the question is that of the context with the highest TF-IDF cosine to it, or "
             "none below a cosine that validation rows set; the constant answer is none where most training rows have "
             "none, else the context's first sentence."
@@ -28,9 +30,10 @@ class Spans:
     def labels(self, evidence: Evidence) -> Table:
         """How many rows of each split have no answer, and how long answers and contexts are."""
         found = {name: (split.rows, split.answers) for name, split in evidence.splits.items() if split.answers}
-        rows = [[name, *_lengths(rows, answers)] for name, (rows, answers) in found.items()]
-        header = ["split", "rows without an answer", "characters of an answer (median)", "of a context (median)"]
-        return Table("Answers and their contexts", header, rows)
+        rows = [[split_name(name), *_lengths(rows, answers)] for name, (rows, answers) in found.items()]
+        header = [say("split"), say("rows without an answer")]
+        header += [say("characters of an answer (median)"), say("of a context (median)")]
+        return Table(say("Answers and their contexts"), header, rows)
 
     def tables(self, evidence: Evidence) -> list[Table]:
         """The scores of rows with and without an answer, and how many are given one."""
@@ -38,12 +41,12 @@ class Spans:
 
     def pictures(self, evidence: Evidence) -> list[Picture]:
         """How the rows are spread over the metric: a mean of .7 may be all fair, or three right of ten wrong."""
-        return [answer_scores(evidence, evidence.metric, "nearest sentence")]
+        return [answer_scores(evidence, evidence.metric, say("nearest sentence"))]
 
 
 def _lengths(rows: int, facts: AnswerFacts) -> list[str]:
     without = rows - facts.answered
-    medians = (UNDEFINED if each is None else f"{each:,.0f}" for each in (facts.of_answers, facts.of_contexts))
+    medians = (undefined() if each is None else f"{each:,.0f}" for each in (facts.of_answers, facts.of_contexts))
     return [f"{without:,} ({share(without, rows)})", *medians]
 
 
@@ -51,25 +54,27 @@ def _by_answer(evidence: Evidence) -> Table:
     parts = evidence.scores["spans"]["by_answer"]
     names = list(evidence.scores["metrics"])
     rows = [
-        [name, f"{part['n']:,}", *(estimate(part["metrics"][metric], metric) for metric in names)]
+        [retold(name), f"{part['n']:,}", *(estimate(part["metrics"][metric], metric) for metric in names)]
         for name, part in parts.items()
     ]
-    header = ["rows", "test rows", *(metric_name(name) for name in names)]
-    return Table("Scores of rows with and without an answer", header, rows)
+    header = [say("rows"), say("test rows"), *(metric_name(name) for name in names)]
+    return Table(say("Scores of rows with and without an answer"), header, rows)
 
 
 def _given(evidence: Evidence) -> Table:
     found = evidence.scores["spans"]
     rows = [
-        [name, f"{given:,}", f"{found['none_given'][name]:,}"]
+        [retold(name), f"{given:,}", f"{found['none_given'][name]:,}"]
         for name, given in found["given"].items()
         if given + found["none_given"][name]
     ]
     if found["threshold"] is None:
-        note = "An answer is always given: every validation row has one, so that nothing tells when to give none."
+        note = say("An answer is always given: every validation row has one, so that nothing tells when to give none.")
     else:
-        note = (
-            "An answer is given where its log odds against none are above "
-            f"{number(found['threshold'])}, which is best for the token F1 of the validation rows."
+        note = say(
+            "An answer is given where its log odds against none are above {threshold}, which is best for the token F1 "
+            "of the validation rows.",
+            threshold=number(found["threshold"]),
         )
-    return Table("Answers given", ["test rows", "given an answer", "given none"], rows, notes=[note])
+    header = [say("test rows"), say("given an answer"), say("given none")]
+    return Table(say("Answers given"), header, rows, notes=[note])

@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from medplug.core.evaluation.treatment import given, propensities
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, number, share
+from medplug.core.report.language import joined, later, said, say
+from medplug.core.report.retold import retold
 from medplug.core.report.svg import BASELINE, INK, MODEL, Picture, inline, new_axes
 from medplug.core.report.tables import Table
 
 BINS = 20
-_POLICIES = {"advised": "each row as advised", "as seen": "as it was (mean outcome)"}
+_POLICIES = {"advised": later("each row as advised"), "as seen": later("as it was (mean outcome)")}
 _SHARE, _PANEL = 1000, 1.7
 
 
@@ -28,7 +30,7 @@ def treatment_tables(evidence: Evidence) -> list[Table]:
 
 def assumptions(evidence: Evidence) -> list[str]:
     """What must hold for the numbers to mean cause and effect; empty for every other kind of target."""
-    return list(evidence.scores.get("treatment", {}).get("assumptions", ()))
+    return [retold(each) for each in evidence.scores.get("treatment", {}).get("assumptions", ())]
 
 
 def treatment_pictures(evidence: Evidence) -> list[Picture]:
@@ -46,24 +48,36 @@ def _policies(evidence: Evidence) -> Table:
     shares = {f"all {arm}": part for arm, part in found["advised_share"].items()}
     rows = [
         [
-            _POLICIES.get(name, name),
+            _policy_name(name),
             estimate(value, unit),
             share(round(_SHARE * shares[name]), _SHARE) if name in shares else "",
         ]
         for name, value in found["policies"].items()
     ]
-    gains = {"over_best_single_arm": f"all {found['best_single_arm']}", "over_as_seen": "as it was"}
+    over = {"over_best_single_arm": say("all {arm}", arm=found["best_single_arm"]), "over_as_seen": say("as it was")}
     rows += [
-        [f"gain as advised over {gains[name]}", estimate(value, unit, signed=True), ""]
+        [say("gain as advised over {policy}", policy=over[name]), estimate(value, unit, signed=True), ""]
         for name, value in found["gain"].items()
     ]
+    way = say("Higher is better; a gain is above 0 where advice is better.")
     notes = [
-        f"{found['better'].capitalize()} is better; a gain is above 0 where advice is better. Values are doubly "
-        "robust, by the model's own outcomes and propensities; intervals take these as they are. The best single arm "
-        "is the best on these rows."
+        joined(
+            way if found["better"] == "higher" else say("Lower is better; a gain is above 0 where advice is better."),
+            say(
+                "Values are doubly robust, by the model's own outcomes and propensities; intervals take these as they "
+                "are. The best single arm is the best on these rows."
+            ),
+        )
     ]
     what = _outcome(evidence)
-    return Table(f"{what} by policy", ["policy", f"mean {what}", "rows advised it"], rows, notes=notes)
+    header = [say("policy"), say("mean {what}", what=what), say("rows advised it")]
+    return Table(say("{what} by policy", what=what), header, rows, notes=notes)
+
+
+def _policy_name(name: str) -> str:
+    if name in _POLICIES:
+        return said(_POLICIES[name])
+    return say("all {arm}", arm=name.removeprefix("all "))
 
 
 def _effects(evidence: Evidence) -> Table:
@@ -73,8 +87,8 @@ def _effects(evidence: Evidence) -> Table:
         for arm, each in evidence.scores["treatment"]["effects"].items()
     ]
     control = evidence.target.classes[0]
-    header = [f"against {control}", "adjusted (doubly robust)", "raw difference of the groups"]
-    return Table(f"Mean effect on {_outcome(evidence)}", header, rows)
+    header = [say("against {arm}", arm=control), say("adjusted (doubly robust)"), say("raw difference of the groups")]
+    return Table(say("Mean effect on {what}", what=_outcome(evidence)), header, rows)
 
 
 def _overlap(evidence: Evidence) -> Table:
@@ -87,23 +101,25 @@ def _overlap(evidence: Evidence) -> Table:
         rows.append(
             [arm, f"{each['rows']:,}", f"{middle} [{low}, {high}]", number(each["median_of_others"]), *told, effective]
         )
-    header = ["arm", "rows given it", "its propensity (median, 5 to 95 %)", "in other rows", "below .05", "above .95"]
-    header.append("effective rows")
-    few = share(round(_SHARE * found["rows_with_an_unlikely_arm"]), _SHARE)
-    notes = [
-        f"{few} of the rows have an arm of a propensity below .05. Propensities: AUROC {estimate(found['auroc'])}, "
-        f"Brier score {number(found['brier'])}. Effective rows are what inverse propensity weights are worth."
-    ]
-    return Table("Overlap of the arms", header, rows, notes=notes)
+    header = [say("arm"), say("rows given it"), say("its propensity (median, 5 to 95 %)"), say("in other rows")]
+    header += [say("below .05"), say("above .95"), say("effective rows")]
+    note = say(
+        "{few} of the rows have an arm of a propensity below .05. Propensities: AUROC {auroc}, Brier score {brier}. "
+        "Effective rows are what inverse propensity weights are worth.",
+        few=share(round(_SHARE * found["rows_with_an_unlikely_arm"]), _SHARE),
+        auroc=estimate(found["auroc"]),
+        brier=number(found["brier"]),
+    )
+    return Table(say("Overlap of the arms"), header, rows, notes=[note])
 
 
 def _outcome(evidence: Evidence) -> str:
     name = evidence.scores["treatment"]["outcome"]
-    return f"share of {name}" if evidence.target.binary_outcome else str(name)
+    return say("share of {name}", name=name) if evidence.target.binary_outcome else str(name)
 
 
 def _policy_values(evidence: Evidence) -> Picture:
-    name, title = "policies", f"{_outcome(evidence)} by policy"
+    name, title = "policies", say("{what} by policy", what=_outcome(evidence))
     found = evidence.scores["treatment"]["policies"]
     figure, axes = new_axes(4.6, 0.9 + 0.3 * len(found))
     for row, (policy, each) in enumerate(found.items()):
@@ -112,18 +128,23 @@ def _policy_values(evidence: Evidence) -> Picture:
             low, high = (each["value"] if bound is None else bound for bound in each["ci95"])
             axes.plot([low, high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt")
             axes.plot([each["value"]], [row], color=colour, marker="o", markersize=4.5)
-    axes.set_yticks(range(len(found)), [_short(_POLICIES.get(policy, policy)) for policy in found])
+    axes.set_yticks(range(len(found)), [_short(_policy_name(policy)) for policy in found])
     axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=_outcome(evidence))
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    better = evidence.scores["treatment"]["better"]
-    caption = f"Estimated mean {_outcome(evidence)} under each policy, with 95 % intervals; {better} is better."
+    caption = say(
+        "Estimated mean {what} under each policy, with 95 % intervals; {better}.",
+        what=_outcome(evidence),
+        better=say("higher is better")
+        if evidence.scores["treatment"]["better"] == "higher"
+        else say("lower is better"),
+    )
     return Picture(name, title, caption, inline(figure, name, title, caption))
 
 
 def _propensities(evidence: Evidence) -> Picture:
     """How likely an arm was, in the rows that were given it and in the others; of two arms the second alone."""
-    name, title = "overlap", "Overlap: propensities by arm"
+    name, title = "overlap", say("Overlap: propensities by arm")
     chances, own = propensities(evidence.target, evidence.probabilities), given(evidence.labels)
     arms = evidence.target.classes
     shown = range(1, 2) if len(arms) == 2 else range(len(arms))
@@ -131,24 +152,24 @@ def _propensities(evidence: Evidence) -> Picture:
     panels = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
     for axes, arm in zip(panels, shown, strict=True):
         _histogram(axes, chances[:, arm], own == arm, _short(arms[arm]))
-    panels[-1].set_xlabel("propensity")
-    rows = count(len(own), "test row")
-    caption = (
-        f"How likely each arm was given, in rows that got it and in those that did not ({rows}). Where the two do not "
-        "overlap, advice rests on the model alone."
+    panels[-1].set_xlabel(say("propensity"))
+    caption = say(
+        "How likely each arm was given, in rows that got it and in those that did not ({rows}). Where the two do not "
+        "overlap, advice rests on the model alone.",
+        rows=count(len(own), "test row"),
     )
-    return Picture(name, title, caption, inline(figure, name, title, f"{title}. {caption}"))
+    return Picture(name, title, caption, inline(figure, name, title, joined(say("{title}.", title=title), caption)))
 
 
 def _histogram(axes: Axes, chances: Any, members: Any, arm: str) -> None:
     edges = np.linspace(0, 1, BINS + 1)
     for rows, label, style in (
-        (~members, f"not given {arm}", {"color": BASELINE, "linestyle": (0, (4, 2))}),
-        (members, f"given {arm}", {"color": MODEL}),
+        (~members, say("not given {arm}", arm=arm), {"color": BASELINE, "linestyle": (0, (4, 2))}),
+        (members, say("given {arm}", arm=arm), {"color": MODEL}),
     ):
         counts = np.histogram(chances[rows], edges)[0] / max(int(rows.sum()), 1)
         axes.stairs(counts, edges, label=label, linewidth=1.4, **style)
-    axes.set(ylabel="share of rows", xlim=(0, 1))
+    axes.set(ylabel=say("share of rows"), xlim=(0, 1))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.legend()

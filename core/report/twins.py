@@ -6,24 +6,26 @@ from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
+from medplug.core.report.language import later, said, say
 from medplug.core.report.names import greater_is_better, metric_name
+from medplug.core.report.retold import retold
 from medplug.core.report.tables import LOWER, Table
 
-_LEFT_OUT = {"same": "without the same", "near": "without nearly the same"}
+_LEFT_OUT = {"same": later("without the same ({rows})"), "near": later("without nearly the same ({rows})")}
 
 
 def without_twins(evidence: Evidence) -> Table:
     """Every metric on all test rows and on those left without twins; no rows where no twin was found."""
     found = evidence.scores.get("without_twins", {})
     scored = {kind: each for kind, each in found.items() if "metrics" in each}
-    header = ["metric", f"all {count(evidence.scores['n'], 'row')}"]
-    header += [f"{_LEFT_OUT[kind]} ({count(each['n_left'], 'row')})" for kind, each in scored.items()]
+    header = [say("metric"), say("all {rows}", rows=count(evidence.scores["n"], "row"))]
+    header += [said(_LEFT_OUT[kind], rows=count(each["n_left"], "row")) for kind, each in scored.items()]
     rows = []
     for metric, whole in evidence.scores["metrics"].items() if scored else ():
         arrow = "" if greater_is_better(metric) else f" {LOWER}"
         shown = [estimate(each, metric) for each in (whole, *(each["metrics"][metric] for each in scored.values()))]
         rows.append([metric_name(metric, evidence.target.kind) + arrow, *shown])
-    return Table("The model's scores with and without test rows that have a twin", header, rows)
+    return Table(say("The model's scores with and without test rows that have a twin"), header, rows)
 
 
 def seen_before(evidence: Evidence) -> Iterator[str]:
@@ -32,10 +34,13 @@ def seen_before(evidence: Evidence) -> Iterator[str]:
     scored = [each for each in found.values() if "metrics" in each]
     if scored:
         few, name = min(scored, key=lambda each: each["n_left"]), metric_name(evidence.metric, evidence.target.kind)
-        yield (
-            f"On the {count(few['n_left'], 'test row')} that the model was not shown before, exactly or nearly, "
-            f"{name} is {estimate(few['metrics'][evidence.metric], evidence.metric)}; on all of them it is "
-            f"{estimate(evidence.scores['metrics'][evidence.metric], evidence.metric)}."
+        yield say(
+            "On the {rows} that the model was not shown before, exactly or nearly, {metric} is {left}; on all of them "
+            "it is {whole}.",
+            rows=count(few["n_left"], "test row"),
+            metric=name,
+            left=estimate(few["metrics"][evidence.metric], evidence.metric),
+            whole=estimate(evidence.scores["metrics"][evidence.metric], evidence.metric),
         )
 
 
@@ -43,15 +48,24 @@ def twins_told(evidence: Evidence) -> list[str]:
     """How many test rows have a twin, and what nearly the same means; a sentence or two for each kind."""
     found = evidence.scores.get("without_twins", {})
     told = [_told(kind, each) for kind, each in found.items()]
-    return told + ([f"Nearly the same means here: {found['near']['means']}."] if "near" in found else [])
+    if "near" in found:
+        told.append(say("Nearly the same means here: {meaning}.", meaning=retold(found["near"]["means"])))
+    return told
 
 
 def _told(kind: str, found: dict[str, int]) -> str:
-    inputs = "the same inputs" if kind == "same" else "nearly the same inputs"
+    inputs = say("the same inputs") if kind == "same" else say("nearly the same inputs")
     twins, rows = found["n_twins"], found["n_twins"] + found["n_left"]
     if not twins:
-        return f"No test row has {inputs} as a training or validation row."
-    all_told = f"{twins:,} of {count(rows, 'test row')} {'has' if twins == 1 else 'have'} {inputs} as a training or "
+        return say("No test row has {inputs} as a training or validation row.", inputs=inputs)
+    known = say(
+        "{n:,} of {rows} has {inputs} as a training or validation row"
+        if twins == 1
+        else "{n:,} of {rows} have {inputs} as a training or validation row",
+        n=twins,
+        rows=count(rows, "test row"),
+        inputs=inputs,
+    )
     if not found["n_left"]:
-        return f"{all_told}validation row: none is left to score without them."
-    return f"{all_told}validation row: what a model remembers counts there as what it predicts."
+        return say("{known}: none is left to score without them.", known=known)
+    return say("{known}: what a model remembers counts there as what it predicts.", known=known)

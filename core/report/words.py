@@ -7,25 +7,29 @@ from typing import Literal
 
 from medplug.core.data.targets import Target
 from medplug.core.report.evidence import Evidence, SplitFacts
-from medplug.core.report.formats import UNDEFINED, count, estimate, plain_baseline, score
+from medplug.core.report.formats import count, estimate, plain_baseline, score, undefined
+from medplug.core.report.language import joined, later, said, say
 from medplug.core.report.names import constant_name, gain, greater_is_better, metric_name
 from medplug.core.report.own import own_words
+from medplug.core.report.retold import retold
 from medplug.core.wording import Wording
 
 _BY_TRANSFER = {
-    "better": "Transfer between the domains helped.",
-    "worse": "Transfer between the domains hurt.",
-    "unclear": "Transfer between the domains made no clear difference.",
+    "better": later("Transfer between the domains helped."),
+    "worse": later("Transfer between the domains hurt."),
+    "unclear": later("Transfer between the domains made no clear difference."),
 }
 _BY_PRETRAINING = {
-    "better": "Pretraining helped.",
-    "worse": "Pretraining hurt.",
-    "unclear": "Pretraining made no clear difference.",
+    "better": later("Pretraining helped."),
+    "worse": later("Pretraining hurt."),
+    "unclear": later("Pretraining made no clear difference."),
 }
+_HEADS = {"regression": later("ridge"), "survival": later("Cox"), "treatment": later("arm by arm")}
+_LOGISTIC = later("logistic")
 _BESIDE_A_HEAD = {
-    "better": "Training with transfer is better than a plain head on frozen features.",
-    "worse": "A plain head on frozen features is better than training with transfer.",
-    "unclear": "Training with transfer shows no clear difference from a plain head on frozen features.",
+    "better": later("Training with transfer is better than a plain head on frozen features."),
+    "worse": later("A plain head on frozen features is better than training with transfer."),
+    "unclear": later("Training with transfer shows no clear difference from a plain head on frozen features."),
 }
 
 
@@ -51,22 +55,25 @@ def verdict(evidence: Evidence) -> Verdict:
     if found["value"] is None or low is None or high is None:
         return Verdict(
             "undefined",
-            "The model and the simple baseline cannot be compared.",
-            f"The difference in {name} is {UNDEFINED} on this test split, so nothing can be concluded from it.",
+            say("The model and the simple baseline cannot be compared."),
+            say(
+                "The difference in {metric} is not defined on this test split, so nothing can be concluded from it.",
+                metric=name,
+            ),
         )
     if low > 0:
-        text = f"{_by(evidence)} The interval is above 0.{_reserve(evidence)}"
-        return Verdict("better", "The model is better than the simple baseline.", text)
+        text = joined(_by(evidence), say("The interval is above 0."), _reserve(evidence))
+        return Verdict("better", say("The model is better than the simple baseline."), text)
     if high < 0:
         return Verdict(
             "worse",
-            "The simple baseline wins.",
-            f"{_by(evidence)} The interval is below 0: the simpler model should be preferred.",
+            say("The simple baseline wins."),
+            joined(_by(evidence), say("The interval is below 0: the simpler model should be preferred.")),
         )
     return Verdict(
         "unclear",
-        "There is no clear difference from the simple baseline.",
-        f"{_by(evidence)} The interval contains 0: the data do not show that transfer helped.",
+        say("There is no clear difference from the simple baseline."),
+        joined(_by(evidence), say("The interval contains 0: the data do not show that transfer helped.")),
     )
 
 
@@ -83,16 +90,18 @@ def transfer_verdict(evidence: Evidence) -> Verdict | None:
     low, high = found["ci95"]
     if low is None or high is None:
         return None
-    head = {"regression": "ridge", "survival": "Cox", "treatment": "arm by arm"}.get(evidence.target.kind, "logistic")
-    text = (
-        f"Against a plain {head} head on the same labels and frozen features the gain in "
-        f"{metric_name(evidence.metric)} is {estimate(found, evidence.metric, signed=True)}."
+    text = say(
+        "Against a plain {head} head on the same labels and frozen features the gain in {metric} is {gain}.",
+        head=said(_HEADS.get(evidence.target.kind, _LOGISTIC)),
+        metric=metric_name(evidence.metric),
+        gain=estimate(found, evidence.metric, signed=True),
     )
     kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"
     if scores["backbone"] == "trained":
-        reserve = "The backbone was trained as well: what the transfer alone added was not measured."
-        return Verdict(kind, _BESIDE_A_HEAD[kind], f"{text} {reserve}")
-    return Verdict(kind, _BY_TRANSFER[kind], f"{text} Prefer the head, or another method." if high < 0 else text)
+        reserve = say("The backbone was trained as well: what the transfer alone added was not measured.")
+        return Verdict(kind, said(_BESIDE_A_HEAD[kind]), joined(text, reserve))
+    advice = say("Prefer the head, or another method.") if high < 0 else ""
+    return Verdict(kind, said(_BY_TRANSFER[kind]), joined(text, advice))
 
 
 def pretraining_verdict(evidence: Evidence) -> Verdict | None:
@@ -106,53 +115,61 @@ def pretraining_verdict(evidence: Evidence) -> Verdict | None:
         return None
     low, high = found["ci95"]
     kind: Literal["better", "worse", "unclear"] = "worse" if high < 0 else "better" if low > 0 else "unclear"
-    text = (
-        f"Against a linear head on the same network with random weights the gain in {metric_name(evidence.metric)} is "
-        f"{estimate(found, signed=True)}."
+    text = say(
+        "Against a linear head on the same network with random weights the gain in {metric} is {gain}.",
+        metric=metric_name(evidence.metric),
+        gain=estimate(found, signed=True),
     )
-    return Verdict(kind, _BY_PRETRAINING[kind], text)
+    return Verdict(kind, said(_BY_PRETRAINING[kind]), text)
 
 
 def baselines(evidence: Evidence) -> str:
     """What the plain baselines are."""
     if "trees" not in evidence.scores["baseline"]:
         return _linear_and_constant(evidence)
-    how = {
-        "survival": " and predict the martingale residuals of a model without features",
-        "treatment": ", each arm's outcome by its own rows",
-    }
-    trees = f" Boosted trees read {trees_read(evidence)} alone{how.get(evidence.target.kind, '')}."
-    return _linear_and_constant(evidence) + trees
+    read = trees_read(evidence)
+    if evidence.target.kind == "survival":
+        trees = say(
+            "Boosted trees read {read} alone and predict the martingale residuals of a model without features.",
+            read=read,
+        )
+    elif evidence.target.kind == "treatment":
+        trees = say("Boosted trees read {read} alone, each arm's outcome by its own rows.", read=read)
+    else:
+        trees = say("Boosted trees read {read} alone.", read=read)
+    return joined(_linear_and_constant(evidence), trees)
 
 
 def trees_read(evidence: Evidence) -> str:
     """What the boosted trees were grown on."""
-    return str(evidence.notes["baseline"]["trees"]["read"])
+    return retold(str(evidence.notes["baseline"]["trees"]["read"]))
 
 
 def _linear_and_constant(evidence: Evidence) -> str:
     if (own := own_words(evidence.target.kind)) is not None:
         return own.baselines(evidence)
     if evidence.target.kind == "regression":
-        return "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
+        return say(
+            "The linear baseline is a ridge regression on simple features; the mean is that of the training labels."
+        )
     if evidence.target.kind == "survival":
-        return (
+        return say(
             "The linear baseline is a Cox regression with a ridge penalty on simple features; the other gives every "
             "row the same risk, by which no two rows can be put in order."
         )
     if evidence.target.kind == "treatment":
-        return (
+        return say(
             "The linear baseline has a head for each arm on simple features (ridge or logistic regression) and a "
             "logistic regression of the arm; the other gives every row each arm's mean outcome and frequency in "
             "training, so that it advises one arm for all. Each is judged by its own propensities."
         )
     if evidence.target.kind == "mask":
-        return (
+        return say(
             "The linear baseline is a logistic regression on each pixel's grey value, surroundings and place; the "
             "majority finds nothing anywhere. An image without a class, where none was found either, is left out of "
             "that class's means; one found where there is none, or missed, counts as 0 and as the image's diagonal."
         )
-    return (
+    return say(
         "The linear baseline is a logistic regression on simple features; the majority gives every row the class "
         "frequencies of training, so it always decides for the commonest."
     )
@@ -163,26 +180,39 @@ def certain(evidence: Evidence) -> str:
     told = evidence.scores.get("certain")
     if told is None:
         return ""
-    asked = f"{told['asked']:.0%} of the answers that are called sure should be right"
+    asked = f"{told['asked']:.0%}"
     if told["score"] is None:
-        return f"No answer is called sure: {asked}, and no score of the validation rows was that good."
-    return (
-        f"An answer is called sure from a score of {told['score']:.3f} on: {asked}. Of the validation rows "
-        f"{told['answered']:.0%} had such an answer, and {told['right']:.0%} of these were right.{_held(told['test'])}"
+        return say(
+            "No answer is called sure: {asked} of the answers that are called sure should be right, and no score of "
+            "the validation rows was that good.",
+            asked=asked,
+        )
+    held = say(
+        "An answer is called sure from a score of {score:.3f} on: {asked} of the answers that are called sure should "
+        "be right. Of the validation rows {answered:.0%} had such an answer, and {right:.0%} of these were right.",
+        score=told["score"],
+        asked=asked,
+        answered=told["answered"],
+        right=told["right"],
     )
+    return joined(held, _held(told["test"]))
 
 
 def _held(test: dict[str, float | None]) -> str:
     """How often the promise held on rows that did not set it."""
     answered, right = test["answered"], test["right"]
     if not answered or right is None:
-        return " None of the test rows had."
-    return f" Of the test rows, which did not set it, {answered:.0%} had one, and {right:.0%} of these were right."
+        return say("None of the test rows had.")
+    return say(
+        "Of the test rows, which did not set it, {answered:.0%} had one, and {right:.0%} of these were right.",
+        answered=answered,
+        right=right,
+    )
 
 
 def better_way(metric: str) -> str:
     """Which way a metric is better, for a table or a sentence."""
-    return "higher is better" if greater_is_better(metric) else "lower is better"
+    return say("higher is better") if greater_is_better(metric) else say("lower is better")
 
 
 def _by(evidence: Evidence) -> str:
@@ -191,20 +221,24 @@ def _by(evidence: Evidence) -> str:
     found = gain(evidence.scores["difference"][metric], metric)
     key, named = plain_baseline(evidence.scores["baseline"])
     plain = estimate(evidence.scores["baseline"][key][metric], metric)
-    over = "a linear model on simple features" if key == "linear" else named
-    turned = "" if greater_is_better(metric) else ", counted so that a lower value is a gain"
-    return (
-        f"On the same test rows the gain in {metric_name(metric)} over {over} "
-        f"({plain}) is {estimate(found, metric, signed=True)}{turned}."
+    return say(
+        "On the same test rows the gain in {metric} over {baseline} ({score}) is {gain}."
+        if greater_is_better(metric)
+        else "On the same test rows the gain in {metric} over {baseline} ({score}) is {gain}, counted so that a lower "
+        "value is a gain.",
+        metric=metric_name(metric),
+        baseline=say("a linear model on simple features") if key == "linear" else named,
+        score=plain,
+        gain=estimate(found, metric, signed=True),
     )
 
 
 def _reserve(evidence: Evidence) -> str:
     """Why a good result may not hold."""
     if evidence.facts.sample:
-        return " The rows are the built-in sample, so this is no evidence for any real use."
+        return say("The rows are the built-in sample, so this is no evidence for any real use.")
     leaky = any(leak.second == "test" for leak in evidence.facts.leaks)
-    return " The splits leak into the test rows (see below), so this may not hold." if leaky else ""
+    return say("The splits leak into the test rows (see below), so this may not hold.") if leaky else ""
 
 
 def _predicted(evidence: Evidence) -> str:
@@ -212,33 +246,43 @@ def _predicted(evidence: Evidence) -> str:
     if own is not None:
         what = own.predicted(evidence)
     elif evidence.target.kind == "binary":
-        what = f"whether a row is “{classes[1]}” rather than “{classes[0]}”"
+        what = say("whether a row is “{positive}” rather than “{negative}”", positive=classes[1], negative=classes[0])
     elif evidence.target.kind == "mask":
-        what = f"where in an image lies {', '.join(f'“{name}”' for name in classes)}, pixel by pixel"
+        named = say(", ").join(f"“{name}”" for name in classes)
+        what = say("where in an image lies {classes}, pixel by pixel", classes=named)
     elif evidence.target.kind == "multilabel":
-        what = f"which of {len(classes)} labels a row carries (none, one or several)"
+        what = say("which of {n} labels a row carries (none, one or several)", n=len(classes))
     elif evidence.target.kind == "regression":
-        what = f"{classes[0]}, a number"
+        what = say("{name}, a number", name=classes[0])
     elif evidence.target.kind == "survival":
-        what = f"the time to “{classes[0]}”, as a risk that puts rows in order"
+        what = say("the time to “{event}”, as a risk that puts rows in order", event=classes[0])
     elif evidence.target.kind == "treatment":
         what = _what_comes_of(evidence.target)
     else:
-        what = f"which one of {len(classes)} classes a row belongs to"
-    return f"The model predicts {what} (task {evidence.task})."
+        what = say("which one of {n} classes a row belongs to", n=len(classes))
+    return say("The model predicts {what} (task {task}).", what=what, task=evidence.task)
 
 
 def _what_comes_of(target: Target) -> str:
-    arms = ", ".join(f"“{arm}”" for arm in target.classes)
-    outcome, way = target.outcomes[-1], "highest" if target.higher_is_better else "lowest"
-    what = f"the chance of “{outcome}”" if target.binary_outcome else outcome
-    return f"{what} under each of the treatments {arms}, and advises the one where it is {way}"
+    outcome = target.outcomes[-1]
+    return say(
+        "{outcome} under each of the treatments {arms}, and advises the one where it is highest"
+        if target.higher_is_better
+        else "{outcome} under each of the treatments {arms}, and advises the one where it is lowest",
+        outcome=say("the chance of “{outcome}”", outcome=outcome) if target.binary_outcome else outcome,
+        arms=say(", ").join(f"“{arm}”" for arm in target.classes),
+    )
 
 
 def _rows(evidence: Evidence) -> str:
     sizes = {name: _size(split, evidence.facts.wording) for name, split in evidence.splits.items()}
-    chosen = f", chosen on {sizes['validation']}" if "validation" in sizes else ""
-    return f"It was trained on {sizes['train']}{chosen}, and tested on {sizes['test']} held apart.{_members(evidence)}"
+    told = say(
+        "It was trained on {train}, chosen on {validation}, and tested on {test} held apart."
+        if "validation" in sizes
+        else "It was trained on {train}, and tested on {test} held apart.",
+        **sizes,
+    )
+    return joined(told, _members(evidence))
 
 
 def _members(evidence: Evidence) -> str:
@@ -246,21 +290,30 @@ def _members(evidence: Evidence) -> str:
     count = evidence.notes.get("members")
     if count is None:
         return ""
-    return f" It is an ensemble: {count} models from different seeds, whose predictions are averaged."
+    return say("It is an ensemble: {n} models from different seeds, whose predictions are averaged.", n=count)
 
 
 def _size(split: SplitFacts, wording: Wording) -> str:
-    return count(split.rows, "row") + (
-        "" if split.groups is None else f" of {count(split.groups, wording.group, wording.groups)}"
-    )
+    rows = count(split.rows, "row")
+    if split.groups is None:
+        return rows
+    return say("{rows} of {groups}", rows=rows, groups=count(split.groups, wording.group, wording.groups))
 
 
 def _result(evidence: Evidence) -> str:
     metric, found = evidence.metric, evidence.scores["metrics"][evidence.metric]
+    name = metric_name(metric, evidence.target.kind)
     if found["value"] is None:
-        return f"On the test rows {metric_name(metric, evidence.target.kind)} is {UNDEFINED}."
-    majority = score(evidence.scores["baseline"]["majority"][metric]["value"], metric)
-    return (
-        f"On the test rows {metric_name(metric, evidence.target.kind)} is {estimate(found, metric)} (95 % interval; "
-        f"{better_way(metric)}). Giving every row the {constant_name(evidence.target.kind)} has {majority}."
+        return say("On the test rows {metric} is {value}.", metric=name, value=undefined())
+    told = say(
+        "On the test rows {metric} is {value} (95 % interval; {better}).",
+        metric=name,
+        value=estimate(found, metric),
+        better=better_way(metric),
     )
+    constant = say(
+        "Giving every row the {constant} has {value}.",
+        constant=constant_name(evidence.target.kind),
+        value=score(evidence.scores["baseline"]["majority"][metric]["value"], metric),
+    )
+    return joined(told, constant)
