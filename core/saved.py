@@ -90,6 +90,11 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     return Predictor(*told, folder=folder, certain_from=_certain_from(described.get("certain")))
 
 
+def read_target(folder: Path) -> Target:
+    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
+    return _target(_read(folder)["target"])
+
+
 def _certain_from(told: Mapping[str, Any] | None) -> float | None:
     """The least score of a sure answer; inf where validation rows allowed none, None where there is no such thing."""
     return None if told is None else math.inf if told["score"] is None else float(told["score"])
@@ -110,11 +115,6 @@ def _target(told: Mapping[str, Any]) -> Target:
     scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
     outcomes = tuple(told.get("outcomes", ())), told.get("higher_is_better", True)
     return Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard), *outcomes)
-
-
-def read_target(folder: Path) -> Target:
-    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
-    return _target(_read(folder)["target"])
 
 
 def _read(folder: Path) -> dict[str, Any]:
