@@ -72,8 +72,8 @@ def _given(evidence: Evidence) -> Table:
         note = say("An answer is always given: every validation row has one, so that nothing tells when to give none.")
     else:
         note = say(
-            "An answer is given where its log odds against none are above {threshold}, which is best for the token F1 of "
-            "the validation rows.",
+            "An answer is given where its log odds against none are above {threshold}, which is best for the token F1 "
+            "of the validation rows.",
             threshold=number(found["threshold"]),
         )
     header = [say("test rows"), say("given an answer"), say("given none")]

@@ -35,8 +35,8 @@ def seen_before(evidence: Evidence) -> Iterator[str]:
     if scored:
         few, name = min(scored, key=lambda each: each["n_left"]), metric_name(evidence.metric, evidence.target.kind)
         yield say(
-            "On the {rows} that the model was not shown before, exactly or nearly, {metric} is {left}; on all of them it "
-            "is {whole}.",
+            "On the {rows} that the model was not shown before, exactly or nearly, {metric} is {left}; on all of them "
+            "it is {whole}.",
             rows=count(few["n_left"], "test row"),
             metric=name,
             left=estimate(few["metrics"][evidence.metric], evidence.metric),
