@@ -182,6 +182,28 @@ def evaluate(folder: Path, table: Path, output: Path | None, root: Path | None, 
 
 
 @cli.command()
+@click.argument("folders", metavar="RUN RUN...", nargs=-1, type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Write the comparison as one HTML page here.")
+@click.option("--json", "numbers", type=_FILE, help="Write it as JSON here.")
+@_debug
+def compare(folders: tuple[Path, ...], output: Path | None, numbers: Path | None, debug: bool) -> None:
+    """Hold finished runs against the first one given, on the test rows that all of them were tested on.
+
+    Tells each run's metrics and paired differences with 95 % intervals, cost, and the keys that differ.
+    """
+    from medplug.core.comparing.command import show
+    from medplug.core.comparing.comparison import compare_runs
+    from medplug.core.folder import write_json
+
+    found = compare_runs(folders)
+    if output is not None:
+        found.write_page(output)
+    if numbers is not None:
+        write_json(numbers, found.as_json())
+    show(found)
+
+
+@cli.command()
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("corpus", metavar="CORPUS", type=_FILE)
 @click.option("--passage", help="The column of passages (default: the run's data.passage).")

@@ -19,6 +19,7 @@ from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 
 if TYPE_CHECKING:
+    from medplug.core.explaining.inside import Inside
     from medplug.core.images.store import StoredImage
     from medplug.core.readers.windows import SpanWindow
     from medplug.core.registry import Source
@@ -127,6 +128,13 @@ class Backbone(nn.Module, ABC):
     def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
         """Bring masks to where `prepare` brings their images, without a new value between two classes."""
         raise TypeError(f"{type(self).__name__} reads no masks")
+
+    def inside(self) -> Inside | None:
+        """Where in the network its units (tokens, atoms, patches) can be followed, to explain what is predicted.
+
+        None where the backbone does not say; then explanations leave its input out, and say so.
+        """
+        return None
 
     def census(self, items: Sequence[Any]) -> dict[str, int]:
         """Counts worth a line in the report (rows longer than the window, say), by name."""

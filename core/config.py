@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Shares, Sites, TableSource
+from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Rule, Shares, Sites, TableSource
 
 
 class Section(BaseModel):
@@ -209,6 +209,21 @@ class SelectionConfig(Section):
     )
     oracle: bool = Field(
         False, description="choose by labels of the target domain that a real user would not have (for studies only)"
+    )
+    calibration: Literal["none", "auto", "temperature", "platt", "isotonic"] = Field(
+        "none",
+        description="how probabilities of classes are corrected on validation rows (auto: as cross-validation says)",
+    )
+    threshold: Rule = Field(
+        "half",
+        description="from which probability on a row of two classes is positive, chosen on validation rows: half, "
+        "youden, f1, sensitivity:0.9 or specificity:0.9 (any share)",
+    )
+    coverage: float | None = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="how often the sets (of numbers: intervals) beside predictions are to hold the truth (null: none)",
     )
 
 

@@ -10,17 +10,19 @@ from typing import Any
 import torch
 
 from medplug.core.data.reading import Facts
+from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
 from medplug.core.training.compute import Compute
+from medplug.core.training.costs import costs
 
 _PACKAGES = ("medplug", "torch", "transformers", "accelerate", "peft", "scikit-learn", "polars", "numpy", "safetensors")
 
 
 def make_manifest(
-    plan: Plan, plugins: Plugins, facts: Facts, compute: Compute, weights: dict[str, str], seconds: dict[str, float]
+    plan: Plan, plugins: Plugins, facts: Facts, compute: Compute, model: Model, seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Versions, plugins, data fingerprints, weights, seed, hardware and timings (seconds), as JSON data."""
+    """Versions, plugins, data fingerprints, weights, seed, hardware, timings (seconds) and costs, as JSON data."""
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": plan.task.name,
@@ -30,7 +32,7 @@ def make_manifest(
         "plugins": [{"name": p.name, "distribution": p.distribution, "gives": list(p.gives)} for p in plugins.loaded],
         "plugins_set_aside": [str(failure) for failure in plugins.failures],
         "data": facts.tables,
-        "weights": weights,
+        "weights": model.backbone.provenance(),
         "hardware": {
             "device": _device(compute.device),
             "processes": compute.processes.world,
@@ -40,6 +42,7 @@ def make_manifest(
         },
         "precision": "float32" if compute.dtype is None else str(compute.dtype).removeprefix("torch."),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        **costs(model, compute.device),
     }
 
 

@@ -19,12 +19,15 @@ from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
+from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
+from medplug.core.frames.columns import with_groups
 from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged
+from medplug.core.judging.settling import settled
 from medplug.core.kinds.kind import Kind
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
@@ -129,7 +132,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
         model, trained = train_members(lambda: _built(task, job), job)
-        dataset.target = target_after(dataset, trained)
+        dataset.target = target_after(dataset, trained, plan)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
@@ -185,8 +188,15 @@ def _built(task: Task, job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter
     return build_model(task, job.plan, job.dataset, job.compute)
 
 
-def target_after(dataset: Dataset, trained: Trained) -> Target:
-    """The target, with what only a trained model can tell of it: of the time to an event the baseline hazard."""
+def target_after(dataset: Dataset, trained: Trained, plan: Plan) -> Target:
+    """The target, with what only a trained model can tell of it.
+
+    Of the time to an event the baseline hazard, of classes and numbers what validation rows settle.
+    """
+    if dataset.target.kind in (*ONE_LABEL, "multilabel", "choice", "regression"):
+        logits = trained.logits["validation"]
+        target, trained.settled = settled(dataset, logits, plan.selection, plan.run.seed)
+        return target
     if dataset.target.kind != "survival":
         return dataset.target
     return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
@@ -217,15 +227,16 @@ def _write(
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
-    rows = pl.concat([kind.left(dataset, trained, split) for split in ("validation", "test")])
-    rows.write_parquet(folder.work / "predictions.parquet")
+    shown = ("validation", "test")
+    rows = pl.concat([kind.left(dataset, trained, split) for split in shown])
+    with_groups(rows, dataset, shown).write_parquet(folder.work / "predictions.parquet")
     if judged.entities:
         entity_frame(dataset.target, judged.entities).write_parquet(folder.work / "by_entity.parquet")
     if (set_aside := rejected(dataset)) is not None:
         set_aside.write_parquet(folder.work / "rejected.parquet")
     folder.write_text("config.yaml", config_yaml(plan))
     clock.stop()
-    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model.backbone.provenance(), clock.seconds)
+    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
     evidence = judged.evidence(plan, dataset, trained, manifest)
     judged.scores["verdict"] = verdict(evidence).headline

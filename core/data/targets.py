@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.trust import Calibration, Conformal
 from medplug.core.errors import DataError
 from medplug.core.specs import TargetKind
 
@@ -47,6 +48,10 @@ class Target:
     for `span` the right answers of a context, each a text and the character it begins at (none:
     it has no answer), for `ranking` the id of the right passage, for `text` the answer's text;
     `classes` holds the name of what is predicted alone.
+
+    Three are settled on validation rows, once a model is trained: `calibration` corrects the probabilities of
+    classes, `threshold` is the probability from which on a row of a binary target is decided positive (None: where
+    it is the likelier), and `conformal` says which sets or intervals hold the truth so often.
     """
 
     kind: TargetKind
@@ -56,6 +61,14 @@ class Target:
     hazard: tuple[tuple[float, float], ...] = ()
     outcomes: tuple[str, ...] = ()
     higher_is_better: bool = True
+    calibration: Calibration | None = None
+    threshold: float | None = None
+    conformal: Conformal | None = None
+
+    @property
+    def plain(self) -> Self:
+        """The target without what validation rows settled for one model: what other models are read by."""
+        return replace(self, calibration=None, threshold=None, conformal=None)
 
     @classmethod
     def numeric(cls, name: str, labels: Sequence[float]) -> Self:
@@ -183,10 +196,14 @@ class Target:
             return logits
         if self.kind == "regression":
             return np.asarray(self.centre + self.scale * logits)
-        if self.kind in ("multiclass", "choice"):
-            return _softmax(logits)
-        positive = _sigmoid(logits)
-        both: NDArray[np.float64] = np.hstack([1.0 - positive, positive]) if self.kind == "binary" else positive
+        if self.calibration is not None:
+            logits = self.calibration.scaled(logits)
+        found = _softmax(logits) if self.kind in ("multiclass", "choice") else _sigmoid(logits)
+        if self.calibration is not None:
+            found = self.calibration.stepped(found, exclusive=self.kind == "multiclass")
+        if self.kind != "binary":
+            return found
+        both: NDArray[np.float64] = np.hstack([1.0 - found, found])
         return both
 
     def standardised(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -196,6 +213,7 @@ class Target:
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half.
 
+        For binary the positive class from `threshold` on, where that is set.
         For regression the predicted values ``[rows]``, for survival the log hazards, for a
         treatment the arm of the best predicted outcome.
         """
@@ -206,6 +224,8 @@ class Target:
             return probabilities[:, 0]
         if self.kind == "multilabel":
             return (probabilities >= 0.5).astype(np.int64)
+        if self.threshold is not None:
+            return (probabilities[:, 1] >= self.threshold).astype(np.int64)
         likeliest: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
         return likeliest
 

@@ -73,7 +73,9 @@ class Rows(Learned):
         probabilities = predictor.target.probabilities(main)
         beside = also_columns(predictor.also, others)
         if isinstance(predictor.model, Ensemble):
-            beside.append(spread_column(predictor.target, probabilities, predictor.model.spread(found)))
+            beside.append(
+                spread_column(predictor.target, probabilities, predictor.model.spread(found, predictor.target))
+            )
         frame = prediction_frame(predictor.target, columns, probabilities)
         return frame.with_columns(beside) if beside else frame
 
@@ -99,8 +101,9 @@ class Rows(Learned):
         if dataset.target.kind not in ("binary", "multiclass", "choice"):
             return []
         probabilities = dataset.target.probabilities(trained.logits[split])
-        right = dataset.target.decide(probabilities) == dataset.labels[split]
-        scores = np.max(probabilities, axis=1)
+        decided = dataset.target.decide(probabilities)
+        scores = probabilities[np.arange(len(decided)), decided]
+        right = decided == dataset.labels[split]
         return [Certainty(float(score), bool(each)) for score, each in zip(scores, right, strict=True)]
 
     def asked(self, predictor: Predictor, examples: Examples, top: int) -> Answer:

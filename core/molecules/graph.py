@@ -72,6 +72,11 @@ def graph(smiles: str) -> MoleculeGraph:
     )
 
 
+def symbols(smiles: str) -> tuple[str, ...]:
+    """The element of every atom, in the order of `graph`; raises as that does."""
+    return tuple(atom.GetSymbol() for atom in parsed(smiles).GetAtoms())
+
+
 def _atom(atom: Any) -> tuple[int, ...]:
     return (
         atom.GetAtomicNum(),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
 from medplug.core.data.entities import distinct
+from medplug.core.explaining.attribution import Unit
+from medplug.core.explaining.inside import Embedded, Located, units_at
 from medplug.core.features import Features
 from medplug.plugins.backbones.entity_backbone import EntityBackbone
 from medplug.plugins.backbones.entity_options import SequenceCNNOptions, SmilesCNNOptions
@@ -36,6 +39,8 @@ class CharacterCNN(EntityBackbone):
     """
 
     options: SmilesCNNOptions | SequenceCNNOptions
+    unit: ClassVar[Unit] = "character"
+    """What a character is to whoever reads an explanation."""
 
     def _build(self) -> None:
         options = self.options
@@ -95,6 +100,19 @@ class CharacterCNN(EntityBackbone):
             ids[start : start + n] = item[:n]
         return {"ids": torch.from_numpy(ids), "at": line.at, "mask": line.mask}
 
+    def inside(self) -> Embedded:
+        """The embedding of characters; padding stands for none."""
+        return Embedded(self.unit, self.embedding, self._units, self._located)
+
+    def _units(self, items: Sequence[Ids], inputs: Inputs) -> Tensor:
+        return units_at(inputs["at"], inputs["mask"], len(inputs["ids"]))
+
+    def _located(self, values: Sequence[str]) -> list[Located]:
+        """The characters of every text; an empty text has one that is empty."""
+        steps = [np.arange(max(len(value), 1)) for value in values]
+        places = [np.stack([step, step + 1], 1) for step in steps]
+        return [Located(tuple(value) or ("",), each) for value, each in zip(values, places, strict=True)]
+
     def forward(self, inputs: Inputs) -> Features:
         """Convolve the real characters; what stands between two texts is zero again behind every layer."""
         ids, at, mask = inputs["ids"].int(), inputs["at"], inputs["mask"]
@@ -117,3 +135,4 @@ class SequenceCNN(CharacterCNN):
     """DeepDTA's encoder of proteins."""
 
     options_model = SequenceCNNOptions
+    unit = "residue"

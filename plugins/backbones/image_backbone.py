@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
@@ -104,6 +105,15 @@ class ImageBackbone(Backbone):
         if values.shape[1] == 1:  # one channel lies in memory in either order: say that it is the last
             return values.reshape(len(values), *values.shape[2:], 1).permute(0, 3, 1, 2)
         return values.contiguous(memory_format=torch.channels_last)
+
+    def shown(self, items: Sequence[Picture]) -> list[NDArray[np.uint8]]:
+        """The pixels of every item, as `Pictured.shown`."""
+        return [item.image.pixels() for item in items]
+
+    @staticmethod
+    def owner(inputs: Inputs) -> Tensor:
+        """Whose slice each is, as `Pictured.owner`."""
+        return inputs["owner"]
 
     def masks(self, masks: Sequence[StoredImage]) -> list[StoredImage]:
         """The masks stretched to the network's size, each pixel the nearest's class."""

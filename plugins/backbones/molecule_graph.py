@@ -13,9 +13,10 @@ from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.explaining.inside import Embedded, Located, units_at
 from medplug.core.features import Features
 from medplug.core.molecules.graph import MoleculeGraph as Drawn
-from medplug.core.molecules.graph import graph
+from medplug.core.molecules.graph import graph, symbols
 from medplug.core.registry import Source
 from medplug.plugins.backbones.entity_options import MoleculeGraphOptions, PretrainedMoleculeOptions
 from medplug.plugins.backbones.lines import laid_out
@@ -90,6 +91,16 @@ class GraphBackbone(Backbone):
             "at": line.at,
             "mask": line.mask,
         }
+
+    def inside(self) -> Embedded:
+        """The atoms before any message is sent; one that is left out keeps its bonds."""
+        return Embedded("atom", self.network.embedded, self._units, self._located)
+
+    def _units(self, items: Sequence[Graph], inputs: Inputs) -> Tensor:
+        return units_at(inputs["at"], inputs["mask"], len(inputs["atoms"]))
+
+    def _located(self, values: Sequence[str]) -> list[Located]:
+        return [Located(symbols(value), molecule=value) for value in values]
 
     def forward(self, inputs: Inputs) -> Features:
         """Encode one batch."""

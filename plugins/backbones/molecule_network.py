@@ -109,6 +109,7 @@ class MoleculeNetwork(nn.Module):
         self._tables = [f"x_embedding{i}" for i, _ in enumerate(shape.atoms, start=1)]
         for name, values in zip(self._tables, shape.atoms, strict=True):
             self.add_module(name, _embedding(values, shape.width))
+        self.embedded = nn.Identity()  # a place by which explanations take hold of the atoms
         self.gnns = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         norms = [AtomNorm(shape.width) if stored else nn.LayerNorm(shape.width) for _ in range(shape.layers)]
         self.batch_norms = nn.ModuleList(norms)
@@ -117,7 +118,7 @@ class MoleculeNetwork(nn.Module):
         """Atoms ``[atoms, features]`` and their bonds to ``[atoms, width]``; both are as `messages` reads bonds."""
         sent = messages(edges, bonds, len(atoms), self.shape)
         tables = torch.cat([self.get_parameter(f"{name}.weight") for name in self._tables])
-        found = functional.embedding(atoms, tables).sum(1)
+        found: Tensor = self.embedded(functional.embedding(atoms, tables).sum(1))
         last = len(self.gnns) - 1
         for i, (layer, norm) in enumerate(zip(self.gnns, self.batch_norms, strict=True)):
             found = norm(layer(found, sent))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medplug.plugins.backbones.entity_options import PretrainedProteinOptions, PretrainedSmilesOptions
 from medplug.plugins.backbones.pretrained_text import PretrainedText
-from medplug.plugins.backbones.windows import Windows
 
 _RESIDUES = "ACDEF"
 
@@ -28,10 +30,15 @@ class PretrainedProtein(PretrainedText):
     options_model = PretrainedProteinOptions
     probe = "A"
 
-    def prepare(self, values: Sequence[str]) -> list[Windows]:
-        """Tokenise (in parallel) and cut into windows."""
-        return super().prepare([" ".join(value) for value in values] if self._reads_words() else values)
+    unit = "residue"
 
+    def _given(self, value: str) -> str:
+        return " ".join(value) if self._reads_words else value
+
+    def _in_value(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (places + 1) // 2 if self._reads_words else places
+
+    @cached_property
     def _reads_words(self) -> bool:
         """Whether residues are tokens only where blanks stand between them."""
         together, apart = (

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from medplug.core.backbone import Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.explaining.inside import Attending, Mapped
 from medplug.core.features import Features
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.image_backbone import ImageBackbone
+from medplug.plugins.backbones.image_inside import inside_of
 from medplug.plugins.backbones.image_networks import Network, described, loaded, made, map_widths, stages, width_of
 from medplug.plugins.backbones.image_options import PretrainedImageOptions
 from medplug.plugins.backbones.pictures import View
@@ -73,6 +75,10 @@ class PretrainedImage(ImageBackbone):
         """Features and the network's maps, stage by stage; of a transformer those of four depths."""
         pooled, maps = stages(self.network, self.normalised(inputs["pixels"]))
         return self.pictured(pooled.float()), maps
+
+    def inside(self) -> Mapped | Attending | None:
+        """The last maps of a network of convolutions, the attention of a transformer over patches."""
+        return inside_of(self.network, self.owner, self.shown)
 
     def provenance(self) -> dict[str, str]:
         """Where the weights came from."""

@@ -9,10 +9,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.errors import BackboneError
+from medplug.core.explaining.attribution import Unit
+from medplug.core.explaining.inside import Embedded, Located
 from medplug.core.features import Features
 from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
@@ -22,7 +25,7 @@ from medplug.plugins.backbones.pair_layout import PairLayout
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.transformer_folder import describe, load_model, without_heads
 from medplug.plugins.backbones.weights import find_weights
-from medplug.plugins.backbones.windows import Ids, Windows, cut_windows
+from medplug.plugins.backbones.windows import Ids, Windows, cut_windows, units_of_windows
 
 
 class PretrainedText(Backbone):
@@ -34,6 +37,7 @@ class PretrainedText(Backbone):
 
     options_model: ClassVar[type[PretrainedTextOptions]] = PretrainedTextOptions
     probe: ClassVar[str] = "a"  # what any tokenizer of its modality reads
+    unit: ClassVar[Unit] = "token"
 
     def __init__(self, model: Any, assets: Mapping[str, Any], origin: Mapping[str, str]) -> None:
         super().__init__()
@@ -81,7 +85,7 @@ class PretrainedText(Backbone):
 
     def prepare(self, values: Sequence[str]) -> list[Windows]:
         """Tokenise (in parallel) and cut into windows."""
-        encoded = self._tokenizer.encode_batch_fast(list(values), add_special_tokens=False)
+        encoded = self._tokenizer.encode_batch_fast([self._given(each) for each in values], add_special_tokens=False)
         return [
             cut_windows(
                 one.ids,
@@ -176,6 +180,35 @@ class PretrainedText(Backbone):
         tokens = torch.cat([tokens, tokens.new_zeros(1, *tokens.shape[1:])])[grid]
         mask = torch.cat([mask, mask.new_zeros(1, mask.shape[1])])[grid]
         return Features(rows, tokens.reshape(batch, -1, self.width), mask.reshape(batch, -1))
+
+    def inside(self) -> Embedded:
+        """The embedding of tokens, before their positions; padding stands for none, and special tokens stay."""
+        layer = self.model.get_input_embeddings()
+        baseline = layer.weight[self._assets["pad"]].detach()
+        return Embedded(self.unit, layer, self._units, self._located, baseline)
+
+    def _units(self, items: Sequence[Windows], inputs: Inputs) -> Tensor:
+        """Whose token each place ``[windows, length]`` is; what windows share is one unit."""
+        overlap = min(self.options.overlap, self._room // 2)
+        found = units_of_windows(items, inputs["ids"].shape[1], overlap, len(self._prefix), len(self._suffix))
+        return torch.from_numpy(found).to(inputs["ids"].device)
+
+    def _located(self, values: Sequence[str]) -> list[Located]:
+        """The tokens of every text, and where they stand in it; an empty text has none."""
+        read = self._tokenizer.encode_batch([self._given(value) for value in values], add_special_tokens=False)
+        places = [self._in_value(np.array(one.offsets, dtype=np.int64).reshape(-1, 2)) for one in read]
+        return [
+            Located(tuple(value[first:end] for first, end in each), each)
+            for value, each in zip(values, places, strict=True)
+        ]
+
+    def _given(self, value: str) -> str:
+        """A raw value as the tokenizer is given it."""
+        return value
+
+    def _in_value(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places in what the tokenizer was given as places in the raw value."""
+        return places
 
     def _pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
         pooling = self._assets["pooling"]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medplug.core.backbone import Inputs
+from medplug.core.explaining.inside import Mapped
 from medplug.core.features import Features
 from medplug.core.images.store import StoredImage
 from medplug.core.registry import Source
@@ -71,6 +72,10 @@ class CNN(ImageBackbone):
         for block in self.network[_STEM].children():
             maps.append(block(maps[-1]))
         return self.pictured(end(maps[-1]).float()), maps
+
+    def inside(self) -> Mapped:
+        """The maps behind the last block."""
+        return Mapped(self.owner, self.shown, self.network[_STEM])
 
     def _build(self) -> None:
         """A network with new weights, from torch's global generator."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from medplug.core.backbone import Backbone, Inputs
+from medplug.core.explaining.inside import Embedded, Located, units_at, units_in_place
 from medplug.core.features import Features
 from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
@@ -31,6 +32,7 @@ from medplug.plugins.backbones.weights import refuse_weights
 
 Ids = NDArray[np.int32]
 
+_NOWHERE = np.zeros((1, 2), dtype=np.int64)
 _EMBEDDING_SCALE = 0.1  # the standard deviation of a new embedding; torch's 1.0 would drown what little is learned
 
 
@@ -130,6 +132,22 @@ class ScratchText(Backbone):
         pooled = tokens.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)
         return Features(functional.dropout(pooled, self._options.dropout, self.training), tokens, mask)
 
+    def inside(self) -> Embedded:
+        """The embedding of units and of the pairs that they end; padding stands for none."""
+        return Embedded("token", self.embedding, self._units, self._located)
+
+    @abstractmethod
+    def _units(self, items: Sequence[Ids], inputs: Inputs) -> Tensor:
+        """Whose token each place is, as `Embedded.units`."""
+
+    def _located(self, values: Sequence[str]) -> list[Located]:
+        """The words or characters of every text, and where they stand; an empty text has one that is empty."""
+        offsets = [self.vocabulary.encode_with_offsets(value)[1] for value in values]
+        return [
+            Located(tuple(value[first:end] for first, end in each), each) if len(each) else Located(("",), _NOWHERE)
+            for value, each in zip(values, offsets, strict=True)
+        ]
+
     @abstractmethod
     def collate(self, items: Sequence[Ids]) -> Inputs:
         """Stack items; `mask` ``[batch, tokens]`` is among what it gives."""
@@ -163,6 +181,9 @@ class TextCNN(ScratchText):
         for item, start, n in zip(items, line.starts, lengths, strict=True):
             ids[start : start + n] = item[:n]
         return {"ids": torch.from_numpy(ids), "at": line.at, "mask": line.mask}
+
+    def _units(self, items: Sequence[Ids], inputs: Inputs) -> Tensor:
+        return units_at(inputs["at"], inputs["mask"], len(inputs["ids"]))
 
     def forward(self, inputs: Inputs) -> Features:
         """Convolve the real tokens and take each filter's maximum over a text."""
@@ -200,6 +221,9 @@ class RecurrentText(ScratchText):
         for row, item in zip(ids, items, strict=True):
             row[: self.size(item)] = item[:longest]
         return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(ids[..., 0] != PAD)}
+
+    def _units(self, items: Sequence[Ids], inputs: Inputs) -> Tensor:
+        return units_in_place(inputs["mask"])
 
     def forward(self, inputs: Inputs) -> Features:
         """Read every text in both directions."""

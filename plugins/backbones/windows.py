@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.explaining.inside import LEFT
+
 Ids = NDArray[np.int32]
 
 
@@ -50,3 +52,22 @@ def cut_windows(
         parts.append(np.array([*prefix, *kept[start:stop], *suffix], dtype=np.int32))
         start = stop - overlap
     return Windows(tuple(parts), len(ids), cut)
+
+
+def units_of_windows(
+    items: Sequence[Windows], length: int, overlap: int, before: int, behind: int
+) -> NDArray[np.int64]:
+    """Which row and which token of its text stands at each place of windows so long ``[windows, length, 2]``.
+
+    `LEFT` at the special tokens `before` and `behind`, and at padding; a token that two windows share is one.
+    """
+    found = np.full((sum(len(item.parts) for item in items), length, 2), LEFT)
+    window = 0
+    for row, item in enumerate(items):
+        first = 0
+        for part in item.parts:
+            count = len(part) - before - behind
+            found[window, before : before + count, 0] = row
+            found[window, before : before + count, 1] = np.arange(first, first + count)
+            first, window = first + count - overlap, window + 1
+    return found

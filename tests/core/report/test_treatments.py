@@ -62,7 +62,7 @@ def test_the_figures_are_drawn_and_the_page_is_whole(make: Any, tmp_path: Path) 
     assert [each.name for each in drawn] == ["policies", "overlap"] and all(each.svg for each in drawn)
     write_report(tmp_path, evidence)
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert "<h3>Treatments</h3>" in page and "speak of cause and effect only where" in page
+    assert ">Treatments</h3>" in page and "speak of cause and effect only where" in page
 
 
 def test_few_rows_of_an_arm_are_told_of(make: Any) -> None:

@@ -1,0 +1,44 @@
+"""What splits share that should be on one side alone, and what was looked for."""
+
+from __future__ import annotations
+
+from medplug.core.report import tables
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.language import say
+from medplug.core.report.section import Section
+from medplug.core.report.twins import twins_told, without_twins
+
+
+def section(evidence: Evidence) -> Section:
+    """The findings, the test rows that were seen before, and the texts that name a class."""
+    told = twins_told(evidence)
+    seen = Section("seen", say("Test rows that were seen before"), tuple(told), tables=(without_twins(evidence),))
+    return Section(
+        "leakage",
+        say("Leakage"),
+        paragraphs=(" ".join(looked_for(evidence)),),
+        tables=(tables.leaks(evidence), tables.named(evidence)),
+        parts=(seen,) if told else (),
+    )
+
+
+def looked_for(evidence: Evidence) -> list[str]:
+    """What was looked for between the splits, and whether nothing was found; a sentence each."""
+    wording = evidence.facts.wording
+    told = [] if evidence.facts.leaks else [say("None found by these checks.")]
+    if evidence.splits["test"].groups is not None:
+        looked = say(
+            "Looked for between every two splits: the same input ({same}) and the same {group}.",
+            same=wording.same,
+            group=wording.group,
+        )
+    else:
+        looked = say(
+            "Looked for between every two splits: the same input ({same}); the same {group} could not be looked for, "
+            "as no {group} column was given.",
+            same=wording.same,
+            group=wording.group,
+        )
+    if "near" in evidence.scores.get("without_twins", {}):
+        return [*told, looked, say("Inputs that are nearly the same were looked for, too.")]
+    return [*told, looked, say("Inputs that are nearly the same are not looked for.")]

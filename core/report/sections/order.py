@@ -1,0 +1,34 @@
+"""The order in which the report's sections are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from medplug.core.report.evidence import Evidence
+from medplug.core.report.section import Section
+from medplug.core.specs import resolve
+
+ORDER = (
+    "results",
+    "transfer",
+    "subgroups",
+    "data",
+    "leakage",
+    "making",
+    "statements",
+    "configuration",
+    "provenance",
+)
+"""Modules of this package; each has a function ``section(evidence)`` that gives a `Section`, or None of nothing."""
+
+
+def sections(evidence: Evidence) -> list[Section]:
+    """Every section that has something to tell, in reading order."""
+    found = (_maker(name)(evidence) for name in ORDER)
+    return [each for each in found if each is not None]
+
+
+def _maker(name: str) -> Callable[[Evidence], Section | None]:
+    made = resolve(f"medplug.core.report.sections.{name}:section", owner=f"the report's section {name}")
+    return cast("Callable[[Evidence], Section | None]", made)
