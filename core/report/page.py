@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medplug.core.report.card import model_card
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import say
+from medplug.core.report.language import Language, joined, say, speaking, spoken
 from medplug.core.report.section import Section
 from medplug.core.report.sections.order import sections
 from medplug.core.report.svg import Picture
@@ -47,7 +47,7 @@ class Page:
     def html(self) -> str:
         """The page as HTML; equal content, equal text."""
         told = {name: getattr(self, name) for name in self.__slots__}
-        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections))
+        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections), language=spoken())
 
 
 class Numbers:
@@ -76,10 +76,16 @@ class Numbers:
 
 def write_report(folder: Path, evidence: Evidence) -> None:
     """Write ``report.html`` (whole in itself) and ``model_card.md`` into `folder`; equal evidence, equal bytes."""
-    made = {"report.html": report_page(evidence).html(), "model_card.md": model_card(evidence)}
+    with speaking(_language(evidence)):
+        made = {"report.html": report_page(evidence).html(), "model_card.md": model_card(evidence)}
     for name, content in made.items():
         with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
             file.write(content)
+
+
+def _language(evidence: Evidence) -> Language:
+    """The one that ``report.language`` asks for."""
+    return next((value for key, value, _ in evidence.keys if key == "report.language"), "en")
 
 
 def report_page(evidence: Evidence) -> Page:
@@ -103,7 +109,7 @@ def _footer(evidence: Evidence) -> str:
                    "measured and predicted numbers in the figures.")  # fmt: skip
     else:
         held = say("This page holds numbers and names of classes, columns and files, and no row's content.")
-    return f"{made} {held}"
+    return joined(made, held)
 
 
 @cache

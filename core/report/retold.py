@@ -48,6 +48,7 @@ _KNOWN: tuple[Later, ...] = (
     later("question"),
     later("pair"),
     later("nearly the same set of inputs"),
+    later("same {what}"),
     # how rows were split
     later("{by}; the domains are made of the rows themselves"),
     later("the column {column}; validation rows, which it does not name, are cut off its training rows by {rule}"),

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
-import medplug
-import yaml
 from jinja2 import Environment, nodes
+
+import medplug
 
 CORE = Path(medplug.__file__).parent / "core"
 
