@@ -26,7 +26,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One thing that every row has or lacks: `numbers` ``[rows]``, NaN where missing, or `names`, None where missing."""
+    """One thing that rows have or lack: `numbers` ``[rows]``, NaN where missing, or `names`, None where missing."""
 
     name: str
     numbers: Numbers | None = None
@@ -48,7 +48,7 @@ def sampled(examples: Examples) -> Examples:
 
 
 def features(examples: Examples, slots: Mapping[str, Modality]) -> list[Feature]:
-    """What tells of the rows slot by slot; of a table its first `MOST` columns, of other values what can be measured."""
+    """What tells of the rows slot by slot; of a table its first `MOST` columns, of others what can be measured."""
     found: list[Feature] = []
     for slot, modality in slots.items():
         values = examples.inputs[slot]

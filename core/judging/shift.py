@@ -100,7 +100,11 @@ def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple
         for i in range(len(side))
     ]
     counts = Counter(word for row in rows for word in row)
-    words = [word for word, count in counts.most_common(2 * _WORDS) if SHOWN_BY <= count <= 0.95 * len(rows) and word.isalpha()][:_WORDS]
+    words = [
+        word
+        for word, count in counts.most_common(2 * _WORDS)
+        if SHOWN_BY <= count <= 0.95 * len(rows) and word.isalpha()
+    ][:_WORDS]
     matrix = np.array([[word in row for word in words] for row in rows], dtype=np.float64)
     return words, matrix.reshape(sum(map(len, sides)), -1) if rows else np.zeros((sum(map(len, sides)), 0))
 

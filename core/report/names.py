@@ -84,21 +84,6 @@ def class_noun(kind: TargetKind) -> tuple[str, str]:
     return ("letter", "letters") if kind == "choice" else ("class", "classes")
 
 
-def split_name(split: str) -> str:
-    """What the rows of a split, or one of the tables that were given, are called; its own name in English."""
-    return said(_SPLITS[split]) if split in _SPLITS else split
-
-
-_SPLITS = {
-    "train": later("train"),
-    "validation": later("validation"),
-    "test": later("test"),
-    "unlabelled": later("unlabelled"),
-    "source": later("source"),
-    "corpus": later("corpus"),
-}
-
-
 _CONSTANTS = {
     "regression": later("training mean"),
     "survival": later("same risk"),

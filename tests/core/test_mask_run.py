@@ -190,7 +190,7 @@ def test_a_run_of_masks_leaves_what_every_run_leaves(finished: Any) -> None:
     names = {file.name for file in finished.folder.iterdir()}
     assert names == {
         *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-        *("predictions.parquet", "report.html", "model_card.md", "events.jsonl"),
+        *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
     }
     assert not list(finished.folder.parent.glob("*.partial"))
 
