@@ -36,10 +36,10 @@ def likeness(scores: Scores, random: Scores) -> float | None:
     """
     if scores.size < _FEWEST:
         return None
-    ranks = [_ranks(np.abs(each).ravel()) for each in (scores, random)]
-    if any(np.ptp(each) == 0 for each in ranks):
+    mine, its = _ranks(np.abs(scores).ravel()), _ranks(np.abs(random).ravel())
+    if np.ptp(mine) == 0 or np.ptp(its) == 0:
         return None
-    return float(np.asarray(np.corrcoef(*ranks))[0, 1])
+    return float(np.corrcoef(mine, its)[0, 1])
 
 
 def _ranks(values: Scores) -> Scores:
