@@ -52,7 +52,7 @@ def explained(predictor: Predictor, examples: Examples, asked: Asked) -> list[At
     for row, value, predicted in zip(examples.rows.tolist(), values, answering(values), strict=True):
         said = Said.of(predictor.target, predicted)
         if len(slots) > 1:
-            found += of_modalities(answering, said, row, value, drawn)
+            found += of_modalities(answering, said, row, value, drawn, asked)
         for slot, modality in slots.items():
             if modality == "tabular":
                 found += of_columns(answering, said, row, value, slot, drawn, asked)
@@ -102,7 +102,7 @@ def of_stretches(answering: Answering, said: Said, row: int, value: Any, slot: s
 
 
 def of_modalities(
-    answering: Answering, said: Said, row: int, value: JointRow, others: Sequence[JointRow]
+    answering: Answering, said: Said, row: int, value: JointRow, others: Sequence[JointRow], asked: Asked
 ) -> list[Attribution]:
     """The values of the modalities that one row has, each given way to that of other rows that have it."""
     has = [slot for slot, each in value.values.items() if each is not None]
@@ -121,7 +121,7 @@ def of_modalities(
             rows.append(JointRow({**value.values, **given}))
         return said.much(answering(rows))
 
-    found = shares(game, len(has), most, asked=_ASKED * asked.steps)
+    found = shares(game, len(has), most, asked=_ASKED * asked.steps, seed=asked.seed)
     return [_attribution(row, "", "", said, "modality", tuple(has), found, Content())]
 
 

@@ -18,8 +18,8 @@ Much = Callable[[Sequence[Signal]], Values]
 def of_segments(much: Much, signal: Signal, asked: int, seed: int) -> tuple[Shares, tuple[str, ...]]:
     """The values of stretches of equal length, all channels together, and what these are called.
 
-    What is usual is each channel's own mean all along; about `asked` predictions are asked for. The values sum to what the whole
-    recording says beyond that.
+    What is usual is each channel's own mean all along; about `asked` predictions are asked for. The
+    values sum to what the whole recording says beyond that.
     """
     samples = signal.samples.shape[1]
     edges = np.linspace(0, samples, min(SEGMENTS, samples) + 1).round().astype(int)
