@@ -211,3 +211,48 @@ def test_a_run_of_marked_rows_and_what_follows_it_tell_nothing_of_them(
         for name in ("told.html", "told.json"):
             command("explain", "run", "rows.jsonl", "--rows", "1,2", "-o", name, "--device", "cpu")
             assert not leaks((tmp_path / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("make", "column", "spoilt"),
+    [
+        (images, "image", "lost"),
+        (masks, "mask", "lost"),
+        (patients, "image", "empty"),
+        (numbers, "age", "no number"),
+        (times, "days", "no number"),
+        (spans, "answer", "no number"),
+        (options, "answer", "no number"),
+    ],
+)
+def test_bad_rows_are_told_without_what_they_hold_whether_they_stop_or_are_set_aside(
+    make: Make, column: str, spoilt: str, tmp_path: Path, command: Callable[..., str]
+) -> None:
+    table, words = make(tmp_path)
+    rows = json.loads(table.write_json())
+    for i in (3, 4):
+        if spoilt == "empty":
+            (tmp_path / str(rows[i][column])).write_bytes(b"")
+        else:
+            rows[i][column] = f"{mark(i)} {spoilt}" + (".png" if spoilt == "lost" else "")
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    told = command("run", *words, "data.train=rows.jsonl", "output=run", *QUICK, fails=True)
+    assert "row" in told or "label" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_of_a_folder_are_told_by_their_order_and_not_by_their_names(
+    tmp_path: Path, command: Callable[..., str]
+) -> None:
+    for i in range(ROWS):
+        file = tmp_path / "scans" / ("ill" if i % 2 else "well") / f"{mark(i)}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(i)[0]).save(file)
+    small = ("backbone=cnn", "backbone.width=32", *QUICK)
+    (tmp_path / "scans" / "ill" / f"{mark(7)}.png").write_bytes(b"")
+    told = command("run", "task=imaging", "data.train=scans", "output=run", *small, fails=True)
+    assert "row 4, column image: (rows are the files in the order of their paths) the file is empty" in told
+    command("run", "task=imaging", "data.train=scans", "data.on_error=skip", "output=run", *small)
+    assert not searched(tmp_path / "run")
+    (tmp_path / "scans" / f"{mark(1)}.png").write_bytes(b"")
+    assert "1 image(s) lie in no sub-folder" in command("run", "task=imaging", "data.train=scans", *small, fails=True)
