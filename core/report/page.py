@@ -14,7 +14,7 @@ from medplug.core.report import tripod
 from medplug.core.report.card import model_card
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import joined, say, spoken
+from medplug.core.report.language import Language, joined, say, speaking, spoken
 from medplug.core.report.section import Section
 from medplug.core.report.sections.order import sections, with_checklist
 from medplug.core.report.svg import Picture
@@ -77,17 +77,23 @@ class Numbers:
 
 def write_report(folder: Path, evidence: Evidence) -> None:
     """Write ``report.html`` (whole in itself), ``model_card.md`` and ``tripod_ai.csv``; equal evidence, equal bytes."""
-    told = sections(evidence)
-    items = tripod.items(evidence, told)
-    page = report_page(evidence, with_checklist(told, tripod.section(items, told)))
-    made = {
-        "report.html": page.html(),
-        "model_card.md": model_card(evidence),
-        "tripod_ai.csv": tripod.as_csv(items, told),
-    }
+    with speaking(_language(evidence)):
+        told = sections(evidence)
+        items = tripod.items(evidence, told)
+        page = report_page(evidence, with_checklist(told, tripod.section(items, told)))
+        made = {
+            "report.html": page.html(),
+            "model_card.md": model_card(evidence),
+            "tripod_ai.csv": tripod.as_csv(items, told),
+        }
     for name, content in made.items():
         with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
             file.write(content)
+
+
+def _language(evidence: Evidence) -> Language:
+    """The one that ``report.language`` asks for."""
+    return next((value for key, value, _ in evidence.keys if key == "report.language"), "en")
 
 
 def report_page(evidence: Evidence, told: Sequence[Section]) -> Page:
@@ -106,7 +112,9 @@ def report_page(evidence: Evidence, told: Sequence[Section]) -> Page:
 def _footer(evidence: Evidence) -> str:
     version = evidence.manifest.get("versions", {}).get("medplug")
     made = say("Made by medplug {version}.", version=version) if version else say("Made by medplug.")
-    if evidence.target.kind == "regression":
+    if any(each.shows for each in evidence.explanations):
+        held = say("This page shows what single rows say, as it was asked to: treat it as you treat them.")
+    elif evidence.target.kind == "regression":
         held = say("This page holds numbers and names of classes, columns and files, and no row's content but the "
                    "measured and predicted numbers in the figures.")  # fmt: skip
     else:

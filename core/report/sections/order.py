@@ -11,8 +11,15 @@ from medplug.core.specs import resolve
 
 ORDER = (
     "results",
+    "calibration",
+    "operating",
+    "utility",
+    "conformal",
     "transfer",
+    "explanations",
+    "importance",
     "subgroups",
+    "sites",
     "failures",
     "data",
     "leakage",
