@@ -65,7 +65,9 @@ def keep_seen(folder: Path, splits: Mapping[str, Examples], slots: Mapping[str, 
     key = secrets.token_bytes(_BYTES)
     known = [examples for name, examples in splits.items() if name in _KNOWN]
     parts = [_described(examples, slots, key) for examples in known]
-    groups = {_keyed(group.encode("utf-8", "surrogatepass"), key) for each in known for group in each.groups or () if group}
+    groups = {
+        _keyed(group.encode("utf-8", "surrogatepass"), key) for each in known for group in each.groups or () if group
+    }
     content: Arrays = {name: np.unique(np.concatenate([each[name] for each in parts]), axis=0) for name in parts[0]}
     content["groups"] = _bytes(sorted(groups))
     save_file(content, folder / FILE, metadata={"key": key.hex()})
@@ -87,7 +89,9 @@ def find_seen(folder: Path, examples: Examples, slots: Mapping[str, Modality]) -
             near |= _near(mine[name], known[name], near_image.BANDS, near_image.differing, at_most=near_image.ALIKE)
     group = None
     if examples.groups and len(known["groups"]):
-        owners = [_keyed(each.encode("utf-8", "surrogatepass"), key) if each else bytes(_BYTES) for each in examples.groups]
+        owners = [
+            _keyed(each.encode("utf-8", "surrogatepass"), key) if each else bytes(_BYTES) for each in examples.groups
+        ]
         group = _numbers(examples, _among(_bytes(owners), known["groups"]))
     return Seen(len(examples), _numbers(examples, same), _numbers(examples, near & ~same), group)
 
@@ -109,7 +113,9 @@ def _read(file: Path) -> tuple[Arrays, bytes]:
 
 def _described(examples: Examples, slots: Mapping[str, Modality], key: bytes) -> Arrays:
     """Keyed digests of the rows ``[rows, 16]``, and by slot keyed sketches; all zeros where there is nothing to compare."""
-    found: Arrays = {"rows": _bytes([_keyed(each, key) if any(each) else each for each in row_digests(examples, slots)])}
+    found: Arrays = {
+        "rows": _bytes([_keyed(each, key) if any(each) else each for each in row_digests(examples, slots)])
+    }
     for slot, modality in slots.items():
         values = examples.inputs[slot]
         if modality == "text":
