@@ -10,7 +10,7 @@ from medplug.core.comparing.comparison import Comparison
 from medplug.core.comparing.pictures import pictures
 from medplug.core.comparing.words import cautions, standings, summary, verdict
 from medplug.core.report.formats import count
-from medplug.core.report.language import Language, say, speaking
+from medplug.core.report.language import Language, joined, say, speaking
 from medplug.core.report.page import Page
 from medplug.core.report.section import Section
 
@@ -32,7 +32,7 @@ def _page(comparison: Comparison) -> str:
         title=say("{runs} compared", runs=count(len(comparison.runs), "run")),
         below=say("How runs did on the test rows that they share, what they cost, and what was different about them."),
         sections=[_results(comparison), _costs(comparison), _differences(comparison), _origins(comparison)],
-        footer=f"{footer} {held}",
+        footer=joined(footer, held),
         summary=summary(comparison),
         verdict=verdict(comparison),
         cautions=cautions(comparison),

@@ -13,7 +13,6 @@ from medplug.core.report.names import (
     greater_is_better,
     leak_name,
     metric_name,
-    split_name,
 )
 from medplug.core.report.retold import retold
 from medplug.core.report.twins import seen_before
@@ -138,8 +137,8 @@ def _leaks(evidence: Evidence) -> Iterator[str]:
             else "Leakage: {leak} is on both sides of {first} and {second} ({rows} of {second}, {share:.1f} %{shared})"
             "; the choice of model may be misled.",
             leak=leak_name(leak.kind, group),
-            first=split_name(leak.first),
-            second=split_name(leak.second),
+            first=retold(leak.first),
+            second=retold(leak.second),
             rows=count(leak.rows, "row"),
             share=100 * leak.share,
             shared=shared,
@@ -193,14 +192,14 @@ def _small(evidence: Evidence) -> Iterator[str]:
         if split is not None and split.rows < FEW_ROWS:
             yield say(
                 "The {split} split has only {rows}; {effect}.",
-                split=split_name(name),
+                split=retold(name),
                 rows=count(split.rows, "row"),
                 effect=said(_EFFECTS[name]),
             )
         if split is not None and split.follow_up is not None and split.follow_up.events < FEW_EVENTS:
             yield say(
                 "The {split} split has only {events}, and these alone tell of risk; {effect}.",
-                split=split_name(name),
+                split=retold(name),
                 events=count(split.follow_up.events, "event"),
                 effect=said(_EFFECTS[name]),
             )
@@ -238,7 +237,7 @@ def _cut(evidence: Evidence) -> Iterator[str]:
     for split, noticed in evidence.census.items():
         for what, rows in noticed.items():
             if rows:
-                yield say("In {split}: {n:,} {what}.", split=split_name(split), n=rows, what=retold(what))
+                yield say("In {split}: {n:,} {what}.", split=retold(split), n=rows, what=retold(what))
 
 
 def _counted(evidence: Evidence) -> Iterator[str]:

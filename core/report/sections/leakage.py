@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from medplug.core.report import tables
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import say
+from medplug.core.report.language import joined, say
+from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
 from medplug.core.report.twins import twins_told, without_twins
 
@@ -16,7 +17,7 @@ def section(evidence: Evidence) -> Section:
     return Section(
         "leakage",
         say("Leakage"),
-        paragraphs=(" ".join(looked_for(evidence)),),
+        paragraphs=(joined(*looked_for(evidence)),),
         tables=(tables.leaks(evidence), tables.named(evidence)),
         parts=(seen,) if told else (),
     )
@@ -29,15 +30,15 @@ def looked_for(evidence: Evidence) -> list[str]:
     if evidence.splits["test"].groups is not None:
         looked = say(
             "Looked for between every two splits: the same input ({same}) and the same {group}.",
-            same=wording.same,
-            group=wording.group,
+            same=retold(wording.same),
+            group=retold(wording.group),
         )
     else:
         looked = say(
             "Looked for between every two splits: the same input ({same}); the same {group} could not be looked for, "
             "as no {group} column was given.",
-            same=wording.same,
-            group=wording.group,
+            same=retold(wording.same),
+            group=retold(wording.group),
         )
     if "near" in evidence.scores.get("without_twins", {}):
         return [*told, looked, say("Inputs that are nearly the same were looked for, too.")]
