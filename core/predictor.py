@@ -28,6 +28,7 @@ from medplug.core.training.compute import Compute, Report, infer
 
 if TYPE_CHECKING:
     from medplug.core.asking.answer import Answer
+    from medplug.core.explaining.attribution import Attribution
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -154,6 +155,27 @@ class Predictor:
         found = kind_of(self.target).scored(self, examples, report, how)
         metrics = {name: each.as_json() for name, each in found.pop("metrics").items()}
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **found}
+
+    def explain(
+        self,
+        rows: Rows,
+        *,
+        only: Sequence[int] | None = None,
+        method: str = "auto",
+        show_examples: bool = False,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> list[Attribution]:
+        """What in rows speaks for what is predicted of them: the scores of their tokens, atoms, patches, columns.
+
+        `only` are the numbers of the rows to explain (first row = 1; default the first three), `method` is
+        one of `medplug.core.explaining.explain.WAYS` (``auto``: all that have something to say). Words, pictures
+        and molecules of the rows are part of it only with `show_examples`. Raises `UsageError` where nothing can
+        be said of this model or a row is not there, and `RowsError` for rows that cannot be used.
+        """
+        from medplug.core.explaining.asked import explain
+
+        return explain(self, rows, only, method, show_examples, seed, on_error)
 
     def ask(self, question: str, *, context: str | None = None, options: Sequence[str] = (), top: int = 5) -> Answer:
         """The answer to one question, with the passages it rests on (of a ranking the `top` ones).

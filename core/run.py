@@ -21,6 +21,9 @@ from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.survival import baseline_hazard
+from medplug.core.explaining.in_run import of_test_rows
+from medplug.core.explaining.in_run import summary as explained_in_short
+from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.columns import with_groups
 from medplug.core.frames.entities import entity_frame
@@ -28,6 +31,7 @@ from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.settling import settled
+from medplug.core.judging.soundness import heterogeneity_scores
 from medplug.core.kinds.kind import Kind
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
@@ -220,10 +224,18 @@ def _write(
     clock.stage("baseline and intervals")
     kind = kind_of(dataset.target)
     judged = kind.judge(task, dataset, trained, plan, job.metric)
+    if apart := heterogeneity_scores(judged.scores["by_group"], judged.metric):
+        judged.scores["heterogeneity"] = apart
     certain = _certain(kind, task, dataset, trained, judged)
     predictor.certain_from = None if certain is None else certain.score
+    if (told := importance(predictor, dataset, job, judged.probabilities)) is not None:
+        judged.scores["importance"] = told
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
+    clock.stage("explaining")
+    explanations = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
+    if explanations:
+        judged.scores["explanations"] = explained_in_short(explanations)
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
@@ -238,7 +250,7 @@ def _write(
     clock.stop()
     manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
-    evidence = judged.evidence(plan, dataset, trained, manifest)
+    evidence = replace(judged.evidence(plan, dataset, trained, manifest), explanations=tuple(explanations))
     judged.scores["verdict"] = verdict(evidence).headline
     if (between := transfer_verdict(evidence)) is not None:
         judged.scores["transfer_verdict"] = between.headline

@@ -123,7 +123,8 @@ def unsaid(tree: ast.Module) -> Iterator[ast.Constant]:
     """The string literals that are neither said, nor a docstring, nor an error's."""
     passed = {id(node) for call in calls(tree, *SPEAKERS) for argument in call.args for node in ast.walk(argument)}
     passed |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    passed |= {id(each) for node in ast.walk(tree) if isinstance(node, ast.Raise) for each in ast.walk(node)}
+    errors = ("ConfigError", "DataError", "RunError", "UsageError")
+    passed |= {id(each) for call in calls(tree, *errors) for each in ast.walk(call)}
     passed |= {id(each) for call in calls(tree, "resolve", "ContextVar") for each in ast.walk(call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
