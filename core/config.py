@@ -232,11 +232,11 @@ class ReportConfig(Section):
     """The ``report.*`` keys: what the report shows."""
 
     title: str | None = Field(None, description="the report's title")
-    language: Literal["en", "zh"] = Field("en", description="the language of report.html and model_card.md")
     card: Path | None = Field(
         None,
         description="a YAML file of statements (intended_use, population, ethics ...); keys given here go before it",
     )
+    language: Literal["en", "zh"] = Field("en", description="the language of report.html and model_card.md")
     intended_use: str = Field("", description="what the model is for (these statements are yours; empty: not stated)")
     users: str = Field("", description="who will use it")
     care_pathway: str = Field("", description="where in the care of a patient")

@@ -78,7 +78,14 @@ class Numbers:
 def write_report(folder: Path, evidence: Evidence) -> None:
     """Write ``report.html`` (whole in itself), ``model_card.md`` and ``tripod_ai.csv``; equal evidence, equal bytes."""
     with speaking(_language(evidence)):
-        made = _written(evidence)
+        told = sections(evidence)
+        items = tripod.items(evidence, told)
+        page = report_page(evidence, with_checklist(told, tripod.section(items, told)))
+        made = {
+            "report.html": page.html(),
+            "model_card.md": model_card(evidence),
+            "tripod_ai.csv": tripod.as_csv(items, told),
+        }
     for name, content in made.items():
         with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
             file.write(content)
@@ -87,18 +94,6 @@ def write_report(folder: Path, evidence: Evidence) -> None:
 def _language(evidence: Evidence) -> Language:
     """The one that ``report.language`` asks for."""
     return next((value for key, value, _ in evidence.keys if key == "report.language"), "en")
-
-
-def _written(evidence: Evidence) -> dict[str, str]:
-    """What each file holds."""
-    told = sections(evidence)
-    items = tripod.items(evidence, told)
-    page = report_page(evidence, with_checklist(told, tripod.section(items, told)))
-    return {
-        "report.html": page.html(),
-        "model_card.md": model_card(evidence),
-        "tripod_ai.csv": tripod.as_csv(items, told),
-    }
 
 
 def report_page(evidence: Evidence, told: Sequence[Section]) -> Page:
