@@ -20,15 +20,16 @@ from medplug.core.evaluation.metrics import METRICS, prepare
 from medplug.core.evaluation.scores import estimates
 from medplug.core.evaluation.statistic import Statistic, Values, Weights
 from medplug.core.explaining.answering import Answering, Predictions, put, taken
+from medplug.core.explaining.replacing import explainable
 
 if TYPE_CHECKING:
     from medplug.core.data.dataset import Dataset
     from medplug.core.predictor import Predictor
-    from medplug.core.training.job import Job
     from medplug.core.task import Examples
+    from medplug.core.training.job import Job
 
 REPEATS = 3
-_MOST_ROWS = 1000
+_MOST_ROWS, _MOST_WITH_TOKENS = 1000, 200  # a fusion that reads tokens works for each row
 _LEAST_ROWS = 10
 _BUDGET = 60_000  # rows predicted in all; fewer test rows are taken where there are many columns
 _RESAMPLES = 200
@@ -56,14 +57,16 @@ def importance(predictor: Predictor, dataset: Dataset, job: Job, scored: NDArray
     """
     target, plan = dataset.target, job.plan
     test = dataset.splits["test"]
-    units = units_of(test, predictor.task.slots) if target.by_row and target.kind != "choice" else []
-    rows = min(len(test), _MOST_ROWS, _BUDGET // (REPEATS * max(1, len(units))))
+    units = units_of(test, predictor.task.slots) if explainable(target) else []
+    answering = Answering(predictor, job.features_in)
+    most = _MOST_WITH_TOKENS if answering.reads_tokens else _MOST_ROWS
+    rows = min(len(test), most, _BUDGET // (REPEATS * max(1, len(units))))
     if not units or rows < _LEAST_ROWS:
         return None
     random = np.random.default_rng(plan.run.seed)
     chosen = np.sort(random.permutation(len(test))[:rows])
     part, labels = test.take(chosen), dataset.labels["test"][chosen]
-    changed = permuted(Answering(predictor, job.features_in), part, units, random)
+    changed = permuted(answering, part, units, random)
     sign = 1.0 if METRICS[job.metric].greater_is_better else -1.0
     before = prepare(target, job.metric, labels, scored[chosen])
 
@@ -114,7 +117,7 @@ def permuted(
 
 
 def _places(has: Sequence[bool], random: np.random.Generator) -> list[Places]:
-    """Changes of places among the rows that have something: each takes that of the next, the next but one ... in a ring."""
+    """Changes of places among the rows that have something: in a ring, each takes a next one's value."""
     ring = random.permutation(np.flatnonzero(has))
     found = []
     for step in range(1, REPEATS + 1):

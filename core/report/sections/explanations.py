@@ -63,11 +63,11 @@ def method_told(method: str) -> str:
             "Attention rollout (Abnar and Zuidema, 2020), weighted by the gradient of the output (Chefer et al., "
             "2021), follows a vision transformer's attention back to the patches; it has no scores against."
         )
-    if method == "Shapley values":
+    if method == "shapley_values":
         return say(
-            "Shapley values share out how far the prediction (a class's probability, or the number itself) lies from "
-            "what is usual among columns, or among whole inputs, by replacing these by those of other rows "
-            "(\N{LATIN CAPITAL LETTER S WITH CARON}trumbelj and Kononenko, 2014)."
+            "Shapley values (Štrumbelj and Kononenko, 2014) share out how far the prediction is from what the model "
+            "says where columns or modalities are those of other rows, and stretches of a recording a flat line; the "
+            "scores sum to that."
         )
     return ""
 
@@ -78,7 +78,7 @@ def method_name(method: str) -> str:
         "integrated_gradients": say("integrated gradients"),
         "grad_cam": say("Grad-CAM"),
         "attention_rollout": say("attention rollout"),
-        "Shapley values": say("Shapley values"),
+        "shapley_values": say("Shapley values"),
     }
     return names.get(method, method)
 
