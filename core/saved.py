@@ -91,6 +91,11 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     return Predictor(*told, folder=folder, certain_from=_certain_from(described.get("certain")))
 
 
+def read_target(folder: Path) -> Target:
+    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
+    return _target(_read(folder)["target"])
+
+
 def _certain_from(told: Mapping[str, Any] | None) -> float | None:
     """The least score of a sure answer; inf where validation rows allowed none, None where there is no such thing."""
     return None if told is None else math.inf if told["score"] is None else float(told["score"])
@@ -118,11 +123,6 @@ def _target(told: Mapping[str, Any]) -> Target:
         threshold=told.get("threshold"),
         conformal=None if conformal is None else Conformal(**conformal),
     )
-
-
-def read_target(folder: Path) -> Target:
-    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
-    return _target(_read(folder)["target"])
 
 
 def _read(folder: Path) -> dict[str, Any]:

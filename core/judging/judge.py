@@ -39,6 +39,8 @@ class Judged:
     baseline: NDArray[np.float64]
     baseline_notes: dict[str, Any]
     entities: tuple[EntityScores, ...] = ()
+    row_numbers: NDArray[np.int64] | None = None
+    """The numbers of the rows that were judged, where they are not all of the test rows."""
 
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
@@ -62,6 +64,8 @@ class Judged:
             chosen_on_source=not dataset.splits["validation"].tells_of_target,
             tested_on_source=not dataset.splits["test"].tells_of_target,
             entities=self.entities,
+            row_numbers=dataset.splits["test"].rows if self.row_numbers is None else self.row_numbers,
+            stated=plan.report.stated,
         )
 
 
