@@ -50,9 +50,8 @@ def soundness(
     predicted = target.probabilities(trained.logits["test"])
     columns = {**({"site": test.sites} if test.sites else {}), **test.by}
     found = {
-        "calibration": calibration_scores(target, labels, predicted, how),
+        **sound(target, labels, predicted, columns, how),
         "utility": utility_scores(target, labels, predicted, linear, how),
-        "conformal": conformal_scores(target, labels, predicted, columns, how),
     }
     if target.kind == "binary":
         chosen_on = dataset.labels["validation"], target.probabilities(trained.logits["validation"])
@@ -61,7 +60,18 @@ def soundness(
         on_test = recalibration_scores(target, trained.logits["test"], labels, how)
         found["recalibration"] = {**trained.settled["recalibration"], "test": on_test}
     if "conformal" in trained.settled:
-        found["conformal"] = {**trained.settled["conformal"], **found["conformal"]}
+        found["conformal"] = {**trained.settled["conformal"], **found.get("conformal", {})}
+    return {name: each for name, each in found.items() if each}
+
+
+def sound(
+    target: Target, labels: Labels, predicted: Probabilities, columns: Mapping[str, list[str]], how: How
+) -> dict[str, Any]:
+    """Calibration and coverage of labelled rows, by the subgroup `columns` too; what there is none of is left out."""
+    found = {
+        "calibration": calibration_scores(target, labels, predicted, how),
+        "conformal": conformal_scores(target, labels, predicted, columns, how),
+    }
     return {name: each for name, each in found.items() if each}
 
 
