@@ -30,7 +30,7 @@ ALIKE = 16
 Measured on 100 images of each set: JPEG copies of quality 60 to 90, copies of half, three quarters and twice the size,
 and resized JPEG copies differ in 11 bits at most (ultrasound, radiographs, microscopy). Of images of 28 x 28 pixels
 those of quality 75 and of three quarters of the size differ in 14, while quality 60 and half the size are not found.
-Different radiographs of PneumoniaMNIST differ in 43 and more, and of other sets in 30, but for frames of one examination.
+Different radiographs of PneumoniaMNIST differ in 43 and more, those of other sets in 30, but for frames of one scan.
 """
 _SIDE, _KEPT = 32, 16
 _FLAT = 2.0
