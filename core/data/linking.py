@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ Pairs = NDArray[np.int64]
 _NEXT = 3
 """With how many that follow it in a band each row is compared; the other bands, and chains, see to the rest."""
 _BLOCK = 2**16
+_FEW = 2**20
 
 
-def bands(sketches: NDArray[np.generic], count: int) -> NDArray[np.uint64]:
+def bands(sketches: NDArray[Any], count: int) -> NDArray[np.uint64]:
     """The bands of sketches ``[rows, bytes or values]``, one number each, ``[rows, count]``; what is over is left out.
 
     Rows that agree in a whole band are candidates (locality-sensitive hashing by banding; Leskovec,
@@ -43,16 +45,35 @@ def candidates(numbers: NDArray[np.uint64]) -> Pairs:
     return np.stack(np.divmod(code, max(1, len(numbers))), axis=1)
 
 
+def few(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Whether each row of the one is soon compared with each of the other: one to predict on is not worth an index."""
+    return len(first) * len(second) <= _FEW
+
+
+def shared(first: NDArray[Any], second: NDArray[Any], count: int) -> Pairs:
+    """Pairs of a row of `first` and one of `second` that share one of `count` bands; of a crowd the first few."""
+    mine, theirs = bands(first, count), bands(second, count)
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    for wanted, band in zip(mine.T, theirs.T, strict=True):
+        order = np.argsort(band, kind="stable")
+        ranked = band[order]
+        left = np.searchsorted(ranked, wanted)
+        for step in range(_NEXT):
+            at = np.minimum(left + step, len(order) - 1)
+            hit = np.flatnonzero(ranked[at] == wanted)
+            found.append(np.stack([hit, order[at[hit]]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
 def likeness(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
+    first: NDArray[Any],
+    second: NDArray[Any],
     pairs: Pairs,
-    measure: Callable[[NDArray[np.generic], NDArray[np.generic]], NDArray[np.float64]],
-) -> NDArray[np.float64]:
+    measure: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]],
+) -> NDArray[Any]:
     """`measure` of the rows of `first` and `second` that `pairs` name, some at a time so that memory stays flat."""
-    blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)]
-    found = [measure(first[block[:, 0]], second[block[:, 1]]) for block in blocks]
-    return np.concatenate([np.zeros(0), *found])
+    blocks = [pairs[start : start + _BLOCK] for start in range(0, len(pairs), _BLOCK)] or [pairs]
+    return np.concatenate([measure(first[block[:, 0]], second[block[:, 1]]) for block in blocks])
 
 
 class Chains:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ _ORDER = np.random.default_rng(0).permutation(_KEPT * _KEPT)
 """So that each band has low and high frequencies: the lowest alone are those of all chest radiographs."""
 
 
-def differing(first: NDArray[np.generic], second: NDArray[np.generic]) -> NDArray[np.float64]:
+def differing(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """In how many bits hashes side by side ``[pairs, BYTES]`` differ."""
     return np.asarray(np.unpackbits(np.bitwise_xor(first, second), axis=1).sum(axis=1), dtype=np.float64)
 

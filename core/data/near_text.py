@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,9 +100,9 @@ def _sources() -> Iterator[NDArray[np.int64]]:
         yield draw.integers(BINS, size=BINS)
 
 
-def agreement(first: NDArray[np.generic], second: NDArray[np.generic]) -> NDArray[np.float64]:
+def agreement(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """The share of equal bins of sketches side by side ``[pairs, BINS]``: an estimate of the Jaccard index."""
-    return np.asarray((first == second).mean(axis=1), dtype=np.float64)
+    return np.asarray(np.count_nonzero(first == second, axis=1) / BINS, dtype=np.float64)
 
 
 def clusters(texts: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
+from medplug.core.report.given_away import revealing_told, shift_told
 from medplug.core.report.language import joined, later, said, say
 from medplug.core.report.names import (
     class_noun,
@@ -39,9 +40,11 @@ def cautions(evidence: Evidence) -> list[str]:
         _treatment,
         _written,
         _oracle,
-        _leaks,
+        leaks_told,
         seen_before,
-        _named,
+        named_told,
+        revealing_told,
+        shift_told,
         _baseline,
         _trees,
         _transfer,
@@ -126,7 +129,8 @@ def _domains(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _leaks(evidence: Evidence) -> Iterator[str]:
+def leaks_told(evidence: Evidence) -> Iterator[str]:
+    """What stands on both sides of two splits."""
     for leak in evidence.facts.leaks:
         group, groups = evidence.facts.wording.group, evidence.facts.wording.groups
         shared = "" if leak.groups is None else say(", {groups}", groups=count(leak.groups, group, groups))
@@ -145,7 +149,7 @@ def _leaks(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _named(evidence: Evidence) -> Iterator[str]:
+def named_told(evidence: Evidence) -> Iterator[str]:
     """Texts that hold the answer."""
     telling = [each for each in evidence.facts.named if each.tells]
     if not telling:

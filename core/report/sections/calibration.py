@@ -88,13 +88,15 @@ def _settled(evidence: Evidence) -> str:
         return ""
     if found["chosen"] != "none":
         return say(
-            "The probabilities are corrected by {method}, fitted on {rows} validation rows, which also chose the epoch.",
+            "The probabilities are corrected by {method}, fitted on {rows} validation rows, which also chose the "
+            "epoch.",
             method=_method(found["chosen"]),
             rows=f"{found['rows']:,}",
         )
     if found["asked"] == "none":
         return say(
-            "The probabilities are as the model gives them; selection.calibration=auto lets validation rows correct them."
+            "The probabilities are as the model gives them; selection.calibration=auto lets validation rows correct "
+            "them."
         )
     return say("The validation rows settled no correction (selection.calibration={asked}).", asked=found["asked"])
 

@@ -9,6 +9,8 @@ from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
 from medplug.core.report.twins import twins_told, without_twins
 
+_MOST = 20
+
 
 def section(evidence: Evidence) -> Section:
     """The findings, the test rows that were seen before, and the texts that name a class."""
@@ -18,7 +20,7 @@ def section(evidence: Evidence) -> Section:
         "leakage",
         say("Leakage"),
         paragraphs=(joined(*looked_for(evidence)),),
-        tables=(tables.leaks(evidence), tables.named(evidence)),
+        tables=(tables.leaks(evidence), tables.named(evidence), _revealing(evidence)),
         parts=(seen,) if told else (),
     )
 
@@ -43,3 +45,16 @@ def looked_for(evidence: Evidence) -> list[str]:
     if "near" in evidence.scores.get("without_twins", {}):
         return [*told, looked, say("Inputs that are nearly the same were looked for, too.")]
     return [*told, looked, say("Inputs that are nearly the same are not looked for.")]
+
+
+def _revealing(evidence: Evidence) -> tables.Table:
+    """The columns and words that alone tell the label almost perfectly."""
+    measure = say("R²") if evidence.target.kind == "regression" else say("balanced accuracy")
+    kinds = {"column": say("column"), "word": say("word")}
+    rows = [
+        [each.name, kinds[each.what], each.slot, each.label or "", f"{each.score:.3f}", f"{each.rows:,}"]
+        for each in evidence.facts.revealing[:_MOST]
+    ]
+    header = [say("name"), say("what"), say("input"), say("class"), measure, say("rows judged")]
+    caption = say("Single columns and words that tell the label almost perfectly (learned from training rows alone)")
+    return tables.Table(caption, header, rows, digits=False)
