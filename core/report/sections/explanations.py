@@ -121,7 +121,9 @@ def checked(found: Sequence[Attribution]) -> list[str]:
 
 def _picture(each: Attribution, place: int, numeric: bool) -> Picture:
     title = say("Row {row}, {slot}", row=each.row, slot=each.slot) if each.slot else say("Row {row}", row=each.row)
-    caption = say("What moved {what}.", what=each.predicted) if numeric else say("Speaks for {what}.", what=each.predicted)
+    caption = (
+        say("What moved {what}.", what=each.predicted) if numeric else say("Speaks for {what}.", what=each.predicted)
+    )
     if not (each.names or each.content.words or each.content.molecule or each.unit == "pixel"):
         caption += " " + say("One bar for each of its parts ({unit}), in their order.", unit=unit_name(each.unit))
     if each.unit == "pixel" and len(each.scores) > 1:
@@ -142,6 +144,7 @@ def _table(found: Sequence[Attribution]) -> Table:
         say("to be shared out"),
         say("like random weights"),
     ]
+    checked_at_all = any(each.sanity is not None for each in found)
     rows = [
         [
             str(each.row),
@@ -156,4 +159,5 @@ def _table(found: Sequence[Attribution]) -> Table:
         for each in found
     ]
     caption = say("Explained rows. Where a method shares out the output, the sum of scores is to be that.")
-    return Table(caption, header, rows, digits=False)
+    kept = len(header) if checked_at_all else len(header) - 1
+    return Table(caption, header[:kept], [row[:kept] for row in rows], digits=False)
