@@ -1,19 +1,19 @@
 """Discovery: who gives which task, backbone, adapter and fusion.
 
-Built-in plugins are asked first. Installed third parties (entry-point group
-``medplug``) are imported only when a name is not found among the built-ins or a
-listing is asked for, each in isolation: one that fails is set aside and
-remembered, the others still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none;
-or a comma-separated list of entry-point names) is applied before any import.
+Built-in plugins are asked first. Of installed third parties (`medplug.core.installed`) those
+are imported that declare a name which the built-ins lack and, where none does, those that
+declare nothing; each in isolation: one that fails is set aside and remembered, the others
+still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none; or a comma-separated list of
+entry-point names) and ``plugins.allow`` of the user's registry are applied before any import.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,10 +22,10 @@ import pluggy
 
 from medplug.core import hooks, registry
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
+from medplug.core.installed import Allowance, Installed, check_entry, installed
 from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
-GROUP = "medplug"
 KINDS: Mapping[str, tuple[str, type[Spec]]] = {
     "task": ("medplug_tasks", TaskSpec),
     "backbone": ("medplug_backbones", BackboneSpec),
@@ -36,11 +36,15 @@ KINDS: Mapping[str, tuple[str, type[Spec]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A plugin that works: its name, the distribution it came in, and the names it gives."""
+    """A plugin that works: its name, the distribution it came in, and the names it gives.
+
+    `signature` is the SHA-256 of the distribution's RECORD, None of built-ins and where there is none.
+    """
 
     name: str
     distribution: str
     gives: tuple[str, ...]
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Plugins:
         self._user_registry = user_registry
         self._catalogue = _Catalogue()
         self._registries: list[tuple[str, Path]] = []
-        self._third_parties_asked = False
+        self._waiting: list[Installed] | None = None
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         for module in registry.read(registry.BUILT_IN, trusted=True).plugins.built_in:
@@ -109,6 +113,10 @@ class Plugins:
         self.ask_third_parties()
         return list(self._catalogue.specs[kind].values())
 
+    def declared(self, kind: str) -> dict[str, Installed]:
+        """The names of a kind that plugins declare which were not imported yet."""
+        return {name: each for each in self.not_imported() for name in each.declares.get(kind, ())}
+
     def known(self, kind: str) -> dict[str, Spec]:
         """The specs of a kind as far as plugins were asked."""
         return self._catalogue.specs[kind]
@@ -120,40 +128,63 @@ class Plugins:
     def _get(self, kind: str, name: str) -> Spec:
         specs = self._catalogue.specs[kind]
         if name not in specs:
-            self.ask_third_parties()
+            self.ask_for(name, kind)
         if (kind, name) in self._catalogue.disputed:
             first, second = self._catalogue.disputed[kind, name]
             raise PluginError(f"the {kind} {name!r} is given by both {first} and {second}; uninstall one of them")
         if name not in specs:
-            raise UnknownNameError(kind, name, specs, [str(failure) for failure in self.failures])
+            known = {*specs, *self.declared(kind)}
+            raise UnknownNameError(kind, name, known, [str(failure) for failure in self.failures])
         return specs[name]
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""
+        of_registry = {"backbone": self._registry.backbones, "recipe": self._registry.recipes}.get(kind, {})
+        return name in self._catalogue.specs.get(kind, {}) or name in of_registry
+
+    def ask_for(self, name: str, *kinds: str) -> None:
+        """Import the allowed plugins that declare a name of `kinds`; where none gives it, those that declare nothing."""
+
+        def declares(plugin: Installed) -> bool:
+            return any(name in plugin.declares.get(kind, ()) for kind in kinds)
+
+        self._ask([each for each in self.not_imported() if declares(each)])
+        if not any(self.has(kind, name) for kind in kinds):
+            self._ask([each for each in self.not_imported() if not each.declares])
 
     def ask_third_parties(self) -> None:
         """Import the allowed third-party plugins, once, each in isolation."""
-        if self._third_parties_asked:
-            return
-        self._third_parties_asked = True
-        for point in self._allowed():
-            distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
-            try:
-                self._add(point.name, distribution, point.load())
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-                self.failures.append(Failure(point.name, distribution, _reason(error)))
-        self._registry = registry.load(self._registries, self._user_registry)
+        self._ask(self.not_imported())
 
-    def _allowed(self) -> Iterator[EntryPoint]:
-        found = list(entry_points(group=GROUP) if self._found is None else self._found)
+    def allowance(self) -> Allowance:
+        """Who may be imported, as the environment and the user's registry say."""
         setting = os.environ.get(ENVIRONMENT)
-        allowed = None if setting is None else {name.strip() for name in setting.split(",") if name.strip()}
-        for point in sorted(found, key=lambda p: p.name):
-            if allowed is None or point.name in allowed:
-                yield point
-        for name in sorted((allowed or set()) - {point.name for point in found}):
-            self.failures.append(
-                Failure(name, "not installed", f"{ENVIRONMENT} names it, but no such plugin is installed")
-            )
+        told = None if setting is None else [name.strip() for name in setting.split(",") if name.strip()]
+        lists = {ENVIRONMENT: told, "plugins.allow of the registry": self._registry.plugins.allow}
+        stated = {who: names for who, names in lists.items() if names is not None}
+        return Allowance({who: [check_entry(each) for each in names] for who, names in stated.items()})
 
-    def _add(self, name: str, distribution: str, plugin: Any) -> None:
+    def not_imported(self) -> list[Installed]:
+        """The allowed plugins that were not imported, as nothing of theirs was needed."""
+        if self._waiting is None:
+            found, allowed = installed(self._found), self.allowance()
+            self._waiting = [each for each in found if allowed.refusal(each) is None]
+            for name, stated in allowed.absent(found):
+                why = f"{stated} names it, but no such plugin is installed"
+                self.failures.append(Failure(name, "not installed", why))
+        return self._waiting
+
+    def _ask(self, wanted: list[Installed]) -> None:
+        for each in wanted:
+            try:
+                self._add(each.name, each.distribution, each.point.load(), each.signature)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
+                self.failures.append(Failure(each.name, each.distribution, _reason(error)))
+        if wanted:
+            self._waiting = [each for each in self.not_imported() if each not in wanted]
+            self._registry = registry.load(self._registries, self._user_registry)
+
+    def _add(self, name: str, distribution: str, plugin: Any, signature: str | None = None) -> None:
         """Register one plugin and take its specs; on any fault nothing of it stays."""
         _check_api(plugin)
         if self._manager.is_registered(plugin):
@@ -173,7 +204,7 @@ class Plugins:
         if file is not None:
             self._registries.append((name, file))
         gives = tuple(f"{kind} {spec.name}" for kind, given in specs.items() for spec in given)
-        self.loaded.append(Loaded(name, distribution, gives))
+        self.loaded.append(Loaded(name, distribution, gives, signature))
 
     def _check_registry(self, name: str, file: Path, specs: Mapping[str, list[Spec]]) -> None:
         registry.load([*self._registries, (name, file)], self._user_registry)
