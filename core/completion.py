@@ -45,8 +45,8 @@ def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[
     key, equals, begun = incomplete.partition("=")
     if equals:
         declared = plugins.declared(key.partition(".")[0])  # a shell waits: nothing is imported for it
-        names = dict.fromkeys([*_values(key, words, plugins), *declared])
-        return [f"{key}={name}" for name in names if name.startswith(begun)]
+        offered = dict.fromkeys([*_values(key, words, plugins), *declared])
+        return [f"{key}={name}" for name in offered if name.startswith(begun)]
     slots = _slots(words, plugins)
     own = [f"{head}.{slot}" for slot in slots for head in ("data", "backbone", "adapter")]
     chosen = {name: parse_value(words[name], name) for name in (*SELECTORS, "recipe", *own) if words.get(name)}

@@ -26,6 +26,8 @@ from medplug.core.installed import Allowance, Installed, check_entry, installed
 from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
+BUILT_IN = "medplug"
+"""The distribution of the plugins that come with medplug itself."""
 KINDS: Mapping[str, tuple[str, type[Spec]]] = {
     "task": ("medplug_tasks", TaskSpec),
     "backbone": ("medplug_backbones", BackboneSpec),
@@ -84,7 +86,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         for module in registry.read(registry.BUILT_IN, trusted=True).plugins.built_in:
-            self._add(module.rpartition(".")[2], "medplug", import_module(module))
+            self._add(module.rpartition(".")[2], BUILT_IN, import_module(module))
         self._registry = registry.load(self._registries, user_registry)
 
     @property
@@ -139,11 +141,11 @@ class Plugins:
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""
-        of_registry = {"backbone": self._registry.backbones, "recipe": self._registry.recipes}.get(kind, {})
-        return name in self._catalogue.specs.get(kind, {}) or name in of_registry
+        of_registry = {"backbone": set(self._registry.backbones), "recipe": set(self._registry.recipes)}
+        return name in self._catalogue.specs.get(kind, {}) or name in of_registry.get(kind, set())
 
     def ask_for(self, name: str, *kinds: str) -> None:
-        """Import the allowed plugins that declare a name of `kinds`; where none gives it, those that declare nothing."""
+        """Import what declares a name of `kinds`; where none of it gives the name, all that declares nothing."""
 
         def declares(plugin: Installed) -> bool:
             return any(name in plugin.declares.get(kind, ()) for kind in kinds)
@@ -164,10 +166,14 @@ class Plugins:
         stated = {who: names for who, names in lists.items() if names is not None}
         return Allowance({who: [check_entry(each) for each in names] for who, names in stated.items()})
 
+    def installed(self) -> list[Installed]:
+        """Every installed third party, allowed or not, from metadata alone."""
+        return installed(self._found)
+
     def not_imported(self) -> list[Installed]:
         """The allowed plugins that were not imported, as nothing of theirs was needed."""
         if self._waiting is None:
-            found, allowed = installed(self._found), self.allowance()
+            found, allowed = self.installed(), self.allowance()
             self._waiting = [each for each in found if allowed.refusal(each) is None]
             for name, stated in allowed.absent(found):
                 why = f"{stated} names it, but no such plugin is installed"
@@ -221,7 +227,7 @@ class Plugins:
                     raise PluginError(f"gives the {kind} {spec.name!r} twice")
                 if spec.name in taken.specs[kind]:
                     first = taken.owners[kind, spec.name]
-                    if first != "medplug":
+                    if first != BUILT_IN:
                         taken.disputed[kind, spec.name] = (first, distribution)
                     raise PluginError(f"gives the {kind} {spec.name!r}, which {first} gives already")
         for kind, given in specs.items():
