@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
@@ -231,6 +232,11 @@ class ReportConfig(Section):
     """The ``report.*`` keys: what the report shows."""
 
     title: str | None = Field(None, description="the report's title")
+    card: Path | None = Field(
+        None,
+        description="a YAML file of statements (intended_use, population, ethics ...); keys given here go before it",
+    )
+    language: Literal["en", "zh"] = Field("en", description="the language of report.html and model_card.md")
     intended_use: str = Field("", description="what the model is for (these statements are yours; empty: not stated)")
     users: str = Field("", description="who will use it")
     care_pathway: str = Field("", description="where in the care of a patient")
@@ -244,7 +250,25 @@ class ReportConfig(Section):
         False, description="also fit a head on the same backbone with random weights, to show what pretraining is worth"
     )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
+    explain: int = Field(3, ge=0, description="test rows whose predictions are explained")
+    show_examples: bool = Field(
+        False, description="show the words, pictures and molecules of explained rows in the report (patients' content!)"
+    )
     by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
+
+    _stated: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What `card` says, by its keys; as it was read at the start."""
+        return self._stated
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Read the card, so that a fault in it is told before anything is computed."""
+        if self.card is not None:
+            from medplug.core.report.stated import read_card
+
+            self._stated = read_card(self.card)
 
 
 class RunConfig(Section):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
 from medplug.core.data.trust import Calibration, Conformal
 from medplug.core.ensemble import Ensemble
-from medplug.core.errors import ConfigError, PluginError, PluginWarning, RunError
+from medplug.core.errors import ConfigError, PluginWarning, RunError
 from medplug.core.evaluation.abstention import Threshold
 from medplug.core.joint.build import describe, describe_adapters, restored, restored_adapters
 from medplug.core.kinds.table import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
-from medplug.core.plugins import BUILT_IN, Plugins
+from medplug.core.plugins import Plugins
+from medplug.core.requirements import check_plugins, third_parties
 from medplug.core.predictor import Predictor
 from medplug.core.specs import resolve
 from medplug.core.task import Task
@@ -62,7 +63,7 @@ def save_model(
         "certain": None if certain is None else certain.as_json(),
         "precision": "float32" if plan.run.precision == "float32" else "auto",
         "members": plan.train.members,
-        "plugins": _third_parties(plan, plugins),
+        "plugins": third_parties(plan, plugins),
         "backbone": describe(plan, model.backbone, plugins),
         "adapters": describe_adapters(plan),
     }
@@ -81,7 +82,7 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     Paths in tables start from `root` where the task reads files (else `ConfigError`).
     """
     described = _read(folder)
-    for line in _check_plugins(described.get("plugins", ())):
+    for line in check_plugins(described.get("plugins", ())):
         warnings.warn(line, PluginWarning, stacklevel=3)
     target = _target(described["target"])
     also = {name: _target(told) for name, told in described.get("also", {}).items()}
@@ -95,36 +96,9 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     return Predictor(*told, folder=folder, certain_from=_certain_from(described.get("certain")))
 
 
-def _third_parties(plan: Plan, plugins: Plugins) -> list[dict[str, str]]:
-    """The parts of the plan that no built-in gives, each with the name and version of the package it came in."""
-    adapters = [*plan.adapters, *(each.adapter for each in plan.encoders.values() if each.adapter is not None)]
-    parts = [("task", plan.task.name), *(("adapter", spec.name) for spec, _ in adapters)]
-    parts += [("backbone", each.choice.spec.name) for each in plan.encoders.values()]
-    parts += [] if plan.fusion is None else [("fusion", plan.fusion[0].name)]
-    found = [(kind, name, plugins.owner(kind, name)) for kind, name in dict.fromkeys(parts)]
-    return [
-        {"kind": kind, "name": name, "distribution": owner.rpartition(" ")[0], "version": owner.rpartition(" ")[2]}
-        for kind, name, owner in found
-        if owner != BUILT_IN
-    ]
-
-
-def _check_plugins(needed: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """What is to be said of packages of other versions than the model was made with; `PluginError` of missing ones."""
-    for each in needed:
-        package, made_with = each["distribution"], each["version"]
-        try:
-            here = version(package)
-        except PackageNotFoundError:
-            raise PluginError(
-                f"this model needs the {each['kind']} {each['name']} of {package} {made_with}, which is not installed: "
-                f"pip install {package}=={made_with}"
-            ) from None
-        if here != made_with:
-            yield (
-                f"this model was made with {package} {made_with} ({each['kind']} {each['name']}), and {here} is "
-                f"installed: it may predict otherwise; pip install {package}=={made_with} gives back what it was"
-            )
+def read_target(folder: Path) -> Target:
+    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
+    return _target(_read(folder)["target"])
 
 
 def _certain_from(told: Mapping[str, Any] | None) -> float | None:
@@ -154,11 +128,6 @@ def _target(told: Mapping[str, Any]) -> Target:
         threshold=told.get("threshold"),
         conformal=None if conformal is None else Conformal(**conformal),
     )
-
-
-def read_target(folder: Path) -> Target:
-    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
-    return _target(_read(folder)["target"])
 
 
 def _read(folder: Path) -> dict[str, Any]:

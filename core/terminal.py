@@ -74,6 +74,8 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     for name in ("transfer_verdict", "pretraining_verdict"):
         if name in scores:
             console.print(scores[name], highlight=False)
+    for sentence in scores.get("leakage", {}).get("told", ()):
+        console.print(sentence, highlight=False, markup=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
     if "certain" in scores:

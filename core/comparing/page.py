@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import get_args
 
 from medplug.core.comparing import tables
 from medplug.core.comparing.comparison import Comparison
 from medplug.core.comparing.pictures import pictures
-from medplug.core.comparing.words import cautions, standings, summary
+from medplug.core.comparing.words import cautions, standings, summary, verdict
 from medplug.core.report.formats import count
-from medplug.core.report.language import say
+from medplug.core.report.language import Language, joined, say, speaking
 from medplug.core.report.page import Page
 from medplug.core.report.section import Section
 
@@ -18,15 +19,22 @@ _MOST_KEYS = 25
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """The whole page as HTML."""
+    """The whole page as HTML, in the language of the first run's report."""
+    spoken = comparison.runs[0].keys.get("report.language", "en")
+    with speaking(spoken if spoken in get_args(Language) else "en"):
+        return _page(comparison)
+
+
+def _page(comparison: Comparison) -> str:
     footer = say("Made by medplug {version}.", version=version("medplug"))
     held = say("This page holds numbers and names of classes, columns and files, and no row's content.")
     return Page(
         title=say("{runs} compared", runs=count(len(comparison.runs), "run")),
         below=say("How runs did on the test rows that they share, what they cost, and what was different about them."),
         sections=[_results(comparison), _costs(comparison), _differences(comparison), _origins(comparison)],
-        footer=f"{footer} {held}",
-        summary=summary(comparison) + standings(comparison),
+        footer=joined(footer, held),
+        summary=summary(comparison),
+        verdict=verdict(comparison),
         cautions=cautions(comparison),
     ).html()
 
@@ -36,7 +44,8 @@ def _results(comparison: Comparison) -> Section:
                "\N{DOWNWARDS ARROW} marks metrics where lower is better.")  # fmt: skip
     scores, gained = tables.values(comparison), tables.gains(comparison)
     shown, folded = (*scores[:1], *gained[:1]), (*scores[1:], *gained[1:])
-    return Section("results", say("Results"), (read,), tuple(pictures(comparison)), shown, folded)
+    stand = standings(comparison) if len(comparison.runs) > 2 else []  # of two the verdict says it
+    return Section("results", say("Results"), (read,), tuple(pictures(comparison)), shown, folded, points=tuple(stand))
 
 
 def _costs(comparison: Comparison) -> Section:

@@ -44,8 +44,9 @@ def _gains(comparison: Comparison) -> Picture:
         [gain(getattr(scores, part)[metric].as_json(), metric) for scores in others] for part in ("wide", "difference")
     ]
     names = [run.name for run in comparison.runs[1:]]
-    caption = say("Dots are paired differences, right of the line the run is better. Thick lines are 95 % intervals, "
-                  "thin ones those that hold for all runs together.")  # fmt: skip
+    caption = say("Dots are paired differences, lines their 95 % intervals; right of 0 the run is better.")
+    if len(names) > 1:
+        caption += " " + say("Thin lines are the intervals that hold for all runs together.")
     return _drawn("gains", title, caption, metric, names, found, [MODEL] * len(names), zero=True)
 
 

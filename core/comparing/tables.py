@@ -96,7 +96,7 @@ def overview(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
             told += ["", "reference"] if more is None else [
                 estimate(gain(more.as_json(), metric), metric, signed=True), comparison.sign(position)
             ]  # fmt: skip
-        seconds, trained, _, size, *_ = _costs(cost)
+        seconds, _, trained, _, size, *_ = _costs(cost)
         rows.append([*told, seconds, trained, size])
     return header, rows
 

@@ -7,6 +7,7 @@ from medplug.core.comparing.finished import Finished
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.language import say
 from medplug.core.report.names import gain, greater_is_better, metric_name
+from medplug.core.report.words import Verdict
 
 
 def summary(comparison: Comparison) -> list[str]:
@@ -57,6 +58,34 @@ def _standing(comparison: Comparison, position: int) -> str:
     return say("{run} and {first} cannot be compared by {metric}: it is not defined on these rows.", **told)
 
 
+def verdict(comparison: Comparison) -> Verdict | None:
+    """How the runs stand to the first, in a sentence; None where their rows are not paired."""
+    if not comparison.paired:
+        return None
+    metric = metric_name(comparison.metric, comparison.runs[0].target.kind)
+    signs = [comparison.sign(position) for position in range(1, len(comparison.runs))]
+    if len(signs) == 1:
+        text = say(
+            "Judged by whether the 95 % interval of the paired difference in {metric} leaves out 0.", metric=metric
+        )
+        return Verdict(signs[0], standings(comparison)[0], text)
+    headline = say(
+        "Of {n} runs held against {first}, {better} are clearly better, {worse} clearly worse, and {others} neither.",
+        n=len(signs),
+        first=comparison.runs[0].name,
+        better=signs.count("better"),
+        worse=signs.count("worse"),
+        others=signs.count("unclear") + signs.count("undefined"),
+    )
+    text = say(
+        "Judged by whether the interval of the paired difference in {metric} leaves out 0. The intervals hold for all "
+        "{n} together (Bonferroni), so that they are wider than those of 95 % in the tables.",
+        metric=metric,
+        n=len(signs),
+    )
+    return Verdict("unclear", headline, text)
+
+
 def cautions(comparison: Comparison) -> list[str]:
     """What to know before believing the numbers."""
     return [*_rows_told(comparison), *_groups_told(comparison), *_reading(comparison), *_costs_told(comparison)]
@@ -64,18 +93,16 @@ def cautions(comparison: Comparison) -> list[str]:
 
 def _rows_told(comparison: Comparison) -> list[str]:
     """Which rows were left out, and how sure it is that the others are the same."""
-    runs, shared = comparison.runs, comparison.shared
-    fewer = [run for run in runs if run.rows.height > len(shared)]
-    told = [
-        say(
-            "{run} was tested on {rows}, of which {shared} are shared; the others are left out.",
-            run=run.name,
-            rows=count(run.rows.height, "row"),
-            shared=f"{len(shared):,}",
-        )  # fmt: skip
-        for run in fewer
-        if comparison.paired
-    ]
+    runs, shared, told = comparison.runs, comparison.shared, []
+    fewer = [f"{run.name} ({run.rows.height:,})" for run in runs if run.rows.height > len(shared)]
+    if fewer and comparison.paired:
+        told.append(
+            say(
+                "Some runs were tested on more rows than all share, and these are left out: {runs}; {rows} are left.",
+                runs=", ".join(fewer),
+                rows=count(len(shared), "test row"),
+            )
+        )
     if fewer and not comparison.paired:
         told.append(say("The runs were tested on different rows; their scores cannot be compared row by row."))
     if shared.by_number:
@@ -115,14 +142,14 @@ def _reading(comparison: Comparison) -> list[str]:
     """How many differences were looked at, and what no interval here tells."""
     told = []
     if comparison.paired:
-        differences = (len(comparison.runs) - 1) * len(comparison.metrics)
+        others, metrics = len(comparison.runs) - 1, len(comparison.metrics)
         told.append(
             say(
-                "{differences} are shown, and of 95 % intervals one in twenty misses the truth. Words go by {metric} "
-                "alone, and by intervals that hold for all runs together (Bonferroni, so the more runs the wider).",
-                differences=count(differences, "difference"),
-                metric=metric_name(comparison.metric),
-            )  # fmt: skip
+                "{differences} are shown, and of 95 % intervals one in twenty misses the truth: the verdict goes by "
+                "{metric} alone, which the first run's model was chosen by.",
+                differences=count(others * metrics, "difference"),
+                metric=metric_name(comparison.metric, comparison.runs[0].target.kind),
+            )
         )
     else:
         told.append(say("What ranked runs leave does not tell their scores again, so that there are no paired "

@@ -107,17 +107,21 @@ def paired_difference(
     baseline_probabilities: Probabilities,
     metrics: Sequence[str],
     *,
+    baseline_target: Target | None = None,
     groups: Groups | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Each of `metrics`, model minus baseline, both taken on the same resamples."""
+    """Each of `metrics`, model minus baseline, both taken on the same resamples.
+
+    `baseline_target` is the target as the baseline decides, where that is otherwise than the model.
+    """
     _check(target, labels, probabilities)
     _check(target, labels, baseline_probabilities)
 
     def difference(metric: str) -> Statistic:
         model = prepare(target, metric, labels, probabilities)
-        baseline = prepare(target, metric, labels, baseline_probabilities)
+        baseline = prepare(baseline_target or target, metric, labels, baseline_probabilities)
         return lambda weights: model(weights) - baseline(weights)
 
     found = estimates({metric: difference(metric) for metric in metrics}, len(labels), groups, resamples, seed)

@@ -43,6 +43,11 @@ class Answering:
         each = model.each if isinstance(model, Ensemble) else [model]
         self._members = [_Member(one, predictor, features) for one in each if isinstance(one.backbone, JointBackbone)]
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether modalities are joined token by token, so that each row costs far more than its features."""
+        return any(member.joint.reads_tokens for member in self._members)
+
     def __call__(self, values: Sequence[Any]) -> Predictions:
         """What is predicted of raw values."""
         target = self.predictor.target

@@ -22,16 +22,11 @@ class Said:
         """What one row's prediction ``[columns]`` says.
 
         Of classes the decided one's probability (of several labels the likeliest one's), of a number
-        that, of the time to an event the log hazard, of treatments how far the advised arm's outcome lies
-        from the mean of the others'.
+        that, of the time to an event the log hazard, of treatments what the advised arm gains over
+        the control, or over the next best where the control is advised.
         """
         if target.kind == "treatment":
-            arms = len(target.classes)
-            advised = int(target.decide(predicted[None])[0])
-            weights = np.zeros(target.columns)
-            weights[:arms] = -1.0 / (arms - 1)
-            weights[advised] = 1.0
-            return cls(target.classes[advised], weights)
+            return _gain(target, predicted)
         place = int(predicted.argmax()) if target.several else _decided(target, predicted)
         return cls(target.classes[place], np.eye(target.columns)[place])
 
@@ -42,3 +37,12 @@ class Said:
 
 def _decided(target: Target, predicted: NDArray[np.float64]) -> int:
     return int(target.decide(predicted[None])[0]) if target.has_classes else 0
+
+
+def _gain(target: Target, predicted: NDArray[np.float64]) -> Said:
+    sign = 1.0 if target.higher_is_better else -1.0
+    ordered = (sign * predicted[: len(target.classes)]).argsort()
+    advised, other = int(ordered[-1]), 0 if ordered[-1] else int(ordered[-2])
+    weights = np.zeros(target.columns)
+    weights[advised], weights[other] = sign, -sign
+    return Said(f"{target.classes[advised]} - {target.classes[other]}", weights)

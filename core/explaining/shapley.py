@@ -24,6 +24,7 @@ Game = Callable[[Coalitions, Places], Values]
 """Predictions ``[asked]``."""
 
 _AT_ONCE = 4096  # predictions asked for in one call, so that wide rows do not fill the memory
+_PAIRS = 32  # walked there and back: more tell little more
 _MOST_EXACT = 6  # players whose coalitions are all asked for
 
 
@@ -59,7 +60,7 @@ def shares(game: Game, players: int, background: int, *, asked: int, seed: int =
     predicted = float(game(np.ones((1, players), dtype=np.bool_), np.zeros(1, dtype=np.int64))[0])
     if players <= _MOST_EXACT:
         return Shares(_exact(game, players, background), np.zeros(players), usual, predicted)
-    pairs = max(2, min(asked // (2 * (players + 1)), 4 * background))
+    pairs = max(2, min(asked // (2 * (players + 1)), max(4 * background, _PAIRS)))
     pairs -= pairs % background if pairs > background else 0  # each row of it equally often: the sum is whole
     values, errors = _walked(game, players, background, pairs, seed)
     return Shares(values, errors, usual, predicted)

@@ -10,6 +10,8 @@ from functools import cache
 
 from medplug.core.report.language import Later, later, said, spoken
 
+_NAMED = ("column", "name", "slot")
+"""Parts of a sentence that are names, which stay as they are."""
 _KNOWN: tuple[Later, ...] = (
     # a task's own words
     later("patient"),
@@ -46,6 +48,7 @@ _KNOWN: tuple[Later, ...] = (
     later("question"),
     later("pair"),
     later("nearly the same set of inputs"),
+    later("same {what}"),
     # how rows were split
     later("{by}; the domains are made of the rows themselves"),
     later("the column {column}; validation rows, which it does not name, are cut off its training rows by {rule}"),
@@ -151,7 +154,12 @@ _KNOWN: tuple[Later, ...] = (
     later("default"),
     later("registry"),
     later("recipe {name}"),
-    # domains and answers
+    # splits, domains and answers
+    later("train"),
+    later("validation"),
+    later("test"),
+    later("unlabelled"),
+    later("corpus"),
     later("source"),
     later("with an answer"),
     later("without an answer"),
@@ -183,7 +191,8 @@ def retold(text: str) -> str:
         return text
     for sentence, pattern in _patterns():
         if (found := pattern.fullmatch(text)) is not None:
-            return said(sentence, **{name: retold(each) for name, each in found.groupdict().items()})
+            parts = found.groupdict().items()
+            return said(sentence, **{part: each if part in _NAMED else retold(each) for part, each in parts})
     return text
 
 

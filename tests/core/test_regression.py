@@ -88,7 +88,7 @@ WORDS = ["the", "patient", "has", "had", "and", "with"]
 SIGNS = {"mild": 1.0, "acute": 4.0, "severe": 9.0}
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "regression" in spec.targets]
 REFUSING = {"prototypes", "jmmd", "cdan", "entropy", "label_graph"}

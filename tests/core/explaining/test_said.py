@@ -26,12 +26,19 @@ def test_it_is_the_decided_classs_probability_or_the_number_itself(
     assert said.much(np.array([predicted, predicted])) == pytest.approx([much, much])
 
 
-@pytest.mark.parametrize(("higher", "name", "much"), [(True, "surgery", 3.0 - 1.5), (False, "none", 1.0 - 2.5)])
-def test_of_treatments_it_is_what_the_advised_arm_gives_beyond_the_mean_of_the_others(
-    higher: bool, name: str, much: float
+@pytest.mark.parametrize(
+    ("higher", "outcomes", "name", "much"),
+    [
+        (True, [1.0, 2.0, 3.5], "surgery - none", 2.5),
+        (False, [2.0, 1.5, 3.5], "drug - none", 0.5),
+        (True, [4.0, 2.0, 3.5], "none - surgery", 0.5),
+    ],
+)
+def test_of_treatments_it_is_what_the_advised_arm_gains_over_the_control_or_the_next_best(
+    higher: bool, outcomes: list[float], name: str, much: float
 ) -> None:
     target = Target("treatment", ("none", "drug", "surgery"), outcomes=("days",), higher_is_better=higher)
-    predicted = np.array([1.0, 2.0, 3.0, 0.2, 0.3, 0.5])
+    predicted = np.array([*outcomes, 0.2, 0.3, 0.5])
     said = Said.of(target, predicted)
     assert said.name == name
     assert said.much(predicted[None]) == pytest.approx([much])
