@@ -22,8 +22,8 @@ from medplug.core.kinds.table import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
-from medplug.core.requirements import check_plugins, third_parties
 from medplug.core.predictor import Predictor
+from medplug.core.requirements import check_plugins, third_parties
 from medplug.core.specs import resolve
 from medplug.core.task import Task
 from medplug.core.training.compute import compute_for
