@@ -82,7 +82,7 @@ def test_the_run_explains_its_first_test_rows_and_tells_of_the_check(run: Any) -
     assert len(told["rows"]) == 3 and told["methods"] == ["integrated_gradients"]
     page = (Path(run.folder) / "report.html").read_text(encoding="utf-8")
     assert "Explanations of single rows" in page and "Check with random weights" in page
-    assert "morning" not in page and ">stridor</span>" not in page
+    assert "background:rgba" not in page  # the report may name words that many rows share; none is shown where it stood
 
 
 def test_a_row_that_is_not_there_is_named(run: Any) -> None:
