@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from medplug.core.data.characteristics import Feature, features, sampled
 from medplug.core.data.near import texts_of
 from medplug.core.data.revealing import words_of
-from medplug.core.data.showing import of_many, owners
 from medplug.core.evaluation.shift import apart, told_apart
 from medplug.core.judging.judge import subgroups_of
 from medplug.core.specs import Modality
 from medplug.core.task import Examples
 
-_FEATURES, _CATEGORIES = 200, 12
-_WORDS, _WORDS_TOLD, _FEWEST = 100, 10, 10
-"""Words that rows are told apart by, of those how many are told of, and the fewest rows with one."""
+SHOWN_BY = 10
+"""A category, or a word, that fewer rows have is not named."""
+_FEATURES, _CATEGORIES, _WORDS = 200, 12, 100
 
 
 def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], seed: int) -> dict[str, Any]:
@@ -31,9 +30,9 @@ def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], see
     if (sides := _domains(some)) is not None:
         described = [features(side, slots) for side in sides]
         told["source and target"] = _compared(*sides, described[0], described[1], slots, seed)
-    whole = {name: [*each, *_further(some[name])] for name, each in found.items()}
+    owned = {name: [*each, *_further(some[name])] for name, each in found.items()}
     return {
-        "characteristics": _characteristics(whole, some),
+        "characteristics": _characteristics(owned, {name: len(each) for name, each in some.items()}),
         "shift": {name: each for name, each in told.items() if each is not None},
     }
 
@@ -72,22 +71,24 @@ def _compared(
     names = {each.name for each in one} & {each.name for each in other}
     ours, theirs = ([each for each in side if each.name in names] for side in (one, other))
     words, presence = _presence([first, second], slots)
-    owned_by = owners(first, second)
-    groups = None if first.groups is None or second.groups is None else owned_by
+    groups = None if first.groups is None or second.groups is None else _owners([*first.groups, *second.groups])
     auroc = told_apart(ours, theirs, groups=groups, seed=seed, more=presence)
     sizes = sorted((apart(a, b) for a, b in zip(ours, theirs, strict=True)), key=lambda each: -each.size)
     shares = [presence[: len(first)].mean(axis=0), presence[len(first) :].mean(axis=0)]
     said = sorted(
         zip(words, *(each.tolist() for each in shares), strict=True), key=lambda each: -abs(each[1] - each[2])
     )
-    nobodys = of_many(([words[i] for i in np.flatnonzero(row)] for row in presence), owned_by)
-    named = [each for each in said if each[0] in nobodys][:_WORDS_TOLD]
     return {
         "rows": [len(first), len(second)],
         "auroc": None if auroc is None else auroc.as_json(),
         "features": [each.as_json() for each in sizes[:_FEATURES]],
-        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in named]} if words else {}),
+        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in said[:SHOWN_BY]]} if words else {}),
     }
+
+
+def _owners(groups: Sequence[str]) -> list[str]:
+    """One owner a row; one without a group is its own."""
+    return [f"group {group}" if group else f"row {i}" for i, group in enumerate(groups)]
 
 
 def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple[list[str], NDArray[np.float64]]:
@@ -102,29 +103,22 @@ def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple
     words = [
         word
         for word, count in counts.most_common(2 * _WORDS)
-        if _FEWEST <= count <= 0.95 * len(rows) and word.isalpha()
+        if SHOWN_BY <= count <= 0.95 * len(rows) and word.isalpha()
     ][:_WORDS]
     matrix = np.array([[word in row for word in words] for row in rows], dtype=np.float64)
     return words, matrix.reshape(sum(map(len, sides)), -1) if rows else np.zeros((sum(map(len, sides)), 0))
 
 
-def _characteristics(found: Mapping[str, Sequence[Feature]], rows: Mapping[str, Examples]) -> dict[str, Any]:
+def _characteristics(found: Mapping[str, Sequence[Feature]], rows: Mapping[str, int]) -> dict[str, Any]:
     names = list(dict.fromkeys(each.name for side in found.values() for each in side))[:_FEATURES]
     by_name = {split: {each.name: each for each in side} for split, side in found.items()}
     told = []
     for name in names:
         each = {split: side[name] for split, side in by_name.items() if name in side}
-        shown = _shown(each, rows)
+        common = Counter(value for feature in each.values() for value in feature.names if value is not None)
+        shown = [value for value, count in common.most_common(_CATEGORIES) if count >= SHOWN_BY]
         told.append({"name": name, "splits": {split: _told(feature, shown) for split, feature in each.items()}})
-    return {"rows": {split: len(each) for split, each in rows.items()}, "features": told}
-
-
-def _shown(feature: Mapping[str, Feature], rows: Mapping[str, Examples]) -> list[str]:
-    """The commonest of the categories that may be named."""
-    having = [split for split, each in feature.items() if each.numbers is None]
-    values = [value for split in having for value in feature[split].names]
-    nobodys = of_many([(value,) for value in values], owners(*(rows[split] for split in having)))
-    return [value for value, _ in Counter(values).most_common() if value in nobodys][:_CATEGORIES]
+    return {"rows": dict(rows), "features": told}
 
 
 def _told(feature: Feature, shown: Sequence[str]) -> dict[str, Any]:
