@@ -75,8 +75,8 @@ def _forest(evidence: Evidence, column: str) -> Picture:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         caption = say(
-            "Each part of {column} (test rows in brackets) with its 95 % interval, their mean and, from three parts on, "
-            "where a further one is to be expected (dashed): {metric}.",
+            "Each part of {column} (test rows in brackets) with its 95 % interval, their mean and, from three parts "
+            "on, where a further one is to be expected (dashed): {metric}.",
             metric=metric_name(metric),
             column=column,
         )
