@@ -24,7 +24,6 @@ from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.explaining.in_run import of_test_rows
-from medplug.core.explaining.in_run import summary as explained_in_short
 from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.columns import with_groups
@@ -241,9 +240,9 @@ def _write(
     judged.scores.update(rows_told(dataset.splits, task.slots, plan.run.seed))
     judged.scores["leakage"] = leakage_told(dataset.facts)
     clock.stage("explaining")
-    explanations = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
-    if explanations:
-        judged.scores["explanations"] = explained_in_short(explanations)
+    explanations, in_short = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
+    if in_short:
+        judged.scores["explanations"] = in_short
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)

@@ -106,7 +106,7 @@ def _json(file: Path) -> dict[str, Any]:
 def _keys(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = yaml.safe_load(_text(file))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise RunError(f"{file}: damaged; train the run again") from None
     return found
 

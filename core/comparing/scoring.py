@@ -61,7 +61,7 @@ def compare_scores(
     outside = 0.05 / max(len(runs) - 1, 1)
     return [
         Scores(
-            {name: interval(values[i], samples[:, i]) for name, (values, samples) in drawn.items()},
+            {name: interval(float(values[i]), samples[:, i]) for name, (values, samples) in drawn.items()},
             {name: _less_first(each, i) for name, each in drawn.items()} if i else {},
             {name: _less_first(each, i, outside) for name, each in drawn.items()} if i else {},
         )

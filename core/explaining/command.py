@@ -37,5 +37,5 @@ def explain_file(
     found = predictor.explain(table, only=chosen, method=method, show_examples=show, on_error=on_error)
     if output is None:
         return lines(found)
-    write(found, output, f"{predictor.task_name}: explanations")
+    write(found, output, f"{predictor.task_name}: explanations", numeric=not predictor.target.has_classes)
     return [*lines([each.without_content() for each in found]), f"{len(found)} explanation(s) in {output}"]

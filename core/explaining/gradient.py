@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medplug.core.backbone import Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.explaining.attribution import Attribution, Content, Scores
 from medplug.core.explaining.class_maps import class_maps, rollout
 from medplug.core.explaining.explain import Asked
@@ -19,6 +19,7 @@ from medplug.core.explaining.inside import Embedded, Inside, Located, Mapped
 from medplug.core.explaining.paths import counted, follow, gathered
 from medplug.core.explaining.sanity import likeness, random_twin
 from medplug.core.explaining.subject import Part, Spoken, members, parts, prepared, spoken_of
+from medplug.core.joint.backbone import JointBackbone
 from medplug.core.model import Model
 from medplug.core.specs import TargetKind
 from medplug.core.task import Examples
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 KINDS: tuple[TargetKind, ...] = ("binary", "multiclass", "multilabel", "regression", "survival", "treatment")
 """The targets whose rows have one output to explain."""
+
+
+_FEWEST_STEPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class _Raw:
 def explained(predictor: Predictor, examples: Examples, asked: Asked) -> list[Attribution]:
     """Every row's attributions, slot by slot; none of slots whose backbone does not say how it is followed."""
     model = predictor.model.ready()
-    if predictor.target.kind not in KINDS or not len(examples) or not followed(predictor):
+    if predictor.target.kind not in KINDS or not len(examples) or not _follows(model.backbone):
         return []
     twin = random_twin(predictor, asked.seed)
     items = prepared(model.backbone, examples)
@@ -53,16 +57,10 @@ def explained(predictor: Predictor, examples: Examples, asked: Asked) -> list[At
     return found
 
 
-def followed(predictor: Predictor) -> dict[str, bool]:
-    """Whether each slot's backbone says where its units can be followed; empty where none does."""
-    backbone = predictor.model.backbone
-    said = {slot: each.inside() is not None for slot, each in _backbones(predictor, backbone)}
-    return said if any(said.values()) else {}
-
-
-def _backbones(predictor: Predictor, backbone: Any) -> list[tuple[str, Any]]:
-    each = getattr(backbone, "each", None)
-    return each() if each is not None else [(next(iter(predictor.task.slots)), backbone)]
+def _follows(backbone: Backbone) -> bool:
+    """Whether the backbone of any slot says where its units can be followed."""
+    each = [part for _, part in backbone.each()] if isinstance(backbone, JointBackbone) else [backbone]
+    return any(part.inside() is not None for part in each)
 
 
 def _batch(
@@ -79,12 +77,13 @@ def _batch(
         if inside is None or not len(part.holders):
             continue
 
-        def scores(of: Model, place: int = i) -> _Raw:
+        def scores(of: Model, steps: int, place: int = i) -> _Raw:
             own = parts(of.backbone, predictor.task, examples, items)[place]
-            return _scores(of, own, inputs, weights, asked.steps)
+            return _scores(of, own, inputs, weights, steps)
 
-        raw = _mean([scores(each) for each in members(model)])
-        found += _attributions(examples, part, inside, spoken, raw, scores(twin), asked)
+        raw = _mean([scores(each, asked.steps) for each in members(model)])
+        random = scores(twin, max(_FEWEST_STEPS, asked.steps // 4))  # their order is all that is looked at
+        found += _attributions(examples, part, inside, spoken, raw, random, asked)
     return found
 
 

@@ -28,10 +28,10 @@ def check_output(file: Path | None) -> None:
         raise UsageError(f"output {file}: there is no folder {file.absolute().parent}; make it first")
 
 
-def write(found: Sequence[Attribution], file: Path, title: str) -> None:
+def write(found: Sequence[Attribution], file: Path, title: str, *, numeric: bool) -> None:
     """Write by the file's ending: a page, all attributions as JSON, or a table of one row a unit."""
     writers: dict[str, Callable[[Path], object]] = {
-        ".html": lambda to: to.write_text(page(found, title), encoding="utf-8"),
+        ".html": lambda to: to.write_text(page(found, title, numeric=numeric), encoding="utf-8"),
         ".json": lambda to: to.write_text(
             json.dumps([each.as_json() for each in found], ensure_ascii=False, indent=1), encoding="utf-8"
         ),
@@ -45,15 +45,19 @@ def write(found: Sequence[Attribution], file: Path, title: str) -> None:
         raise RunError(f"output {file}: cannot be written: {error.strerror or error}") from None
 
 
-def page(found: Sequence[Attribution], title: str) -> str:
-    """A page that is whole in itself."""
+def page(found: Sequence[Attribution], title: str, *, numeric: bool) -> str:
+    """A page that is whole in itself; `numeric` says that what is predicted is a number."""
     from medplug.core.report.language import say
     from medplug.core.report.page import Page
     from medplug.core.report.sections.explanations import rows_explained
 
-    section = rows_explained(found)
+    section = rows_explained(found, numeric=numeric)
     shown = any(each.shows for each in found)
-    footer = say("This page holds what rows say: treat it as you treat them.") if shown else say("No row's content.")
+    footer = (
+        say("This page holds what rows say: treat it as you treat them.")
+        if shown
+        else say("This page holds scores and no row's content.")
+    )
     below = say("What in these rows spoke for what was predicted of them.")
     return Page(title, below, [] if section is None else [section], footer).html()
 
@@ -102,7 +106,7 @@ def lines(found: Sequence[Attribution]) -> list[str]:
     told = []
     for each in found:
         of = f", {each.slot}" if each.slot else ""
-        told.append(f"row {each.row}{of}: speaks for {each.predicted} ({each.method.replace('_', ' ')})")
+        told.append(f"row {each.row}{of}: {each.predicted} ({each.method.replace('_', ' ')})")
         flat = each.scores.ravel()
         for place in np.argsort(-np.abs(flat), kind="stable")[:_TOLD].tolist():
             told.append(f"  {flat[place]:+.4f}  {_called(each, place)}")

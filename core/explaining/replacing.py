@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 METHOD = "shapley_values"
 _BACKGROUND = 32  # rows that stand for what is usual
 _LEAST = 2
-_ASKED = 4000  # predictions behind the values of one row's columns
+_ASKED = 128  # predictions behind the values of one row's columns, for each step that is asked for
+_ASKED_OF_STRETCHES = 24
 MOST_COLUMNS = 500
 """Columns beyond which a row's values are not shared out among them: they would be mostly chance."""
 
@@ -51,7 +52,7 @@ def explained(predictor: Predictor, examples: Examples, asked: Asked) -> list[At
     for row, value, predicted in zip(examples.rows.tolist(), values, answering(values), strict=True):
         said = Said.of(predictor.target, predicted)
         if len(slots) > 1:
-            found += of_modalities(answering, said, row, value, drawn)
+            found += of_modalities(answering, said, row, value, drawn, asked)
         for slot, modality in slots.items():
             if modality == "tabular":
                 found += of_columns(answering, said, row, value, slot, drawn, asked)
@@ -82,7 +83,7 @@ def of_columns(
     def game(kept: Coalitions, places: Places) -> Values:
         return said.much(answering([put(value, slot, each) for each in mixed(own, background, kept, places)]))
 
-    found = shares(game, len(names), len(background), asked=_ASKED, seed=asked.seed)
+    found = shares(game, len(names), len(background), asked=_ASKED * asked.steps, seed=asked.seed)
     content = Content(words=_words(own)) if asked.show else Content()
     return [_attribution(row, slot, "tabular", said, "column", names, found, content)]
 
@@ -96,12 +97,12 @@ def of_stretches(answering: Answering, said: Said, row: int, value: Any, slot: s
     def much(recordings: Sequence[Signal]) -> Values:
         return said.much(answering([put(value, slot, each) for each in recordings]))
 
-    found, names = of_segments(much, own, asked.seed)
+    found, names = of_segments(much, own, _ASKED_OF_STRETCHES * asked.steps, asked.seed)
     return [_attribution(row, slot, "signal", said, "segment", names, found, Content())]
 
 
 def of_modalities(
-    answering: Answering, said: Said, row: int, value: JointRow, others: Sequence[JointRow]
+    answering: Answering, said: Said, row: int, value: JointRow, others: Sequence[JointRow], asked: Asked
 ) -> list[Attribution]:
     """The values of the modalities that one row has, each given way to that of other rows that have it."""
     has = [slot for slot, each in value.values.items() if each is not None]
@@ -120,7 +121,7 @@ def of_modalities(
             rows.append(JointRow({**value.values, **given}))
         return said.much(answering(rows))
 
-    found = shares(game, len(has), most, asked=_ASKED)
+    found = shares(game, len(has), most, asked=_ASKED * asked.steps, seed=asked.seed)
     return [_attribution(row, "", "", said, "modality", tuple(has), found, Content())]
 
 

@@ -34,11 +34,16 @@ def likeness(scores: Scores, random: Scores) -> float | None:
 
     None of fewer than three units, and where one set's sizes are all the same.
     """
-    from scipy.stats import rankdata
-
     if scores.size < _FEWEST:
         return None
-    ranks = [rankdata(np.abs(each).ravel()) for each in (scores, random)]
-    if any(np.ptp(each) == 0 for each in ranks):
+    mine, its = _ranks(np.abs(scores).ravel()), _ranks(np.abs(random).ravel())
+    if np.ptp(mine) == 0 or np.ptp(its) == 0:
         return None
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.corrcoef(mine, its)[0, 1])
+
+
+def _ranks(values: Scores) -> Scores:
+    """Ranks from 0, equal values at the middle of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = counts.cumsum() - (counts + 1) / 2
+    return np.asarray(middle[place])

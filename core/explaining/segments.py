@@ -10,17 +10,16 @@ from medplug.core.explaining.shapley import Coalitions, Places, Shares, Values, 
 from medplug.core.signals.signal import Signal
 
 SEGMENTS = 12
-_ASKED = 1000
 
 Much = Callable[[Sequence[Signal]], Values]
 """How much each recording makes the model say what is explained ``[recordings]``."""
 
 
-def of_segments(much: Much, signal: Signal, seed: int) -> tuple[Shares, tuple[str, ...]]:
+def of_segments(much: Much, signal: Signal, asked: int, seed: int) -> tuple[Shares, tuple[str, ...]]:
     """The values of stretches of equal length, all channels together, and what these are called.
 
-    What is usual is each channel's own mean all along; the values sum to what the whole
-    recording says beyond that.
+    What is usual is each channel's own mean all along; about `asked` predictions are asked for. The
+    values sum to what the whole recording says beyond that.
     """
     samples = signal.samples.shape[1]
     edges = np.linspace(0, samples, min(SEGMENTS, samples) + 1).round().astype(int)
@@ -30,7 +29,7 @@ def of_segments(much: Much, signal: Signal, seed: int) -> tuple[Shares, tuple[st
     def game(kept: Coalitions, places: Places) -> Values:
         return much([Signal(np.where(keeps[of], signal.samples, flat), signal.rate) for keeps in kept])
 
-    return shares(game, len(edges) - 1, 1, asked=_ASKED, seed=seed), _named(edges, signal.rate)
+    return shares(game, len(edges) - 1, 1, asked=asked, seed=seed), _named(edges, signal.rate)
 
 
 def _named(edges: np.ndarray[tuple[int], np.dtype[np.int_]], rate: float | None) -> tuple[str, ...]:

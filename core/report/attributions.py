@@ -17,8 +17,9 @@ from medplug.core.report.language import say
 FOR, AGAINST = (59, 130, 196), (206, 112, 38)
 """Red, green and blue of what speaks for the prediction and against it: told apart by every kind of colour vision."""
 _STRONGEST = 0.55  # the opacity of the largest score; ink stays readable on it, light and dark
-_WIDTH, _HEIGHT = 640, 90
+_WIDTH, _HEIGHT = 460, 90
 _NAMES, _LINE = 12, 20
+_LONGEST = 30  # letters of a name
 _SIDE = 224  # pixels of a shown picture's shorter side, at least
 
 
@@ -79,25 +80,30 @@ def _strip(scores: Scores) -> Markup:
         for i, shade in enumerate(shades(scores).tolist())
     ]
     axis = f'<line x1="0" x2="{_WIDTH}" y1="{middle}" y2="{middle}" stroke="currentColor" stroke-width="0.6"/>'
-    return _svg(_WIDTH, _HEIGHT, [*bars, axis])
+    below = f'y="{_HEIGHT + 14}" font-size="11" fill="currentColor"'
+    ends = [f'<text x="0" {below}>1</text>', f'<text x="{_WIDTH}" text-anchor="end" {below}>{len(scores)}</text>']
+    return _svg(_WIDTH, _HEIGHT + 18, [*bars, axis, *(ends if len(scores) > 1 else [])])
 
 
 def _valued(attribution: Attribution) -> tuple[str, ...]:
     """The units' names, with the row's own values where these show."""
     names, values = attribution.names, attribution.content.words
-    return tuple(f"{name} = {value}" for name, value in zip(names, values, strict=True)) if values else names
+    if not values:
+        return names
+    shown = (say("missing") if value in ("", "nan") else value for value in values)
+    return tuple(f"{name} = {value}" for name, value in zip(names, shown, strict=True))
 
 
 def _bars(names: tuple[str, ...], scores: Scores) -> Markup:
     """A bar for each of the largest scores beside its unit's name."""
     order = np.argsort(-np.abs(scores), kind="stable")[:_NAMES].tolist()
-    shaded, half, middle = shades(scores), 150, 410
+    shaded, half, middle = shades(scores), 90, 300
     parts = []
     for line, i in enumerate(order):
         top, long = line * _LINE + 4, abs(float(shaded[i])) * half
         left = middle if shaded[i] > 0 else middle - long
         parts += [
-            f'<text x="240" y="{top + 10}" text-anchor="end" font-size="12" fill="currentColor">'
+            f'<text x="{middle - half - 8}" y="{top + 10}" text-anchor="end" font-size="12" fill="currentColor">'
             f"{escape(_short(names[i]))}</text>",
             f'<rect x="{left:.1f}" y="{top}" width="{long:.1f}" height="12" fill="{_solid(float(shaded[i]))}"/>',
             f'<text x="{middle + half + 8}" y="{top + 10}" font-size="12" fill="currentColor">'
@@ -149,4 +155,4 @@ def _svg(width: int, height: int, parts: list[str]) -> Markup:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 34 else f"{name[:33]}\N{HORIZONTAL ELLIPSIS}"
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -18,6 +18,7 @@ MOST = 10
 SURE = 0.9
 """From this probability on a wrong decision is called sure."""
 _LOWEST = 1 / 3
+_NUMBERS_ALONE = ("regression", "survival", "ranking", "span", "text")
 
 Rows = NDArray[np.int64]
 
@@ -153,7 +154,8 @@ def _listed(
     evidence: Evidence, caption: str, header: list[str], numbers: Iterable[int], cells: list[list[str]]
 ) -> Table:
     rows = [[f"{row}", *told] for row, told in zip(numbers, cells, strict=True)]
-    return Table(caption, header, rows, notes=[_whose(evidence)] if rows else [])
+    digits = evidence.target.kind in _NUMBERS_ALONE
+    return Table(caption, header, rows, digits=digits, notes=[_whose(evidence)] if rows else [])
 
 
 def _whose(evidence: Evidence) -> str:

@@ -19,23 +19,29 @@ _ALIKE = 0.5
 
 def section(evidence: Evidence) -> Section | None:
     """The explained test rows; None where there are none."""
-    return rows_explained(evidence.explanations)
+    if failed := evidence.scores.get("explanations", {}).get("failed"):
+        told = say("Not made: the backbone could not be followed ({error}).", error=failed)
+        return Section("explanations", say("Explanations of single rows"), (told,))
+    return rows_explained(evidence.explanations, numeric=not evidence.target.has_classes)
 
 
-def rows_explained(found: Sequence[Attribution]) -> Section | None:
-    """A figure for every explanation, what each kind of them means, and one table of all."""
+def rows_explained(found: Sequence[Attribution], *, numeric: bool) -> Section | None:
+    """A figure for every explanation, what each kind of them means, and one table of all.
+
+    `numeric` says that what is predicted is a number, which is raised or lowered.
+    """
     if not found:
         return None
     methods = [method_told(method) for method in dict.fromkeys(each.method for each in found)]
     told = [
         say(
-            "What in a row spoke for its prediction (blue) and against it (orange), as far as the model goes. It shows "
-            "what this model read, and proves no cause; rows were not chosen by how they look."
+            "What in a row spoke for its prediction (blue; of a number: raised it) and against it (orange; lowered "
+            "it). It shows what this model read, and proves no cause."
         ),
         *(each for each in methods if each),
         *checked(found),
     ]
-    pictures = tuple(_picture(each, i) for i, each in enumerate(found, start=1))
+    pictures = tuple(_picture(each, i, numeric) for i, each in enumerate(found, start=1))
     return Section("explanations", say("Explanations of single rows"), tuple(told), pictures, (_table(found),))
 
 
@@ -43,8 +49,9 @@ def method_told(method: str) -> str:
     """One sentence on a method, with its source; empty of one that is not known here."""
     if method == "integrated_gradients":
         return say(
-            "Integrated gradients (Sundararajan et al., 2017) share out the model's output among tokens, residues or "
-            "atoms, on the way from an input without them to the row; the scores sum to the difference."
+            "Integrated gradients (Sundararajan et al., 2017) share out the model's output (a logit, or the number "
+            "itself) among tokens, residues or atoms, on the way from an input without them to the row; the scores sum "
+            "to the difference."
         )
     if method == "grad_cam":
         return say(
@@ -63,6 +70,29 @@ def method_told(method: str) -> str:
             "scores sum to that."
         )
     return ""
+
+
+def method_name(method: str) -> str:
+    """What a method is called."""
+    names = {
+        "integrated_gradients": say("integrated gradients"),
+        "grad_cam": say("Grad-CAM"),
+        "attention_rollout": say("attention rollout"),
+        "shapley_values": say("Shapley values"),
+    }
+    return names.get(method, method)
+
+
+def unit_name(unit: str) -> str:
+    """What units of a kind are called."""
+    names = {
+        "token": say("tokens"),
+        "character": say("characters"),
+        "residue": say("residues"),
+        "atom": say("atoms"),
+        "segment": say("segments"),
+    }
+    return names.get(unit, unit)
 
 
 def checked(found: Sequence[Attribution]) -> list[str]:
@@ -89,9 +119,13 @@ def checked(found: Sequence[Attribution]) -> list[str]:
     ]
 
 
-def _picture(each: Attribution, place: int) -> Picture:
+def _picture(each: Attribution, place: int, numeric: bool) -> Picture:
     title = say("Row {row}, {slot}", row=each.row, slot=each.slot) if each.slot else say("Row {row}", row=each.row)
-    caption = say("Speaks for {what}.", what=each.predicted)
+    caption = (
+        say("What moved {what}.", what=each.predicted) if numeric else say("Speaks for {what}.", what=each.predicted)
+    )
+    if not (each.names or each.content.words or each.content.molecule or each.unit == "pixel"):
+        caption += " " + say("One bar for each of its parts ({unit}), in their order.", unit=unit_name(each.unit))
     if each.unit == "pixel" and len(each.scores) > 1:
         caption += " " + say("Of {n} slices the one with the largest scores.", n=len(each.scores))
     if not each.scores.size:
@@ -103,7 +137,7 @@ def _table(found: Sequence[Attribution]) -> Table:
     header = [
         say("row"),
         say("input"),
-        say("speaks for"),
+        say("prediction"),
         say("method"),
         say("parts"),
         say("sum of scores"),
@@ -115,7 +149,7 @@ def _table(found: Sequence[Attribution]) -> Table:
             str(each.row),
             each.slot or say("all inputs"),
             each.predicted,
-            each.method.replace("_", " "),
+            method_name(each.method),
             f"{each.scores.size:,}",
             number(float(each.scores.sum()), signed=True),
             "" if each.total is None else number(each.total, signed=True),

@@ -20,7 +20,7 @@ def highest(recordings: list[Signal]) -> np.ndarray:
 
 def test_the_stretch_that_is_read_has_nearly_all_of_the_value_and_the_sum_is_whole() -> None:
     signal = beat()
-    found, names = of_segments(highest, signal, seed=0)
+    found, names = of_segments(highest, signal, asked=1000, seed=0)
     flat = float(signal.samples[1].mean())
     assert found.values.argmax() == 4
     assert found.values[4] > 0.85 * found.values.sum()
@@ -29,9 +29,9 @@ def test_the_stretch_that_is_read_has_nearly_all_of_the_value_and_the_sum_is_who
 
 
 def test_without_a_rate_stretches_are_told_in_samples_and_a_short_recording_has_one_a_sample() -> None:
-    found, names = of_segments(highest, beat(samples=60, rate=None), seed=0)
+    found, names = of_segments(highest, beat(samples=60, rate=None), asked=1000, seed=0)
     assert names[:2] == ("samples 1-5", "samples 6-10")
     short = Signal(np.array([[0, 0, 0], [0, 6, 0]], dtype=np.float32))
-    found, names = of_segments(highest, short, seed=0)
+    found, names = of_segments(highest, short, asked=1000, seed=0)
     assert names == ("samples 1-1", "samples 2-2", "samples 3-3")
     assert found.values.tolist() == pytest.approx([0, 4, 0])  # beyond the channel's mean, 2
