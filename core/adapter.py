@@ -150,6 +150,8 @@ class Adapter:
     """
 
     looks_at_rows: ClassVar[bool] = True
+    identity_at_start: ClassVar[bool] = False
+    """Whether a model gives, as soon as it is prepared, what it gave before; training then starts from pretraining."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
