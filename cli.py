@@ -260,11 +260,11 @@ def check(plugin: str, debug: bool) -> None:
 
     Each check is passed, failed (with the reason and the fix), skipped, or expected to fail; a failure exits with 1.
     """
-    from medplug.core.conformance.command import HEADER, checked, counted
+    from medplug.core.conformance.command import HEADER, checked, counted, row
     from medplug.core.terminal import show_table
 
     found = list(checked(plugin))
-    show_table(HEADER, [(each.name, each.state, each.reason, each.fix) for each in found])
+    show_table(HEADER, [row(each) for each in found])
     click.echo(counted(found))
     if any(each.state == "failed" for each in found):
         raise click.exceptions.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.conformance.bench import Bench, encoded, same
-from medplug.core.conformance.checks import Fault, Skipped, require, told
-from medplug.core.conformance.values import with_secret
+from medplug.core.conformance.checks import Check, Fault, Skipped, require, told
+from medplug.core.conformance.values import WORDED, with_secret
 from medplug.core.errors import BackboneError
 from medplug.core.specs import resolve
 from medplug.core.training.seeds import seeded
@@ -27,6 +28,14 @@ class WeightChecks:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
+
+    def checks(self) -> Iterator[Check]:
+        """Those that concern it: weights are asked of pretrained ones, and words of modalities that have some."""
+        yield from (self.eval_state, self.frozen, self.round_trip, self.gpu)
+        if self.bench.spec.modality in WORDED:
+            yield self.privacy
+        if self.bench.spec.pretrained:
+            yield self.source
 
     def eval_state(self) -> None:
         """Encoding in eval mode changes no weight and no statistic; after train() and eval() it is as before."""
@@ -76,10 +85,7 @@ class WeightChecks:
 
     def privacy(self) -> None:
         """What one patient alone has is not kept, as it would be saved with the model."""
-        given = with_secret(self.bench.spec.modality)
-        if given is None:
-            raise Skipped(f"values of the modality {self.bench.spec.modality} hold no words")
-        values, groups, secret = given
+        values, groups, secret = with_secret(self.bench.spec.modality)
         backbone = self.bench.created()
         backbone.learn(values, groups)
         require(
@@ -91,8 +97,6 @@ class WeightChecks:
     def source(self) -> None:
         """A pretrained one without weights refuses, and does not start from noise."""
         spec = self.bench.spec
-        if not spec.pretrained:
-            raise Skipped("it learns from scratch")
         factory: type[Backbone] = resolve(spec.factory, owner=f"backbone {spec.name}")
         try:
             factory.create(self.bench.subject.made_options(spec), None)

@@ -8,7 +8,7 @@ import torch
 
 from medplug.core.conformance.backbone_weights import WeightChecks
 from medplug.core.conformance.bench import Bench, encoded, same
-from medplug.core.conformance.checks import Named, Skipped, require
+from medplug.core.conformance.checks import Named, Skipped, name_of, require
 from medplug.core.conformance.subject import Subject
 from medplug.core.specs import BackboneSpec
 
@@ -24,13 +24,9 @@ class BackboneChecks:
 
     def checks(self) -> Iterator[Named]:
         """Those of features, then those of weights."""
-        of_weights = WeightChecks(self.bench)
-        for check in (
-            *(self.shapes, self.maps, self.batches, self.padding, self.company, self.reads_values, self.determinism),
-            *(of_weights.eval_state, of_weights.frozen, of_weights.round_trip, of_weights.privacy, of_weights.source),
-            of_weights.gpu,
-        ):
-            yield f"backbone:{self.bench.spec.name}:{check.__name__}", check
+        own = (self.shapes, self.maps, self.batches, self.padding, self.company, self.reads_values, self.determinism)
+        for check in (*own, *WeightChecks(self.bench).checks()):
+            yield f"backbone:{self.bench.spec.name}:{name_of(check)}", check
 
     def shapes(self) -> None:
         """Pooled ``[batch, width]``, tokens ``[batch, tokens, width]``, a mask ``[batch, tokens]`` of bool; finite."""

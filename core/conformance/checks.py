@@ -46,6 +46,11 @@ def require(holds: object, what: str, fix: str) -> None:
         raise Fault(what, fix)
 
 
+def name_of(check: Check) -> str:
+    """The last part of a check's name: that of the method which makes it."""
+    return getattr(check, "__name__", "check")
+
+
 def outcomes(checks: Iterable[Named], expected_failures: Mapping[str, str] | None = None) -> Iterator[Outcome]:
     """Make the checks, one after another.
 

@@ -28,6 +28,13 @@ def _expected(module: str) -> dict[str, str]:
         return {}
 
 
+def row(found: Outcome) -> tuple[str, str, str, str]:
+    """An outcome as a row of a table; brackets in it are no markup."""
+    from rich.markup import escape
+
+    return found.name, found.state, escape(found.reason), escape(found.fix)
+
+
 def counted(found: list[Outcome]) -> str:
     """``41 passed, 1 failed, 3 skipped``."""
     states = [each.state for each in found]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medplug.core.conformance.bench import same
-from medplug.core.conformance.checks import Named, require
+from medplug.core.conformance.checks import Named, name_of, require
 from medplug.core.conformance.modalities import (
     LACKING,
     ROWS,
@@ -48,7 +48,7 @@ class FusionChecks:
             *(self.shapes, self.missing_modality, self.one_modality, self.no_modality, self.padding, self.company),
             *(self.order, self.reads, self.learns, self.determinism, self.round_trip),
         ):
-            yield f"fusion:{self.spec.name}:{check.__name__}", check
+            yield f"fusion:{self.spec.name}:{name_of(check)}", check
 
     def shapes(self) -> None:
         """``[batch, width]``, finite; weights, where there are any, ``[batch, modalities]`` that sum to one."""
@@ -69,7 +69,7 @@ class FusionChecks:
 
     def missing_modality(self) -> None:
         """What stands in a missing modality or in padding, NaN too, changes neither values nor gradients."""
-        for value in (5.0, math.nan):
+        for value in (5.0, math.nan, math.inf):
             bad = leaves(spoilt(self._features, value))
             self._same(bad, self._features, f"{value} in missing modalities changes what is joined", _MASKED)
             wanted = dict(gradients(self._fusion, self._features))
@@ -114,7 +114,7 @@ class FusionChecks:
         self._same(turned, self._features, "the order of the mapping changes what is joined", fix)
 
     def reads(self) -> None:
-        """It reads what its spec says: pooled features and masks, or with `needs_tokens` tokens; each modality counts."""
+        """It reads tokens only where its spec says `needs_tokens`, and each modality counts."""
         before = self._fusion(self._features).joined
         if not self.spec.needs_tokens:
             blind = {
@@ -139,9 +139,9 @@ class FusionChecks:
             f"the spec says learns={said}, and it has {len(names)} parameters beside placeholders",
             f"say learns={has} in the spec",
         )
-        gradients = gradients(fusion, self._features)
+        found = gradients(fusion, self._features).values()
         require(
-            not self.spec.learns or any(bool(each.any()) for each in gradients.values()),
+            not self.spec.learns or any(bool(each.any()) for each in found),
             "no parameter gets a gradient",
             "detach nothing in forward",
         )
@@ -194,8 +194,8 @@ class FusionChecks:
 
     def _finite(self, fusion: Fusion, batch: Batch, where: str) -> None:
         require(fusion(batch).joined.isfinite().all(), f"joined is not finite {where}", _MASKED)
-        gradients = gradients(fusion, batch).values()
-        require(all(bool(each.isfinite().all()) for each in gradients), f"gradients are not finite {where}", _MASKED)
+        found = gradients(fusion, batch).values()
+        require(all(bool(each.isfinite().all()) for each in found), f"gradients are not finite {where}", _MASKED)
 
     def _check_weights(self, weights: Tensor | None) -> None:
         if weights is None:

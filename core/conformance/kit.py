@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medplug.core.conformance.checks import Named
-from medplug.core.conformance.declared import PluginChecks, SpecChecks
+from medplug.core.conformance.declared import SpecChecks
+from medplug.core.conformance.loaded import PluginChecks
 from medplug.core.conformance.subject import Subject
 from medplug.core.specs import resolve
 

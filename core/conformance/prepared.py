@@ -89,8 +89,6 @@ class PreparedChecks:
         self._prepare(second, other)
         moved = [name for name, value in first.state_dict().items() if not torch.equal(value, before[name])]
         require(not moved, f"preparing a second model changes the first: {', '.join(moved[:3])}", "keep no class state")
-        if "fit" in self.spec.answers:
-            return
         _move(first)
         features = first.outputs(_inputs(first)).features
         require(
@@ -106,7 +104,7 @@ class PreparedChecks:
         require(any(grad is not None for grad in found), "a penalty on features reaches none of the weights", fix)
 
     def schedule(self) -> None:
-        """At no moment of training is everything frozen, and the head never; at the end all that was asked is thawed."""
+        """At no moment of training is the head frozen, and nothing thaws that `prepare` froze."""
         model, adapter = self._trial.model(), self._made()
         self._prepare(model, adapter)
         asked = _trainable(model)
@@ -132,7 +130,8 @@ class PreparedChecks:
 
     def _logits(self, model: Model) -> Tensor:
         with torch.no_grad():
-            return model(_inputs(model))
+            logits: Tensor = model(_inputs(model))
+        return logits
 
 
 _FREEZE = "call model.requires_grad_(False) in prepare()"

@@ -26,7 +26,6 @@ class StandIn(Backbone):
         from transformers import BertConfig, BertModel
 
         with quiet():
-            shape: dict[str, int] = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}
             self.model = BertModel(
                 BertConfig(
                     vocab_size=_LETTERS,
@@ -34,7 +33,9 @@ class StandIn(Backbone):
                     max_position_embeddings=_POSITIONS,
                     hidden_dropout_prob=0.0,
                     attention_probs_dropout_prob=0.0,
-                    **shape,
+                    hidden_size=WIDTH,
+                    num_hidden_layers=2,
+                    num_attention_heads=2,
                 ),
                 add_pooling_layer=False,
             )

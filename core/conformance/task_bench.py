@@ -58,16 +58,30 @@ class TaskBench:
 
     def read(self, task: Task, table: pl.DataFrame, *, labelled: bool = True) -> tuple[Examples, Problems]:
         """The usable rows of a table, and the problems of the others."""
-        columns = task.columns(labelled=labelled)
-        opened, _ = open_table(task, table, key="data.train", columns=columns)
         data = self.data().model_copy(update={"group": None, "site": None})
-        return read_examples(task, data, opened, "the table", labelled=labelled)
+        return self._opened(task, data, table, labelled=labelled)
+
+    def grouped(self) -> Examples:
+        """All usable rows of the sample, with made-up patients."""
+        data = self.data(group=GROUP)
+        task = self.task(data)
+        found, _ = self._opened(task, data, self._with_groups)
+        return found
 
     def loaded(self, seed: int, **keys: Any) -> Dataset:
         """The sample read, checked, split and encoded as at the start of a run, with made-up patients where asked."""
-        groups = pl.Series(GROUP, [f"g{row // 3}" for row in range(self.sample.height)])
-        table = self.sample.with_columns(groups)
-        data = self.data(**keys).model_copy(update={"train": table})
+        data = self.data(**keys).model_copy(update={"train": self._with_groups})
         task = self.task(data)
         sha256 = fingerprints(task, data, ())
         return load_dataset(task, data, by=(), seed=seed, sample=True, sha256=sha256)
+
+    @cached_property
+    def _with_groups(self) -> pl.DataFrame:
+        return self.sample.with_columns(pl.Series(GROUP, [f"g{row // 3}" for row in range(self.sample.height)]))
+
+    def _opened(
+        self, task: Task, data: Any, table: pl.DataFrame, *, labelled: bool = True
+    ) -> tuple[Examples, Problems]:
+        columns = task.columns(labelled=labelled) | ({} if data.group is None else {"data.group": data.group})
+        opened, _ = open_table(task, table, key="data.train", columns=columns)
+        return read_examples(task, data, opened, "the table", labelled=labelled)

@@ -51,10 +51,12 @@ class SplitChecks:
             require(not both, f"{how}: {len(both)} groups stand in {one} and in {other}", fix)
 
     def _check_units(self, found: Dataset, rule: str) -> None:
-        task = self.bench.task()
-        units = {name: task.units(found.splits[name], rule) for name in SPLITS}
-        fix = "let units() make a row's key of its content alone"
-        for kind in units["train"]:
+        whole = self.bench.grouped()
+        units = self.bench.task().units(whole, rule)
+        place = {row: i for i, row in enumerate(whole.rows.tolist())}
+        fix = "let units() give rows that belong together one key"
+        for kind, keys in units.items():
+            of = {name: {keys[place[row]] for row in found.splits[name].rows.tolist()} for name in SPLITS}
             for one, other in combinations(SPLITS, 2):
-                both = set(units[one][kind]) & set(units[other][kind])
+                both = of[one] & of[other]
                 require(not both, f"data.split={rule}: {len(both)} {kind} stand in {one} and in {other}", fix)

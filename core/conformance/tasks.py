@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from medplug.core.conformance.checks import Fault, Named, require, told
+from medplug.core.conformance.checks import Fault, Named, name_of, require, told
 from medplug.core.conformance.subject import Subject
 from medplug.core.conformance.task_bench import TaskBench
 from medplug.core.conformance.task_splits import SplitChecks
 from medplug.core.data.content import Digested, content_key
 from medplug.core.errors import MedplugError
+from medplug.core.evaluation.metrics import METRICS
 from medplug.core.evaluation.reported import reported
 from medplug.core.specs import Modality, TaskSpec
 from medplug.core.task import Examples, Task
@@ -42,7 +43,7 @@ class TaskChecks:
         splits = SplitChecks(self.bench)
         own = (self.sample, self.target, self.order, self.unlabelled, self.learned, self.bad_rows)
         for check in (*own, splits.determinism, splits.groups):
-            yield f"task:{self.spec.name}:{check.__name__}", check
+            yield f"task:{self.spec.name}:{name_of(check)}", check
 
     def sample(self) -> None:
         """The built-in sample has the columns that are needed, and every row of it is usable."""
@@ -68,10 +69,10 @@ class TaskChecks:
         )
         require(not target.unknown(found.labels or []), "labels are not among the target's classes", "see target()")
         metrics = task.metrics(target)
-        unknown = [name for name in metrics if name not in reported(target.kind)]
+        unknown = [name for name in metrics if name not in {*METRICS, *reported(target.kind)}]
         require(
             metrics and not unknown,
-            f"metrics() gives {list(metrics)} for a {target.kind} target",
+            f"metrics() gives {', '.join(unknown) or 'nothing'} for a {target.kind} target",
             f"give some of {', '.join(reported(target.kind))}, the one to choose by first",
         )
 

@@ -23,7 +23,14 @@ _TEXTS = [
 _SECRET = "zyxwvut"
 """A word (or category) that one patient alone has."""
 _MOLECULES = ["CC(=O)Oc1ccccc1C(=O)O", "CO", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "NC(N)=O", "Oc1ccccc1", "Clc1ccccc1"]
-_PROTEINS = ["MKVLAAGIVGLCAKMKV", "MK", "GLCAK" * 9, "MKVMKVA", "ACDEFGHIKLMNPQRSTVWY" * 5, "W"]
+_PROTEINS = [
+    "MKVLAAGIVGLCAKMKV",
+    "MKVLAAGI",
+    "GLCAK" * 9 + "MKVLAAGI",
+    "AAGIVGLCAKMK",
+    "ACDEFGHIKLMNPQRSTVWY" * 5,
+    "ACDEFGHIKLMN",
+]
 _COLUMNS = TableColumns(("age", "dose", "count"), ("sex", "ward"))
 
 
@@ -32,16 +39,17 @@ def values_of(modality: Modality) -> list[Any]:
     return _MAKERS[modality]()
 
 
-def with_secret(modality: Modality) -> tuple[list[Any], list[str], str] | None:
-    """Values, whose they are, and a word that stands in those of one patient alone; None where values hold no words."""
-    if modality == "text":
-        values = [*_TEXTS, *[f"{_SECRET} cough {_SECRET}"] * 3]
-    elif modality == "tabular":
-        own = [TableRow(_COLUMNS, np.array([1.0, 2.0, 3.0]), ("f", _SECRET))] * 3
-        values = [*_tables(), *own]
-    else:
-        return None
-    return values, [*map(str, range(len(_TEXTS))), *["one"] * 3], _SECRET
+WORDED: tuple[Modality, ...] = ("text", "tabular")
+"""The modalities whose values hold words or names of categories."""
+
+
+def with_secret(modality: Modality) -> tuple[list[Any], list[str], str]:
+    """Values of a `WORDED` modality, whose they are, and a word that stands in those of one patient alone."""
+    own: Any = f"{_SECRET} cough {_SECRET}"
+    if modality == "tabular":
+        own = TableRow(_COLUMNS, np.array([1.0, 2.0, 3.0]), ("f", _SECRET))
+    values = values_of(modality)
+    return [*values, *[own] * 3], [*map(str, range(len(values))), *["one"] * 3], _SECRET
 
 
 def _images() -> list[Any]:
