@@ -131,9 +131,9 @@ class AdapterChecks:
             )
             kept = np.array_equal(before[0], data.features) and np.array_equal(before[1], data.labels)
             require(kept, "fit changes the features or labels that it is given", "work on a copy")
-            again = self.made().fit(data)
-            same = np.array_equal(head.weight, again.weight) and np.array_equal(head.bias, again.bias)
-            require(same, "the same data and seed give another head", "draw from data.seed")
+        again = self.made().fit(data)
+        same = np.array_equal(head.weight, again.weight) and np.array_equal(head.bias, again.bias)
+        require(same, "the same data and seed give another head", "draw from data.seed")
 
     def weigh_few(self) -> None:
         """Of one row a domain it makes finite weights, or says with `DataError` or `ConfigError` what it lacks."""

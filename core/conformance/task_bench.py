@@ -16,7 +16,7 @@ from medplug.core.task import Examples, Task
 
 GROUP = "conformance_group"
 """The column of made-up patients, of three rows each."""
-_ROWS, _FEW = 240, 30
+_ROWS, _FEW = 150, 30
 """Of the sample no more rows are read, drawn at random; of the small table no more."""
 
 

@@ -27,20 +27,21 @@ class SplitChecks:
 
     def groups(self) -> None:
         """No group has rows in two splits, nor has a unit of a rule of the task's own."""
-        self._check_owners(self.bench.loaded(0, group=GROUP), "data.group=COLUMN")
-        for rule in self.bench.data_model.rules:
-            if rule == "random":
-                continue
+        model = self.bench.data_model
+        default = () if self.bench.data().own_rule is None else (None,)
+        for rule in (*default, *(rule for rule in model.rules if rule != "random")):
+            given = {"group": GROUP} | ({} if rule is None else {"split": rule})
+            own = self.bench.data(**given).own_rule
             try:
-                found = self.bench.loaded(0, group=GROUP, split=rule)
+                found = self.bench.loaded(0, **given)
             except MedplugError as error:
-                # a rule of the task's own may want other columns or more rows
-                require(rule != "group", f"data.split=group cannot be used: {told(error)}", "see DataConfig.rules")
+                # a rule of the task's own may want other columns, more rows, or other groups than the kit makes up
+                require(own is not None, f"data.split=group cannot be used: {told(error)}", "see DataConfig.rules")
                 continue
-            if rule == "group":
-                self._check_owners(found, "data.split=group")
+            if own is None:
+                self._check_owners(found, f"data.split={rule}")
             else:
-                self._check_units(found, rule)
+                self._check_units(found, own)
 
     def _check_owners(self, found: Dataset, how: str) -> None:
         owners = {name: set(found.splits[name].groups or []) for name in SPLITS}
