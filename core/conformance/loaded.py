@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from medplug.core.conformance.checks import Named, Skipped, require
+from pydantic import ValidationError
+
+from medplug.core.conformance.checks import Fault, Named, Skipped, require
 from medplug.core.conformance.declared import models_of
 from medplug.core.conformance.subject import Subject
 from medplug.core.specs import BackboneSpec, resolve
@@ -112,7 +114,13 @@ class PluginChecks:
                 + ("" if spec.pretrained else " and takes no weights"),
                 "name a builder of the modality whose spec says pretrained=True",
             )
-            resolve(spec.config, owner=spec.name).model_validate(entry.options)
+            try:
+                resolve(spec.config, owner=spec.name).model_validate(entry.options)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(map(str, first["loc"]))
+                fix = f"see what it takes with: medplug show {spec.name}"
+                raise Fault(f"{own}: {name}: options.{where}: {first['msg']}", fix) from None
 
     def _own_registry(self) -> Any:
         given = getattr(self.subject.plugin, "medplug_registry", None)
