@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medplug.core.api import load, rank, run
+    from medplug.core.api import compare, load, rank, run
+    from medplug.core.comparing.comparison import Comparison
     from medplug.core.errors import MedplugError
     from medplug.core.hooks import hookimpl
     from medplug.core.progress import Progress
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Comparison": "medplug.core.comparing.comparison",
     "MedplugError": "medplug.core.errors",
     "Progress": "medplug.core.progress",
     "Ranking": "medplug.core.ranking.result",
     "Run": "medplug.core.run",
+    "compare": "medplug.core.api",
     "hookimpl": "medplug.core.hooks",
     "load": "medplug.core.api",
     "rank": "medplug.core.api",
     "run": "medplug.core.api",
 }
 
-__all__ = ["MedplugError", "Progress", "Ranking", "Run", "hookimpl", "load", "rank", "run"]
+__all__ = ["Comparison", "MedplugError", "Progress", "Ranking", "Run", "compare", "hookimpl", "load", "rank", "run"]
 
 
 def __getattr__(name: str) -> Any:

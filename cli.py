@@ -182,6 +182,59 @@ def evaluate(folder: Path, table: Path, output: Path | None, root: Path | None, 
 
 
 @cli.command()
+@click.argument("folders", metavar="RUN RUN...", nargs=-1, type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Write the comparison as one HTML page here.")
+@click.option("--json", "numbers", type=_FILE, help="Write it as JSON here.")
+@_debug
+def compare(folders: tuple[Path, ...], output: Path | None, numbers: Path | None, debug: bool) -> None:
+    """Hold finished runs against the first one given, on the test rows that all of them were tested on.
+
+    Tells each run's metrics and paired differences with 95 % intervals, cost, and the keys that differ.
+    """
+    from medplug.core.comparing.command import show
+    from medplug.core.comparing.comparison import compare_runs
+    from medplug.core.folder import write_json
+
+    found = compare_runs(folders)
+    if output is not None:
+        found.write_page(output)
+    if numbers is not None:
+        write_json(numbers, found.as_json())
+    show(found)
+
+
+@cli.command()
+@click.argument("folder", metavar="RUN", type=_FILE)
+@click.argument("table", metavar="INPUT", type=_FILE)
+@click.option("--rows", help="Numbers of the rows to explain, as 1,5 or 1-3 (default: the first three).")
+@click.option("--method", default="auto", help="How: auto, gradient, replacing.")
+@click.option("--show-examples", is_flag=True, help="Put the rows' own words and pictures into the page.")
+@click.option("-o", "--output", type=_FILE, help="Where to write: .html, .json or .parquet.")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What to do with bad rows.")
+@_root
+@_device
+@_debug
+def explain(
+    folder: Path,
+    table: Path,
+    rows: str | None,
+    method: str,
+    show_examples: bool,
+    output: Path | None,
+    on_error: str,
+    root: Path | None,
+    device: str,
+    debug: bool,
+) -> None:
+    """Explain predictions of a finished run: which words, patches, atoms or columns spoke for them."""
+    from medplug.core.explaining.command import explain_file
+
+    how: dict[str, Any] = {"on_error": on_error, "device": device, "root": root}
+    told = explain_file(folder, table, rows=rows, method=method, show=show_examples, output=output, **how)
+    click.echo("\n".join(told))
+
+
+@cli.command()
 @click.argument("folder", metavar="RUN", type=_FILE)
 @click.argument("corpus", metavar="CORPUS", type=_FILE)
 @click.option("--passage", help="The column of passages (default: the run's data.passage).")

@@ -15,6 +15,7 @@ from medplug.core.ranking.request import Request, make_request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from medplug.core.comparing.comparison import Comparison
     from medplug.core.predictor import Predictor
     from medplug.core.progress import Watch
     from medplug.core.ranking.result import Ranking
@@ -91,6 +92,20 @@ def rank(
     from medplug.core.ranking.execute import execute
 
     return execute(asked, watch=progress)
+
+
+def compare(*folders: str | PathLike[str]) -> Comparison:
+    """Hold finished runs against the first one given, on the test rows that all of them were tested on.
+
+    ``compare("runs/a", "runs/b").as_json()``; ``.write_page("compared.html")`` writes it as a page.
+    Differences are paired: taken on the same resamples of rows, or of patients
+    where a run says whose rows belong together. Raises `UsageError` where runs cannot be compared (fewer than
+    two, other targets, other tables, no test row in common), `ConfigError` or `RunError` for a folder that is no
+    finished run.
+    """
+    from medplug.core.comparing.comparison import compare_runs
+
+    return compare_runs(folders)
 
 
 def load(folder: str | PathLike[str], *, device: str = "auto", root: str | PathLike[str] | None = None) -> Predictor:

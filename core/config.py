@@ -15,11 +15,12 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
 
-from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Shares, Sites, TableSource
+from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Rule, Shares, Sites, TableSource
 
 
 class Section(BaseModel):
@@ -210,12 +211,32 @@ class SelectionConfig(Section):
     oracle: bool = Field(
         False, description="choose by labels of the target domain that a real user would not have (for studies only)"
     )
+    calibration: Literal["none", "auto", "temperature", "platt", "isotonic"] = Field(
+        "none",
+        description="how probabilities of classes are corrected on validation rows (auto: as cross-validation says)",
+    )
+    threshold: Rule = Field(
+        "half",
+        description="from which probability on a row of two classes is positive, chosen on validation rows: half, "
+        "youden, f1, sensitivity:0.9 or specificity:0.9 (any share)",
+    )
+    coverage: float | None = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="how often the sets (of numbers: intervals) beside predictions are to hold the truth (null: none)",
+    )
 
 
 class ReportConfig(Section):
     """The ``report.*`` keys: what the report shows."""
 
     title: str | None = Field(None, description="the report's title")
+    card: Path | None = Field(
+        None,
+        description="a YAML file of statements (intended_use, population, ethics ...); keys given here go before it",
+    )
+    language: Literal["en", "zh"] = Field("en", description="the language of report.html and model_card.md")
     intended_use: str = Field("", description="what the model is for (these statements are yours; empty: not stated)")
     users: str = Field("", description="who will use it")
     care_pathway: str = Field("", description="where in the care of a patient")
@@ -229,7 +250,25 @@ class ReportConfig(Section):
         False, description="also fit a head on the same backbone with random weights, to show what pretraining is worth"
     )
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind each interval")
+    explain: int = Field(3, ge=0, description="test rows whose predictions are explained")
+    show_examples: bool = Field(
+        False, description="show the words, pictures and molecules of explained rows in the report (patients' content!)"
+    )
     by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
+
+    _stated: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """What `card` says, by its keys; as it was read at the start."""
+        return self._stated
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Read the card, so that a fault in it is told before anything is computed."""
+        if self.card is not None:
+            from medplug.core.report.stated import read_card
+
+            self._stated = read_card(self.card)
 
 
 class RunConfig(Section):

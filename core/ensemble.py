@@ -66,10 +66,10 @@ class Ensemble(Model):
         """How many columns `every` gives."""
         return sum(member.columns for member in self.each)
 
-    def spread(self, found: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The standard deviation of the members' predictions of the main target ``[rows, columns]``, from `every`."""
+    def spread(self, found: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
+        """The standard deviation of the members' predictions of the main `target` ``[rows, columns]``, from `every`."""
         main = [member.apart(own)[0] for member, own in zip(self.each, np.split(found, len(self.each), 1), strict=True)]
-        return np.asarray(np.std([self.targets[0].probabilities(logits) for logits in main], axis=0))
+        return np.asarray(np.std([target.probabilities(logits) for logits in main], axis=0))
 
 
 def averaged(logits: Tensor, kind: str) -> Tensor:

@@ -73,5 +73,22 @@ def _folds(value: Any) -> Any:
 
 Folds = Annotated[tuple[Column, ...], BeforeValidator(_folds)]
 """Values of ``data.split_column``, as texts."""
+
+
+def _rule(value: str) -> str:
+    name, colon, share = value.partition(":")
+    if name in ("half", "youden", "f1") and not colon:
+        return value
+    try:
+        stated = name in ("sensitivity", "specificity") and 0 < float(share) < 1
+    except ValueError:
+        stated = False
+    if not stated:
+        raise ValueError("give half, youden, f1, sensitivity:SHARE or specificity:SHARE, as sensitivity:0.9")
+    return value
+
+
+Rule = Annotated[str, AfterValidator(_rule)]
+"""How a threshold is chosen (`medplug.core.evaluation.operating.threshold_by`)."""
 Shares = tuple[float, float, float]
 DEFAULT_SHARES: Shares = (0.7, 0.1, 0.2)

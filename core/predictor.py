@@ -16,6 +16,7 @@ from medplug.core.data.also import also_key
 from medplug.core.data.content import content_key
 from medplug.core.data.problems import Problem, Problems
 from medplug.core.data.reading import open_table, read_examples
+from medplug.core.data.seen import Seen, find_seen
 from medplug.core.data.tables import table_name
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, RowsError, UsageError
@@ -28,6 +29,7 @@ from medplug.core.training.compute import Compute, Report, infer
 
 if TYPE_CHECKING:
     from medplug.core.asking.answer import Answer
+    from medplug.core.explaining.attribution import Attribution
 
 Rows = Any
 """A file, a polars or pandas frame, a mapping of columns, or a list of row mappings."""
@@ -103,13 +105,34 @@ class Predictor:
         A model of masks writes these to the folder `masks`, as ``ROW.png`` of class numbers
         (0 the background); `UsageError` for any other model.
         """
+        self.check_masks(masks)
+        examples, problems = self.unlabelled(rows, on_error=on_error)
+        return self.predicted(examples, report=report, masks=masks, top=top), problems.in_order()
+
+    def check_masks(self, masks: Path | None) -> None:
+        """`UsageError` where a folder is given and the model predicts no masks."""
         if masks is not None and self.target.kind != "mask":
             raise UsageError(f"this model predicts a {self.target.kind} target and no masks; leave out --masks")
-        data: DataConfig = self.task.data.model_copy(update={"group": None, "site": None})
-        examples, problems = self.read(rows, data, labelled=False, on_error=on_error)
+
+    def unlabelled(self, rows: Rows, *, on_error: str) -> tuple[Examples, Problems]:
+        """The rows of a table to predict on, with their groups where it has them, and what is wrong with some."""
+        data: DataConfig = self.task.data.model_copy(update={"site": None})
+        return self.read(rows, data, labelled=False, on_error=on_error)
+
+    def predicted(
+        self, examples: Examples, *, report: Report = _silent, masks: Path | None = None, top: int | None = None
+    ) -> pl.DataFrame:
+        """The predictions of rows that were read."""
         columns = {"row": examples.rows, **({"name": examples.names} if examples.names else {})}
-        found = kind_of(self.target).predicted(self, examples, columns, How(masks, top), report)
-        return found, problems.in_order()
+        return kind_of(self.target).predicted(self, examples, columns, How(masks, top), report)
+
+    def seen(self, rows: Rows | Examples, *, on_error: str = "stop") -> Seen | None:
+        """Which rows the run has learned from or was chosen by, exactly or nearly, and whose groups it has.
+
+        None where the run folder does not tell (``seen.safetensors``). See `medplug.core.data.seen.Seen`.
+        """
+        examples = rows if isinstance(rows, Examples) else self.unlabelled(rows, on_error=on_error)[0]
+        return None if self.folder is None else find_seen(self.folder, examples, self.task.slots)
 
     def screen(
         self,
@@ -139,7 +162,8 @@ class Predictor:
         """Score labelled rows: the metrics with their 95 % intervals, as in metrics.json.
 
         So for the targets that were learned along, where the rows have labels of them (``also``). Where the task
-        tells of entities, as drugs, how the metrics lie over these (``by_entity``).
+        tells of entities, as drugs, how the metrics lie over these (``by_entity``). ``seen`` are the numbers of the
+        rows that the run knows, see `seen`.
         """
         examples, _ = self.read(rows, self.task.data, labelled=True, on_error="stop")
         labels = examples.labels or []
@@ -152,8 +176,31 @@ class Predictor:
             )
         how: dict[str, Any] = {"groups": examples.groups, "resamples": resamples, "seed": seed}
         found = kind_of(self.target).scored(self, examples, report, how)
+        if (known := self.seen(examples)) is not None:
+            found["seen"] = known.as_json()
         metrics = {name: each.as_json() for name, each in found.pop("metrics").items()}
         return {"task": self.task_name, "split": "evaluation", "n": len(examples), "metrics": metrics, **found}
+
+    def explain(
+        self,
+        rows: Rows,
+        *,
+        only: Sequence[int] | None = None,
+        method: str = "auto",
+        show_examples: bool = False,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> list[Attribution]:
+        """What in rows speaks for what is predicted of them: the scores of their tokens, atoms, patches, columns.
+
+        `only` are the numbers of the rows to explain (first row = 1; default the first three), `method` is
+        one of `medplug.core.explaining.explain.WAYS` (``auto``: all that have something to say). Words, pictures
+        and molecules of the rows are part of it only with `show_examples`. Raises `UsageError` where nothing can
+        be said of this model or a row is not there, and `RowsError` for rows that cannot be used.
+        """
+        from medplug.core.explaining.asked import explain
+
+        return explain(self, rows, only, method, show_examples, seed, on_error)
 
     def ask(self, question: str, *, context: str | None = None, options: Sequence[str] = (), top: int = 5) -> Answer:
         """The answer to one question, with the passages it rests on (of a ranking the `top` ones).

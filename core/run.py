@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,24 @@ from medplug.core.composition import check_rows, require_training_table
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
+from medplug.core.data.seen import keep_seen
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
+from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.survival import baseline_hazard
+from medplug.core.explaining.in_run import of_test_rows
+from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.columns import with_groups
 from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged
+from medplug.core.judging.leakage import leakage_told
+from medplug.core.judging.settling import settled
+from medplug.core.judging.shift import rows_told
+from medplug.core.judging.soundness import heterogeneity_scores
 from medplug.core.kinds.kind import Kind
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
@@ -34,6 +43,8 @@ from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.progress import Progress, Watch
+from medplug.core.report.cautions import leaks_told, named_told
+from medplug.core.report.given_away import revealing_told
 from medplug.core.report.page import write_report
 from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
@@ -130,7 +141,7 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         means = (folder.checkpoints, folder.resumed, clock.stage, clock.epoch)
         job = Job(plan, dataset, metric, compute, *means, augmentation)
         model, trained = train_members(lambda: _built(task, job), job)
-        dataset.target = target_after(dataset, trained)
+        dataset.target = target_after(dataset, trained, plan)
         alone = replace(compute, processes=Processes(cpu=True, alone=True))
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
@@ -186,8 +197,15 @@ def _built(task: Task, job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter
     return build_model(task, job.plan, job.dataset, job.compute)
 
 
-def target_after(dataset: Dataset, trained: Trained) -> Target:
-    """The target, with what only a trained model can tell of it: of the time to an event the baseline hazard."""
+def target_after(dataset: Dataset, trained: Trained, plan: Plan) -> Target:
+    """The target, with what only a trained model can tell of it.
+
+    Of the time to an event the baseline hazard, of classes and numbers what validation rows settle.
+    """
+    if dataset.target.kind in (*ONE_LABEL, "multilabel", "choice", "regression"):
+        logits = trained.logits["validation"]
+        target, trained.settled = settled(dataset, logits, plan.selection, plan.run.seed)
+        return target
     if dataset.target.kind != "survival":
         return dataset.target
     return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
@@ -211,13 +229,24 @@ def _write(
     clock.stage("baseline and intervals")
     kind = kind_of(dataset.target)
     judged = kind.judge(task, dataset, trained, plan, job.metric)
+    if apart := heterogeneity_scores(judged.scores["by_group"], judged.metric):
+        judged.scores["heterogeneity"] = apart
     certain = _certain(kind, task, dataset, trained, judged)
     predictor.certain_from = None if certain is None else certain.score
+    if (told := importance(predictor, dataset, job, judged.probabilities)) is not None:
+        judged.scores["importance"] = told
     if reading := model.backbone.reading():
         judged.scores["input"] = trained.notes["what the network is given"] = reading
+    judged.scores.update(rows_told(dataset.splits, task.slots, plan.run.seed))
+    judged.scores["leakage"] = leakage_told(dataset.facts)
+    clock.stage("explaining")
+    explanations, in_short = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
+    if in_short:
+        judged.scores["explanations"] = in_short
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
+    keep_seen(folder.work, dataset.splits, task.slots)
     shown = ("validation", "test")
     rows = pl.concat([kind.left(dataset, trained, split) for split in shown])
     with_groups(rows, dataset, shown).write_parquet(folder.work / "predictions.parquet")
@@ -229,8 +258,10 @@ def _write(
     clock.stop()
     manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
-    evidence = judged.evidence(plan, dataset, trained, manifest)
+    evidence = replace(judged.evidence(plan, dataset, trained, manifest), explanations=tuple(explanations))
     judged.scores["verdict"] = verdict(evidence).headline
+    warnings = (leaks_told(evidence), named_told(evidence), revealing_told(evidence))
+    judged.scores["leakage"]["told"] = list(chain(*warnings))
     if (between := transfer_verdict(evidence)) is not None:
         judged.scores["transfer_verdict"] = between.headline
     if (worth := pretraining_verdict(evidence)) is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
+from medplug.core.data.trust import Calibration, Conformal
 from medplug.core.ensemble import Ensemble
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold
@@ -90,6 +91,11 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     return Predictor(*told, folder=folder, certain_from=_certain_from(described.get("certain")))
 
 
+def read_target(folder: Path) -> Target:
+    """What a finished run's model predicts; `ConfigError` or `RunError` say what is wrong with the folder."""
+    return _target(_read(folder)["target"])
+
+
 def _certain_from(told: Mapping[str, Any] | None) -> float | None:
     """The least score of a sure answer; inf where validation rows allowed none, None where there is no such thing."""
     return None if told is None else math.inf if told["score"] is None else float(told["score"])
@@ -109,7 +115,14 @@ def _model(
 def _target(told: Mapping[str, Any]) -> Target:
     scale, hazard = (told.get("centre", 0.0), told.get("scale", 1.0)), map(tuple, told.get("hazard", ()))
     outcomes = tuple(told.get("outcomes", ())), told.get("higher_is_better", True)
-    return Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard), *outcomes)
+    target = Target(told["kind"], tuple(told["classes"]), *scale, tuple(hazard), *outcomes)
+    calibration, conformal = told.get("calibration"), told.get("conformal")  # models of before have none of the three
+    return replace(
+        target,
+        calibration=None if calibration is None else Calibration.from_json(calibration),
+        threshold=told.get("threshold"),
+        conformal=None if conformal is None else Conformal(**conformal),
+    )
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def check_target(
     if (what := _NOT_OF_ROWS.get(target.kind)) is not None:
         smoothed = train.label_smoothing > 0 and (target.kind not in _WHOLE or asked("train.label_smoothing"))
         _check_not_of_rows(what, target, selection, train, smoothed=smoothed)
+    _check_settled(selection, target)
     if target.kind == "choice":
         _check_choice(selection, train)
     if target.has_classes or target.kind in _NOT_OF_ROWS:
@@ -82,6 +83,25 @@ def _without_classes(target: Target) -> str:
     if target.kind == "treatment":
         return "a treatment is chosen by its predicted outcome"
     return f"the target {target.classes[0]} is {'a time to an event' if target.kind == 'survival' else 'a number'}"
+
+
+def _check_settled(selection: SelectionConfig, target: Target) -> None:
+    asked = f"selection.calibration={selection.calibration}"
+    if selection.calibration not in ("none", "auto") and target.kind not in ("binary", "multiclass", "multilabel"):
+        if target.kind != "choice":
+            raise ConfigError(
+                f"{asked} corrects probabilities of classes, and this target is {target.kind}; leave it out"
+            )
+        if selection.calibration != "temperature":
+            raise ConfigError(
+                f"{asked} corrects each class by itself, and letters of options have no meaning of "
+                "their own; use selection.calibration=temperature"
+            )
+    if selection.threshold != "half" and target.kind != "binary":
+        raise ConfigError(
+            f"selection.threshold={selection.threshold} divides rows of two classes, and this target is {target.kind}; "
+            "leave it out"
+        )
 
 
 def _check_choice(selection: SelectionConfig, train: TrainConfig) -> None:

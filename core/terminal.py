@@ -74,6 +74,8 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
     for name in ("transfer_verdict", "pretraining_verdict"):
         if name in scores:
             console.print(scores[name], highlight=False)
+    for sentence in scores.get("leakage", {}).get("told", ()):
+        console.print(sentence, highlight=False, markup=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     console.print(f"predict with: medplug predict {folder} INPUT", highlight=False, soft_wrap=True)
     if "certain" in scores:
@@ -98,6 +100,11 @@ def show_scores(scores: dict[str, Any]) -> None:
         )
     if "treatment" in scores:
         _show_policies(scores["treatment"])
+    if "seen" in scores:
+        from medplug.core.data.seen import Seen
+
+        for line in Seen(**scores["seen"]).told():
+            _console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_policies(found: dict[str, Any]) -> None:

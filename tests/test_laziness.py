@@ -30,6 +30,8 @@ LIGHT = {
     "assert 'backbones=NAME' in CliRunner().invoke(cli, ['rank', '-h']).output\n"
     "words = ['rank', 'task=text_diagnosis', 'backbones=minilm,text_cnn']\n"
     "assert 'random weights' in CliRunner().invoke(cli, words).output",
+    "compare": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert 'RUN RUN' in CliRunner().invoke(cli, ['compare', '-h']).output; import medplug; medplug.compare",
     "complete": "from medplug.core.completion import complete; assert complete('train.ep', ['task=text_diagnosis'])",
 }
 

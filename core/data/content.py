@@ -24,10 +24,10 @@ class Digested(Protocol):
 
 def content_key(value: Any) -> bytes:
     """Sixteen bytes that stand for a raw value: equal content, equal key."""
-    if isinstance(value, str):  # first: to ask what has a digest takes long
+    if isinstance(value, str):
         data = value.encode("utf-8", "surrogatepass")
-    elif isinstance(value, Digested):
-        return value.digest
+    elif isinstance(digest := getattr(value, "digest", None), bytes):  # an image, a signal, a row of a table
+        return digest
     elif isinstance(value, bytes):
         data = value
     else:

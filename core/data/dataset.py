@@ -18,8 +18,10 @@ from medplug.core.data.bins import stratified_by
 from medplug.core.data.domains import add_domain_tables, divide_sites, main_table, spared, strata, tidied
 from medplug.core.data.folds import split_folds
 from medplug.core.data.naming import named_labels
+from medplug.core.data.near import nearly_the_same
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
+from medplug.core.data.revealing import revealing
 from medplug.core.data.split_column import named_splits
 from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, split_rows
 from medplug.core.data.targets import Target
@@ -92,7 +94,10 @@ def load_dataset(
     for name in ("validation", "test"):
         splits[name] = _known_labels(splits[name], target, name, data, facts)
     _check_subgroups(splits["test"])
-    facts.leaks, twins = leakage.compare(splits, task.slots, task.alike(splits))
+    near = nearly_the_same(splits, task.slots)
+    alike = task.alike(splits) or (None if near is None else near.rows)
+    facts.leaks, twins = leakage.compare(splits, task.slots, alike, None if near is None else near.slots)
+    facts.revealing = revealing(splits, target, task.slots)
     facts.named = named_labels(splits, target, getattr(data, "label", None))
     labels = {name: target.encode(examples.labels) for name, examples in splits.items() if examples.labels is not None}
     further = task.further_passages()

@@ -28,6 +28,8 @@ _BYTES = 16
 _BLANK = bytes(_BYTES)
 Digests = NDArray[np.bytes_]
 NEAR = "near-identical inputs"
+NEAR_SLOT = "near-identical "
+"""Before the name of one slot of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Leak:
 
     `kind` is ``same group``, or ``same`` and the slot (``same text``), or
     ``same inputs`` where rows have several slots, all of which agree, or
-    ``near-identical inputs``, the same ones among them. `rows`
+    ``near-identical inputs``, the same ones among them, or ``near-identical``
+    and one slot of several (``near-identical image``). `rows`
     counts the rows of `second`, `share` is their share of it (0 to 1), `groups`
     the shared groups (None where the kind is not about groups).
     """
@@ -50,11 +53,16 @@ class Leak:
 
 
 def compare(
-    splits: Mapping[str, Examples], slots: Mapping[str, Modality] | None = None, alike: Alike | None = None
+    splits: Mapping[str, Examples],
+    slots: Mapping[str, Modality] | None = None,
+    alike: Alike | None = None,
+    by_slot: Mapping[str, Mapping[str, list[str]]] | None = None,
 ) -> tuple[list[Leak], Twins | None]:
     """Every leak between every pair of splits, in the mapping's order, and the test rows' twins; no leak, no entry.
 
-    `slots` tell the inputs' modality (else texts are plain texts), and `alike` which rows are nearly the same.
+    `slots` tell the inputs' modality (else texts are plain texts), `alike` which rows are nearly the same, and
+    `by_slot` the same of single slots, by slot and split one key a row. What nearly the same adds to the same
+    is a leak of its own; where it adds nothing there is no second entry.
 
     Labelled and unlabelled training rows (``train``, ``unlabelled``) are no such pair.
 
@@ -65,7 +73,8 @@ def compare(
     """
     cased = {slot for slot, modality in (slots or {}).items() if modality in _CASED}
     digests = {name: _digests(examples, cased) for name, examples in splits.items()}
-    near = None if alike is None else {name: np.array(keys, dtype=np.str_) for name, keys in alike.keys.items()}
+    near = None if alike is None else _arrays(alike.keys)
+    single = {slot: _arrays(keys) for slot, keys in (by_slot or {}).items()}
     leaks = []
     for first, second in combinations(splits, 2):
         if {first, second} == _LEARNED:
@@ -73,9 +82,16 @@ def compare(
         leaks.append(_same_group(first, splits[first].groups, second, splits[second].groups))
         same = _same(digests, second, [first])
         leaks.append(_leak(_kind(splits[second]), first, second, same))
-        if near is not None:
-            leaks.append(_leak(NEAR, first, second, same | _near(near, second, [first])))
+        if near is not None and ((both := same | _near(near, second, [first])) != same).any():
+            leaks.append(_leak(NEAR, first, second, both))
+        for slot, keys in single.items():
+            if (hit := _near(keys, second, [first])).any():
+                leaks.append(_leak(f"{NEAR_SLOT}{slot}", first, second, hit))
     return [leak for leak in leaks if leak.rows], _twins(digests, near, alike)
+
+
+def _arrays(keys: Mapping[str, list[str]]) -> dict[str, NDArray[np.str_]]:
+    return {name: np.array(each, dtype=np.str_) for name, each in keys.items()}
 
 
 def _twins(
@@ -138,14 +154,20 @@ def _digest(value: Any, *, cased: bool = False) -> bytes:
     if value is None:
         return _BLANK
     if isinstance(value, str):
-        text = value if cased else _normal(value)
+        text = value if cased else normalised(value)
         return _hash(text.encode("utf-8", "surrogatepass")) if text else _BLANK
     if isinstance(value, Digested):
         return value.digest
     return _hash(_content(value))
 
 
-def _normal(text: str) -> str:
+def content_digest(value: Any) -> bytes:
+    """Sixteen bytes that are equal where the contents of two values are; texts letter by letter."""
+    return _digest(value, cased=True)
+
+
+def normalised(text: str) -> str:
+    """A text after NFKC, case folding and collapsing of white space."""
     folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.split())
 

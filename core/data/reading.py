@@ -15,6 +15,7 @@ from medplug.core.config import DataConfig
 from medplug.core.data import cells, leakage
 from medplug.core.data.naming import Named
 from medplug.core.data.problems import Problem, Problems
+from medplug.core.data.revealing import Revealing
 from medplug.core.data.tables import fingerprint, read_table, table_name
 from medplug.core.images.store import StoredImage
 from medplug.core.signals.signal import Signal
@@ -41,6 +42,7 @@ class Facts:
     domains: dict[str, int] = field(default_factory=dict)
     leaks: list[leakage.Leak] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
+    revealing: list[Revealing] = field(default_factory=list)
     split_by: str = ""
 
 

@@ -213,7 +213,8 @@ class Target:
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         """Encoded decisions: the likeliest class, or for multilabel every class of at least one half.
 
-        For binary the positive class from `threshold` on, where that is set. For regression the predicted values ``[rows]``, for survival the log hazards, for a
+        For binary the positive class from `threshold` on, where that is set.
+        For regression the predicted values ``[rows]``, for survival the log hazards, for a
         treatment the arm of the best predicted outcome.
         """
         if self.kind == "treatment":

@@ -62,7 +62,7 @@ class Conformal:
     rows: int
 
     def sets(self, probabilities: Floats) -> NDArray[np.bool_]:
-        """Which classes are in each row's set ``[rows, classes]``; one that cannot be (an option that the row lacks) never is."""
+        """Which classes are in each row's set ``[rows, classes]``; never one of probability 0 (an option it lacks)."""
         return np.asarray((1 - probabilities <= self.quantile) & (probabilities > 0))
 
     def interval(self, predicted: Floats) -> tuple[Floats, Floats]:

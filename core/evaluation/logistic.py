@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from medplug.core.evaluation.probabilistic import SMALLEST
 from medplug.core.evaluation.statistic import Statistic, Values, Weights
 
-_STEPS = 40
+_STEPS = 100
 _SMALL, _SMALL_OF_RESAMPLES = 1e-7, 1e-3
 """A fit is done after a step as small as this, which leaves an error of about its square."""
-_LONGEST = 3.0
-"""No step is longer: from far away Newton's are too long."""
+_LONGEST = 1.0
+"""No step moves log odds by more (in the root mean square): from far away Newton's are too long, and swing."""
 _FLAT = 1e-9
 """Curvature a row below this: the classes are parted, or nothing tells them apart."""
 
@@ -72,7 +72,7 @@ def _newton(
     pulls = (powers[:2] * (y - chance)) @ weights
     bends = (powers * (chance * (1 - chance))) @ weights
     exact = powers.astype(weights.dtype), x.astype(weights.dtype)[:, None], y.astype(weights.dtype)[:, None]
-    length = np.full_like(intercept, np.inf)
+    length, reach = np.full_like(intercept, np.inf), np.array([[1.0], [max(1.0, np.sqrt(np.mean(x * x)))]])
     for step in range(_STEPS):
         if step:  # of weights in float32 in float32: the error is far below an interval's
             half = 0.5 * (exact[1] * slope.astype(weights.dtype) + intercept.astype(weights.dtype))
@@ -80,7 +80,7 @@ def _newton(
             pulls = exact[0][:2] @ ((exact[2] - chances) * weights)
             bends = exact[0] @ (chances * (1 - chances) * weights)
         moved = _step(pulls.astype(np.float64), bends.astype(np.float64), total, steep=steep)
-        length = np.abs(moved).max(axis=0)
+        length = np.abs(reach * moved).max(axis=0)
         kept = np.minimum(1.0, _LONGEST / np.maximum(length, _LONGEST))
         intercept, slope = intercept + kept * moved[0], slope + kept * moved[1]
         if not (length > small).any():

@@ -19,7 +19,7 @@ def estimate_overlaps(
     table: Table, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """Each measure with its interval: the mean over images of each class, and of that the mean over classes."""
-    found = estimates(_overall(table), len(table), groups, resamples, seed)
+    found = estimates(overall(table), len(table), groups, resamples, seed)
     return {name: each for name, (each,) in found.items()}
 
 
@@ -43,7 +43,7 @@ def overlap_difference(
     table: Table, other: Table, *, groups: Groups | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """Each measure, the first table's less the other's, both taken on the same resamples of images."""
-    mine, theirs = _overall(table), _overall(other)
+    mine, theirs = overall(table), overall(other)
 
     def difference(measure: str) -> Statistic:
         return lambda weights: mine[measure](weights) - theirs[measure](weights)
@@ -68,7 +68,8 @@ def overlaps_by_subgroup(
     return each_subgroup(subgroup, groups, scored)
 
 
-def _overall(table: Table) -> dict[str, Statistic]:
+def overall(table: Table) -> dict[str, Statistic]:
+    """Each measure as a statistic of image weights: the mean over images of each class, and of that over classes."""
     return {name: _averaged(statistic) for name, statistic in _by_class(table).items()}
 
 

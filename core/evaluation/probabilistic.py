@@ -53,7 +53,7 @@ def ece(target: Target, labels: Labels, probabilities: Probabilities) -> Statist
     probability, right where the decision is; for multilabel that of each label,
     as for binary, and the error is the mean over labels.
     """
-    confidence, right = _confidence(target, labels, probabilities)
+    confidence, right = confidence_of(target, labels, probabilities)
     rows, columns = confidence.shape
     # bins are (lower, upper], the first one with 0
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
@@ -68,7 +68,7 @@ def ece(target: Target, labels: Labels, probabilities: Probabilities) -> Statist
     return statistic
 
 
-def _confidence(
+def confidence_of(
     target: Target, labels: Labels, probabilities: Probabilities
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Confidences and whether they were right, ``[rows, 1]`` or for multilabel ``[rows, labels]``."""

@@ -20,13 +20,14 @@ from scipy.special import log_softmax, softmax
 
 from medplug.core.data.targets import Target
 from medplug.core.data.trust import Calibration, Knots
+from medplug.core.evaluation.linear import ABSENT_LOGIT
 from medplug.core.evaluation.logistic import fit_line
 from medplug.core.evaluation.probabilistic import log_loss
 from medplug.core.evaluation.statistic import Labels, membership
 
 FOLDS = 5
 FEWEST_ROWS, FEWEST_FOR_STEPS = 20, 1000
-"""With fewer validation rows nothing is compared; with fewer of these no steps are fitted, which learn them by heart."""
+"""With fewer validation rows nothing is compared; with fewer of the others no steps are fitted: they learn by heart."""
 _LOG_SCALES = (-4.0, 4.0)
 _OF_CLASSES = ("binary", "multiclass", "multilabel")
 
@@ -92,15 +93,17 @@ def _folds(rows: int, groups: Sequence[str] | None, seed: int) -> NDArray[np.int
 
 
 def _softened(target: Target, labels: Labels) -> Floats:
-    """The truth ``[rows, classes]`` as if one more row a class were there: without it, few rows that are all right
-    would make every probability 0 or 1. Of outputs that stand alone as Platt does it, each side for itself.
+    """The truth ``[rows, classes]`` as if one more row a class were there.
+
+    Without it few rows that are all right would make every probability 0 or 1. Of outputs that stand alone
+    it is as Platt has it, for each side by itself.
     """
     members = membership(target, labels).astype(np.float64)
     if target.kind in ("multiclass", "choice"):
         rows, classes = members.shape
-        return (rows * members + 1) / (rows + classes)
+        return np.asarray((rows * members + 1) / (rows + classes))
     positive = members.sum(axis=0)
-    return np.where(members == 1, (positive + 1) / (positive + 2), 1 / (len(members) - positive + 2))
+    return np.asarray(np.where(members == 1, (positive + 1) / (positive + 2), 1 / (len(members) - positive + 2)))
 
 
 def _temperature(target: Target, logits: Floats, labels: Labels) -> Calibration | None:
@@ -131,8 +134,10 @@ def _platt(target: Target, logits: Floats, labels: Labels) -> Calibration | None
     return Calibration("platt", tuple(lines[:, 1].tolist()), tuple(lines[:, 0].tolist()))
 
 
-def _shifted(target: Target, logits: Floats, labels: Labels) -> Calibration:
-    """One positive scale and a shift a class."""
+def _shifted(target: Target, logits: Floats, labels: Labels) -> Calibration | None:
+    """One positive scale and a shift a class; None where the model rules a class out."""
+    if (logits < ABSENT_LOGIT / 2).any():
+        return None
     truth = _softened(target, labels)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:

@@ -107,17 +107,21 @@ def paired_difference(
     baseline_probabilities: Probabilities,
     metrics: Sequence[str],
     *,
+    baseline_target: Target | None = None,
     groups: Groups | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Each of `metrics`, model minus baseline, both taken on the same resamples."""
+    """Each of `metrics`, model minus baseline, both taken on the same resamples.
+
+    `baseline_target` is the target as the baseline decides, where that is otherwise than the model.
+    """
     _check(target, labels, probabilities)
     _check(target, labels, baseline_probabilities)
 
     def difference(metric: str) -> Statistic:
         model = prepare(target, metric, labels, probabilities)
-        baseline = prepare(target, metric, labels, baseline_probabilities)
+        baseline = prepare(baseline_target or target, metric, labels, baseline_probabilities)
         return lambda weights: model(weights) - baseline(weights)
 
     found = estimates({metric: difference(metric) for metric in metrics}, len(labels), groups, resamples, seed)
@@ -206,13 +210,14 @@ def estimates(
     for name, statistic in statistics.items():
         values = np.atleast_1d(statistic(np.ones((1, rows)))[0])
         samples = np.concatenate(drawn[name]).reshape(resamples, len(values))
-        found[name] = [_interval(float(value), samples[:, c]) for c, value in enumerate(values)]
+        found[name] = [interval(float(value), samples[:, c]) for c, value in enumerate(values)]
     return found
 
 
-def _interval(value: float, samples: NDArray[np.float64]) -> Estimate:
+def interval(value: float, samples: NDArray[np.float64], *, outside: float = 0.05) -> Estimate:
+    """A value between the percentiles of its resamples, of which a share of `outside` lies beyond; undefined ones out."""
     defined = samples[~np.isnan(samples)]
     if math.isnan(value) or not len(defined):
         return Estimate(value, math.nan, math.nan)
-    low, high = np.quantile(defined, [0.025, 0.975])
+    low, high = np.quantile(defined, [outside / 2, 1 - outside / 2])
     return Estimate(value, float(low), float(high))

@@ -14,7 +14,7 @@ Unit = Literal["token", "character", "residue", "atom", "pixel", "column", "segm
 """What one score belongs to. Of pixels it is a cell of a coarse map over the picture."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Content:
     """What a row itself says, for those who may see it: never part of a report unless it was asked for.
 
@@ -63,6 +63,11 @@ class Attribution:
         if self.total is None:
             return None
         return abs(float(self.scores.sum()) - self.total) / max(abs(self.total), 1e-12)
+
+    @property
+    def shows(self) -> bool:
+        """Whether it holds something that the row says."""
+        return bool(self.content.words or self.content.molecule) or self.content.picture is not None
 
     def without_content(self) -> Attribution:
         """The same scores without anything that the row says."""

@@ -16,17 +16,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medplug.core.errors import BackboneError
 from medplug.core.explaining.inside import Attending, Mapped
 
+_MAPS = 4
+"""Axes of maps: slices, channels, height, width."""
 Forward = Callable[[], Tensor]
 """Logits ``[rows, outputs]`` of one batch."""
 
 
 def class_maps(forward: Forward, inside: Mapped, weights: Tensor) -> Tensor:
-    """Maps ``[slices, height, width]`` of the output ``(logits * weights).sum(1)``."""
+    """Maps ``[slices, height, width]`` of the output ``(logits * weights).sum(1)``.
+
+    `BackboneError` where the layer gives none.
+    """
     found: list[Tensor] = []
 
     def cut(module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != _MAPS:
+            raise BackboneError("the network's last stage gives no maps to explain its predictions by")
         found.append(output.detach().requires_grad_())  # nothing before it is asked for its gradient
         return found[-1]
 

@@ -20,13 +20,14 @@ class Asked:
 
     `method` names one way (``auto``: all that have something to say), `show` whether the
     rows' own words and pictures may be part of it, `steps` how finely a path is followed, `seed` what is
-    drawn at random.
+    drawn at random, `others` the rows whose values are usual (None: those that are explained).
     """
 
     method: str = "auto"
     show: bool = False
     steps: int = 32
     seed: int = 0
+    others: Examples | None = None
 
 
 Way = Callable[["Predictor", "Examples", Asked], list[Attribution]]
@@ -34,6 +35,7 @@ Way = Callable[["Predictor", "Examples", Asked], list[Attribution]]
 
 WAYS: dict[str, str] = {
     "gradient": "medplug.core.explaining.gradient:explained",
+    "replacing": "medplug.core.explaining.replacing:explained",
 }
 """The ways by name, ``module:function`` (imported when asked)."""
 

@@ -92,7 +92,7 @@ Inside = Embedded | Mapped | Attending
 
 
 def units_at(at: Tensor, mask: Tensor, places: int) -> Tensor:
-    """The units of places that `at` ``[batch, units]`` names where `mask` ``[batch, units]`` is True: ``[places, 2]``."""
+    """The units ``[places, 2]`` of places that `at` names where `mask` is True, both ``[batch, units]``."""
     found = torch.full((places, 2), LEFT, dtype=torch.long, device=at.device)
     found[at[mask]] = mask.nonzero()
     return found

@@ -36,9 +36,7 @@ class Part:
 
     def own(self, inputs: Inputs) -> Inputs:
         """The part of a batch that this slot's backbone is given."""
-        return {
-            name.removeprefix(self.prefix): each for name, each in inputs.items() if name.startswith(self.prefix)
-        }
+        return {name.removeprefix(self.prefix): each for name, each in inputs.items() if name.startswith(self.prefix)}
 
 
 def prepared(backbone: Backbone, examples: Examples) -> list[Any]:

@@ -25,6 +25,26 @@ def outliving_columns(target: Target, risks: NDArray[np.float64]) -> list[pl.Ser
     return [medians, *(pl.Series(name, chances[:, i], dtype=pl.Float64) for i, name in enumerate(named))]
 
 
+def set_columns(target: Target, probabilities: NDArray[np.float64]) -> list[pl.Series]:
+    """``set``, the classes that hold the truth as often as was asked for, and ``abstain``: whether they are not one.
+
+    Nothing where the target has no such sets.
+    """
+    if target.conformal is None:
+        return []
+    inside = target.conformal.sets(probabilities)
+    named = [[name for name, there in zip(target.classes, row, strict=True) if there] for row in inside.tolist()]
+    return [pl.Series("set", named, dtype=pl.List(pl.String)), pl.Series("abstain", inside.sum(axis=1) != 1)]
+
+
+def bound_columns(target: Target, predicted: NDArray[np.float64]) -> list[pl.Series]:
+    """``low`` and ``high``, between which the truth is as often as was asked for; nothing where there are no such."""
+    if target.conformal is None:
+        return []
+    bounds = zip(("low", "high"), target.conformal.interval(predicted), strict=True)
+    return [pl.Series(name, values, dtype=pl.Float64) for name, values in bounds]
+
+
 def also_columns(targets: Mapping[str, Target], logits: Sequence[NDArray[np.float32]]) -> list[pl.Series]:
     """A column ``also_NAME`` of decisions for each further target: texts, lists of texts, or numbers."""
     found = []
@@ -64,7 +84,8 @@ def with_groups(rows: pl.DataFrame, dataset: Dataset, splits: Sequence[str]) -> 
     parts = [dataset.splits[name] for name in splits]
     if all(part.groups is None for part in parts):
         return rows
-    owners = [owner for part in parts for owner in part.groups or [None] * len(part)]
+    unknown: list[str | None] = [None]
+    owners = [owner for part in parts for owner in part.groups or unknown * len(part)]
     numbers = {owner: number for number, owner in enumerate(dict.fromkeys(filter(None, owners)), start=1)}
     told = pl.Series("group", [owner and numbers[owner] for owner in owners], dtype=pl.Int64)
     return rows.insert_column(rows.columns.index("row") + 1, told)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.frames.columns import outliving_columns
+from medplug.core.frames.columns import bound_columns, outliving_columns, set_columns
 from medplug.core.frames.treatments import advice_frame, truth_columns
 from medplug.core.task import Examples
 
@@ -23,12 +23,12 @@ def prediction_frame(target: Target, columns: Mapping[str, Any], probabilities: 
     decided = target.decode(target.decide(probabilities))
     given = pl.DataFrame(columns).get_columns()  # one frame is made at once: a service predicts row by row
     if not target.has_classes:
-        own = [pl.Series("prediction", decided, dtype=pl.Float64)]
+        own = [pl.Series("prediction", decided, dtype=pl.Float64), *bound_columns(target, probabilities[:, 0])]
         return pl.DataFrame([*given, *own, *outliving_columns(target, probabilities[:, 0])])
     kind = pl.List(pl.String) if target.kind == "multilabel" else pl.String
     own = [pl.Series("prediction", [list(d) if isinstance(d, tuple) else d for d in decided], dtype=kind)]
     own += [pl.Series(f"p_{name}", probabilities[:, i], dtype=pl.Float64) for i, name in enumerate(target.classes)]
-    return pl.DataFrame([*given, *own])
+    return pl.DataFrame([*given, *own, *set_columns(target, probabilities)])
 
 
 def truth_of(target: Target, examples: Examples) -> dict[str, Any]:

@@ -109,9 +109,13 @@ def name_of(cell: Cell | None) -> str:
     return "" if cell is None or isinstance(cell, InMemory) else str(cell)
 
 
-def told(cell: Cell) -> str:
-    """What messages call a cell that no file was found for: its text, unless that may be a note in a wrong column."""
-    return name_of(cell) if not isinstance(cell, str) or is_image_name(cell) else "the cell"
+def told(cell: Cell | None) -> str:
+    """How messages begin that tell of a cell. Never with a file's name, which may be a patient's."""
+    if isinstance(cell, FileIn):
+        return "(rows are the files in the order of their paths) "
+    if isinstance(cell, InMemory):
+        return "the array: "
+    return f"{cell}: " if isinstance(cell, ArchiveRow) else ""
 
 
 def is_image_name(name: str) -> bool:

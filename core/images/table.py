@@ -51,7 +51,7 @@ class ImageColumn:
         """What was decoded for row `i`, or None and a problem."""
         if isinstance(found, StoredImage):
             return found
-        problems.add([i + 1], self.name, f"{name_of(self.cells[i]) or 'the array'}: {found}")
+        problems.add([i + 1], self.name, f"{told(self.cells[i])}{found}")
         return None
 
 
@@ -87,7 +87,7 @@ class ImageReader:
             try:
                 column.references[i] = None if cell is None else resolve(cell)
             except ImageError as error:
-                self.problems.add([i + 1], name, f"{told(cell) if cell else ''}: {error}")
+                self.problems.add([i + 1], name, f"{told(cell)}{error}")
         return column
 
     def images(self, column: ImageColumn) -> Stored:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.baseline import plain_baseline
+from medplug.core.evaluation.baseline import Baseline, plain_baseline
 from medplug.core.evaluation.entities import EntityScores
 from medplug.core.evaluation.scores import Estimate, Part, by_subgroup, estimate, paired_difference, per_class
 from medplug.core.evaluation.tree_baseline import Split, tree_baseline
 from medplug.core.judging.along import judge_also
 from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.modalities import by_modality
+from medplug.core.judging.settling import with_threshold
+from medplug.core.judging.soundness import soundness
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
@@ -37,6 +39,8 @@ class Judged:
     baseline: NDArray[np.float64]
     baseline_notes: dict[str, Any]
     entities: tuple[EntityScores, ...] = ()
+    row_numbers: NDArray[np.int64] | None = None
+    """The numbers of the rows that were judged, where they are not all of the test rows."""
 
     def evidence(self, plan: Plan, dataset: Dataset, trained: Trained, manifest: dict[str, Any]) -> Evidence:
         """Everything the report is made from."""
@@ -60,6 +64,8 @@ class Judged:
             chosen_on_source=not dataset.splits["validation"].tells_of_target,
             tested_on_source=not dataset.splits["test"].tells_of_target,
             entities=self.entities,
+            row_numbers=dataset.splits["test"].rows if self.row_numbers is None else self.row_numbers,
+            stated=plan.report.stated,
         )
 
 
@@ -67,19 +73,8 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
     """Score the test split with intervals, train the plain baseline, and compare the two on the same resamples."""
     test, target, labels = dataset.splits["test"], dataset.target, dataset.labels["test"]
     probabilities = target.probabilities(trained.logits["test"])
-    plain = plain_baseline(
-        task.plain_features(),
-        dataset.splits["train"].values,
-        dataset.labels["train"],
-        dataset.splits["validation"].values,
-        dataset.labels["validation"],
-        test.values,
-        target,
-        metric,
-        weightings(dataset.labels["train"], target, plan.train.class_weights),
-        plan.run.seed,
-    )
-    trees = _trees(task, dataset, metric, plan.run.seed)
+    plain, by_plain = _baseline(task, dataset, plan, metric)
+    trees = _trees(task, dataset, plan, metric)
     names = task.metrics(target)
     how: dict[str, Any] = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     scores = {
@@ -88,22 +83,28 @@ def judge(task: Task, dataset: Dataset, trained: Trained, plan: Plan, metric: st
         "by_class": parts_json(per_class(target, labels, probabilities, **how)),
         "by_group": _subgroups(test, target, labels, probabilities, names, how),
         "baseline": {
-            "majority": as_json(estimate(target, labels, plain.majority, names, **how)),
-            "linear": as_json(estimate(target, labels, plain.linear, names, **how)),
-            **({} if trees is None else {"trees": as_json(estimate(target, labels, trees[0], names, **how))}),
+            "majority": as_json(estimate(target.plain, labels, plain.majority, names, **how)),
+            "linear": as_json(estimate(by_plain, labels, plain.linear, names, **how)),
+            **({} if trees is None else {"trees": as_json(estimate(trees[2], labels, trees[0], names, **how))}),
         },
-        "difference": as_json(paired_difference(target, labels, probabilities, plain.linear, names, **how)),
+        "difference": as_json(
+            paired_difference(target, labels, probabilities, plain.linear, names, baseline_target=by_plain, **how)
+        ),
         "without_twins": _without_twins(dataset, probabilities, names, how),
         "selection": chosen(plan, dataset, trained, metric),
     }
     for name, logits in (("without_transfer", trained.without_transfer), ("random_weights", trained.from_random)):
         if logits is not None:
-            other = target.probabilities(logits)
+            chances = {split: target.plain.probabilities(each) for split, each in logits.items()}
+            reader, other = _deciding(dataset, plan, chances["validation"]), chances["test"]
             scores[name] = {
                 "backbone": "frozen" if trained.backbone_frozen else "trained",
-                "metrics": as_json(estimate(target, labels, other, names, **how)),
-                "difference": as_json(paired_difference(target, labels, probabilities, other, names, **how)),
+                "metrics": as_json(estimate(reader, labels, other, names, **how)),
+                "difference": as_json(
+                    paired_difference(target, labels, probabilities, other, names, baseline_target=reader, **how)
+                ),
             }
+    scores |= soundness(dataset, trained, plan, plain.linear)
     if target.kind == "treatment":
         scores["treatment"] = treatment_scores(target, labels, probabilities, **how)
     if trained.subsets:
@@ -128,8 +129,35 @@ def _without_twins(
     return without_twins(dataset.twins, dataset.splits["test"].groups, scored)
 
 
-def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArray[np.float64], dict[str, Any]] | None:
-    """What boosted trees predict of the test rows, where there is something that they read."""
+def _baseline(task: Task, dataset: Dataset, plan: Plan, metric: str) -> tuple[Baseline, Target]:
+    """The plain baseline, and the target as it decides: by a threshold of its own, by the model's rule."""
+    validation, test, target = dataset.splits["validation"].values, dataset.splits["test"].values, dataset.target.plain
+    found = plain_baseline(
+        task.plain_features(),
+        dataset.splits["train"].values,
+        dataset.labels["train"],
+        validation,
+        dataset.labels["validation"],
+        [*validation, *test],
+        target,
+        metric,
+        weightings(dataset.labels["train"], target, plan.train.class_weights),
+        plan.run.seed,
+    )
+    rows = len(validation)
+    on_test = replace(found, majority=found.majority[rows:], linear=found.linear[rows:])
+    return on_test, _deciding(dataset, plan, found.linear[:rows])
+
+
+def _deciding(dataset: Dataset, plan: Plan, validation: NDArray[np.float64]) -> Target:
+    """The target as another model decides, whose probabilities of the validation rows these are."""
+    return with_threshold(dataset.target.plain, plan.selection.threshold, dataset.labels["validation"], validation)
+
+
+def _trees(
+    task: Task, dataset: Dataset, plan: Plan, metric: str
+) -> tuple[NDArray[np.float64], dict[str, Any], Target] | None:
+    """What boosted trees predict of the test rows, where there is something that they read, and how they decide."""
     features = task.tree_features()
     if features is None:
         return None
@@ -137,14 +165,15 @@ def _trees(task: Task, dataset: Dataset, metric: str, seed: int) -> tuple[NDArra
     predicted, notes = tree_baseline(
         Split(features.fit_transform(train), dataset.labels["train"]),
         Split(features.transform(validation), dataset.labels["validation"]),
-        features.transform(test),
-        dataset.target,
+        np.concatenate([features.transform(validation), features.transform(test)]),
+        dataset.target.plain,
         metric,
-        seed,
+        plan.run.seed,
         categorical=features.categorical,
         deep=features.deep,
     )
-    return predicted, {"read": features.told, **notes}
+    reader = _deciding(dataset, plan, predicted[: len(validation)])
+    return predicted[len(validation) :], {"read": features.told, **notes}, reader
 
 
 def heading(plan: Plan, dataset: Dataset, scored: int) -> dict[str, Any]:

@@ -71,9 +71,8 @@ def judge_rankings(dataset: Dataset, trained: Trained, plan: Plan, metric: str) 
         told = {"first": reranked.first, "by": reranked.name}
         scores["reranked"] = told | beside(judge(again.rows, right), model, how, minus=True)
     hits = [first_hits(rows, right)[:, None].astype(np.float64) for rows in (found.found["test"].rows, bm25_rows)]
-    return Judged(
-        metric, scores, np.full(len(questions), depth), hits[0], hits[1], {"kind": "BM25 over the same passages"}
-    )
+    notes = {"kind": "BM25 over the same passages"}
+    return Judged(metric, scores, np.full(len(questions), depth), hits[0], hits[1], notes, row_numbers=asked.rows)
 
 
 def distinct_questions(dataset: Dataset, split: str) -> Questions:

@@ -19,7 +19,8 @@ from medplug.core.frames.columns import also_columns, spread_column, weight_colu
 from medplug.core.frames.predictions import prediction_frame, truth_of
 from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
-from medplug.core.judging.judge import Judged, judge
+from medplug.core.judging.judge import Judged, judge, subgroups_of
+from medplug.core.judging.soundness import sound
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.kinds.kind import How, Learned
 from medplug.core.model import Model
@@ -73,14 +74,16 @@ class Rows(Learned):
         probabilities = predictor.target.probabilities(main)
         beside = also_columns(predictor.also, others)
         if isinstance(predictor.model, Ensemble):
-            beside.append(spread_column(predictor.target, probabilities, predictor.model.spread(found)))
+            beside.append(
+                spread_column(predictor.target, probabilities, predictor.model.spread(found, predictor.target))
+            )
         frame = prediction_frame(predictor.target, columns, probabilities)
         return frame.with_columns(beside) if beside else frame
 
     def scored(
         self, predictor: Predictor, examples: Examples, report: Report, groups_and_draws: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The metrics; of treatments what advice is worth; by entity; what was learned along."""
+        """The metrics, calibration, coverage; of treatments what advice is worth; by entity; what was learned along."""
         target, task = predictor.target, predictor.task
         main, *others = predictor.every(examples.values, report)
         names, encoded = task.metrics(target), target.encode(examples.labels or [])
@@ -88,6 +91,7 @@ class Rows(Learned):
         found: dict[str, Any] = {"metrics": estimate(target, encoded, predicted, names, **groups_and_draws)}
         if target.kind == "treatment":
             found["treatment"] = treatment_scores(target, encoded, predicted, **groups_and_draws)
+        found |= sound(target, encoded, predicted, subgroups_of(examples), groups_and_draws)
         if each := by_entity(task, examples, target, encoded, predicted, names):
             found["by_entity"] = summary(each)
         if along := evaluate_also(task, predictor.also, examples, others, **groups_and_draws):
@@ -99,8 +103,9 @@ class Rows(Learned):
         if dataset.target.kind not in ("binary", "multiclass", "choice"):
             return []
         probabilities = dataset.target.probabilities(trained.logits[split])
-        right = dataset.target.decide(probabilities) == dataset.labels[split]
-        scores = np.max(probabilities, axis=1)
+        decided = dataset.target.decide(probabilities)
+        scores = probabilities[np.arange(len(decided)), decided]
+        right = decided == dataset.labels[split]
         return [Certainty(float(score), bool(each)) for score, each in zip(scores, right, strict=True)]
 
     def asked(self, predictor: Predictor, examples: Examples, top: int) -> Answer:

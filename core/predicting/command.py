@@ -24,11 +24,14 @@ def predict_file(
     Raises as `Predictor.predict_with_problems` does.
     """
     predictor = load(folder, device=device, root=root)
+    predictor.check_masks(masks)
+    examples, faults = predictor.unlabelled(table, on_error=on_error)
+    problems, known = faults.in_order(), predictor.seen(examples)
     with counting(sys.stderr, "predicting") as report:
-        frame, problems = predictor.predict_with_problems(table, on_error=on_error, report=report, masks=masks)
+        frame = predictor.predicted(examples, report=report, masks=masks)
     reading = predictor.model.backbone.reading()
     told = [f"the network was given: {reading}"] if reading else []
     if problems:
         told.append(f"{len({each.row for each in problems})} row(s) set aside:")
         told += [f"  row {each.row}, column {each.column}: {each.reason}" for each in problems[:_SHOWN]]
-    return frame, told
+    return frame, told + ([] if known is None else known.told())

@@ -16,15 +16,16 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import plain_baseline
 from medplug.core.report.label_tables import labels
 from medplug.core.report.language import say
+from medplug.core.report.names import metric_name
 from medplug.core.report.own import own_tables
 from medplug.core.report.sections.data import origin
 from medplug.core.report.sections.leakage import looked_for
+from medplug.core.report.stated import answers, statements
 from medplug.core.report.treatments import assumptions, treatment_tables
 from medplug.core.report.twins import twins_told, without_twins
 from medplug.core.report.words import (
     certain,
     pretraining_verdict,
-    statements,
     summary,
     transfer_verdict,
     verdict,
@@ -32,6 +33,15 @@ from medplug.core.report.words import (
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
+
+_PIPELINES = {
+    "text": "text-generation",
+    "mask": "image-segmentation",
+    "span": "question-answering",
+    "choice": "multiple-choice",
+    "ranking": "sentence-similarity",
+}
+"""What a hub calls the kinds of target that have a name of their own there."""
 
 
 def model_card(evidence: Evidence) -> str:
@@ -65,13 +75,31 @@ def _content(evidence: Evidence) -> dict[str, Any]:
 
 
 def _front_matter(evidence: Evidence) -> dict[str, Any]:
-    """What a model hub reads; the licence is for the model's owner to state."""
-    front: dict[str, Any] = {"license": "other", "license_name": "not-stated", "library_name": "medplug"}
+    """What a model hub reads (https://huggingface.co/docs/hub/model-cards); the licence is its owner's to state."""
+    front: dict[str, Any] = {"license": "other", "license_name": answers(evidence).get("license", "not-stated")}
+    front["library_name"] = "medplug"
     if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
         front["pipeline_tag"] = "text-classification"
-    if evidence.target.kind == "text":
-        front["pipeline_tag"] = "text-generation"
-    return {**front, "tags": ["medplug", "medical", evidence.task, evidence.target.kind]}
+    if evidence.target.kind in _PIPELINES:
+        front["pipeline_tag"] = _PIPELINES[evidence.target.kind]
+    weights = evidence.manifest.get("weights") or {}
+    if weights.get("source") == "hub":
+        front["base_model"] = weights["repository"]
+    tags = ["medplug", "medical", evidence.task, evidence.target.kind]
+    return {**front, "tags": tags, "metrics": [*evidence.scores["metrics"]], "model-index": [_results(evidence)]}
+
+
+def _results(evidence: Evidence) -> dict[str, Any]:
+    """The scores on the test rows as a hub's table of results has them; what is not defined is left out."""
+    kind, found = evidence.target.kind, evidence.scores["metrics"]
+    metrics = [
+        {"type": metric, "name": metric_name(metric, kind), "value": each["value"]}
+        for metric, each in found.items()
+        if each["value"] is not None
+    ]
+    task = {"type": _PIPELINES.get(kind, kind), "name": evidence.task}
+    dataset = {"type": evidence.task, "name": evidence.task, "split": "test"}
+    return {"name": evidence.task, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
+from medplug.core.report.given_away import revealing_told, shift_told
 from medplug.core.report.language import joined, later, said, say
 from medplug.core.report.names import (
     class_noun,
@@ -13,7 +14,6 @@ from medplug.core.report.names import (
     greater_is_better,
     leak_name,
     metric_name,
-    split_name,
 )
 from medplug.core.report.retold import retold
 from medplug.core.report.twins import seen_before
@@ -40,9 +40,11 @@ def cautions(evidence: Evidence) -> list[str]:
         _treatment,
         _written,
         _oracle,
-        _leaks,
+        leaks_told,
         seen_before,
-        _named,
+        named_told,
+        revealing_told,
+        shift_told,
         _baseline,
         _trees,
         _transfer,
@@ -127,7 +129,8 @@ def _domains(evidence: Evidence) -> Iterator[str]:
         )
 
 
-def _leaks(evidence: Evidence) -> Iterator[str]:
+def leaks_told(evidence: Evidence) -> Iterator[str]:
+    """What stands on both sides of two splits."""
     for leak in evidence.facts.leaks:
         group, groups = evidence.facts.wording.group, evidence.facts.wording.groups
         shared = "" if leak.groups is None else say(", {groups}", groups=count(leak.groups, group, groups))
@@ -138,15 +141,15 @@ def _leaks(evidence: Evidence) -> Iterator[str]:
             else "Leakage: {leak} is on both sides of {first} and {second} ({rows} of {second}, {share:.1f} %{shared})"
             "; the choice of model may be misled.",
             leak=leak_name(leak.kind, group),
-            first=split_name(leak.first),
-            second=split_name(leak.second),
+            first=retold(leak.first),
+            second=retold(leak.second),
             rows=count(leak.rows, "row"),
             share=100 * leak.share,
             shared=shared,
         )
 
 
-def _named(evidence: Evidence) -> Iterator[str]:
+def named_told(evidence: Evidence) -> Iterator[str]:
     """Texts that hold the answer."""
     telling = [each for each in evidence.facts.named if each.tells]
     if not telling:
@@ -193,14 +196,14 @@ def _small(evidence: Evidence) -> Iterator[str]:
         if split is not None and split.rows < FEW_ROWS:
             yield say(
                 "The {split} split has only {rows}; {effect}.",
-                split=split_name(name),
+                split=retold(name),
                 rows=count(split.rows, "row"),
                 effect=said(_EFFECTS[name]),
             )
         if split is not None and split.follow_up is not None and split.follow_up.events < FEW_EVENTS:
             yield say(
                 "The {split} split has only {events}, and these alone tell of risk; {effect}.",
-                split=split_name(name),
+                split=retold(name),
                 events=count(split.follow_up.events, "event"),
                 effect=said(_EFFECTS[name]),
             )
@@ -238,7 +241,7 @@ def _cut(evidence: Evidence) -> Iterator[str]:
     for split, noticed in evidence.census.items():
         for what, rows in noticed.items():
             if rows:
-                yield say("In {split}: {n:,} {what}.", split=split_name(split), n=rows, what=retold(what))
+                yield say("In {split}: {n:,} {what}.", split=retold(split), n=rows, what=retold(what))
 
 
 def _counted(evidence: Evidence) -> Iterator[str]:

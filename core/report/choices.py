@@ -5,8 +5,8 @@ from __future__ import annotations
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import share
 from medplug.core.report.language import say
-from medplug.core.report.names import split_name
 from medplug.core.report.plots import reliability
+from medplug.core.report.retold import retold
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
 
@@ -39,7 +39,7 @@ class OwnChoices:
         ]
         rows = [[letter, *(cell(split, letter) for split in splits.values())] for letter in letters]
         caption = say("Questions by the letter of the right option, and their share of the split")
-        return Table(caption, [say("letter"), *map(split_name, splits)], rows)
+        return Table(caption, [say("letter"), *map(retold, splits)], rows)
 
     def pictures(self, evidence: Evidence) -> list[Picture]:
         """How often answers of each probability were right."""

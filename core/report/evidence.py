@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from medplug.core.data.targets import Target
 from medplug.core.evaluation.entities import EntityScores
 from medplug.core.evaluation.statistic import Labels
 from medplug.core.evaluation.survival import kaplan_meier, median_follow_up, median_time
+from medplug.core.explaining.attribution import Attribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class Evidence:
     `uses_unlabelled`: an adapter learns from unlabelled rows; `chosen_on_source`
     and `tested_on_source`: the validation and the test rows are not of the
     domain that the model is for. `entities`: the scores of each drug, say, that many rows share.
+    `explanations` are of some test rows, with these rows' content only where examples may be shown.
+    `row_numbers` are those of the test rows in their table (None: not known); `stated` is what ``report.card`` says.
     """
 
     title: str
@@ -134,3 +137,6 @@ class Evidence:
     chosen_on_source: bool = False
     tested_on_source: bool = False
     entities: tuple[EntityScores, ...] = ()
+    explanations: tuple[Attribution, ...] = ()
+    row_numbers: NDArray[np.int64] | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)

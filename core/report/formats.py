@@ -52,6 +52,14 @@ def estimate(found: Mapping[str, Any], metric: str = "", *, signed: bool = False
     return f"{value} [{undefined()}]" if undefined() in (low, high) else f"{value} [{low}, {high}]"
 
 
+COUNTED = (
+    *(later("{n} patient"), later("{n} patients"), later("{n} group"), later("{n} groups")),
+    *(later("{n} arm"), later("{n} arms"), later("{n} letter"), later("{n} letters")),
+    *(later("{n} drug"), later("{n} drugs"), later("{n} protein"), later("{n} proteins")),
+)
+"""What `count` says of nouns that come from a task or a kind of target."""
+
+
 def count(rows: int, noun: str, plural: str = "") -> str:
     """A count with its noun, as in ``1 row`` or ``2,310 rows``; others have it by ``{n} row``, ``{n} rows``."""
     form = noun if rows == 1 else plural or noun + "s"

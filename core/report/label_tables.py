@@ -5,8 +5,8 @@ from __future__ import annotations
 from medplug.core.report.evidence import ArmFacts, Evidence, SplitFacts
 from medplug.core.report.formats import plain, share
 from medplug.core.report.language import say
-from medplug.core.report.names import split_name
 from medplug.core.report.own import own_words
+from medplug.core.report.retold import retold
 from medplug.core.report.tables import Table
 
 
@@ -27,14 +27,14 @@ def labels(evidence: Evidence) -> Table:
     rows = [[name, *(cell(split, name) for split in splits.values())] for name in evidence.target.classes]
     notes = [say("A row may carry several labels.")] if evidence.target.kind == "multilabel" else []
     notes += [say("A mask may show several classes, or none.")] if evidence.target.kind == "mask" else []
-    header = [say("class"), *map(split_name, splits)]
+    header = [say("class"), *map(retold, splits)]
     return Table(say("Rows of each class, and their share of the split"), header, rows, notes=notes)
 
 
 def _numbers(evidence: Evidence) -> Table:
     found = {name: split.spread for name, split in evidence.splits.items() if split.spread is not None}
     rows = [
-        [split_name(name), *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
+        [retold(name), *(plain(value, 4) for value in (each.mean, each.deviation, each.lowest, each.highest))]
         for name, each in found.items()
     ]
     name = evidence.target.classes[0]
@@ -46,7 +46,7 @@ def _times(evidence: Evidence) -> Table:
     found = {name: (split.rows, split.follow_up) for name, split in evidence.splits.items() if split.follow_up}
     rows = [
         [
-            split_name(name),
+            retold(name),
             f"{each.events:,} ({share(each.events, rows)})",
             *map(_median, (each.watched, each.outlived)),
         ]
@@ -72,7 +72,7 @@ def _arms(evidence: Evidence) -> Table:
     target = evidence.target
     what = say("share of {name}", name=target.outcomes[-1]) if target.binary_outcome else target.outcomes[0]
     caption = say("Rows given each arm, their share of the split, and their mean {what}", what=what)
-    return Table(caption, [say("arm"), *map(split_name, found)], rows)
+    return Table(caption, [say("arm"), *map(retold, found)], rows)
 
 
 def _median(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medplug.core.data.leakage import NEAR
+from medplug.core.data.leakage import NEAR, NEAR_SLOT
 from medplug.core.evaluation.metrics import GREATER_IS_BETTER
 from medplug.core.report.language import later, said, say
 from medplug.core.report.retold import retold
@@ -84,21 +84,6 @@ def class_noun(kind: TargetKind) -> tuple[str, str]:
     return ("letter", "letters") if kind == "choice" else ("class", "classes")
 
 
-def split_name(split: str) -> str:
-    """What the rows of a split, or one of the tables that were given, are called; its own name in English."""
-    return said(_SPLITS[split]) if split in _SPLITS else split
-
-
-_SPLITS = {
-    "train": later("train"),
-    "validation": later("validation"),
-    "test": later("test"),
-    "unlabelled": later("unlabelled"),
-    "source": later("source"),
-    "corpus": later("corpus"),
-}
-
-
 _CONSTANTS = {
     "regression": later("training mean"),
     "survival": later("same risk"),
@@ -139,4 +124,8 @@ def leak_name(kind: str, group: str = "patient") -> str:
         return say("the same {group}", group=retold(group))
     if kind == "same inputs":
         return say("the same set of inputs")
-    return say("nearly the same set of inputs") if kind == NEAR else say("the {kind}", kind=retold(kind))
+    if kind == NEAR:
+        return say("nearly the same set of inputs")
+    if kind.startswith(NEAR_SLOT):
+        return say("nearly the same {slot}", slot=retold(kind.removeprefix(NEAR_SLOT)))
+    return say("the {kind}", kind=retold(kind))

@@ -1,4 +1,4 @@
-"""Writing a run's report.html and model_card.md from its evidence, and any page of sections."""
+"""Writing a run's report.html, model_card.md and tripod_ai.csv from its evidence, and any page of sections."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from medplug.core.report import tripod
 from medplug.core.report.card import model_card
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import say
+from medplug.core.report.language import Language, joined, say, speaking, spoken
 from medplug.core.report.section import Section
-from medplug.core.report.sections.order import sections
+from medplug.core.report.sections.order import sections, with_checklist
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
 from medplug.core.report.words import Verdict, summary, verdict
@@ -47,7 +48,7 @@ class Page:
     def html(self) -> str:
         """The page as HTML; equal content, equal text."""
         told = {name: getattr(self, name) for name in self.__slots__}
-        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections))
+        return _pages().get_template("report.html").render(told, numbers=Numbers.of(self.sections), language=spoken())
 
 
 class Numbers:
@@ -75,19 +76,32 @@ class Numbers:
 
 
 def write_report(folder: Path, evidence: Evidence) -> None:
-    """Write ``report.html`` (whole in itself) and ``model_card.md`` into `folder`; equal evidence, equal bytes."""
-    made = {"report.html": report_page(evidence).html(), "model_card.md": model_card(evidence)}
+    """Write ``report.html`` (whole in itself), ``model_card.md`` and ``tripod_ai.csv``; equal evidence, equal bytes."""
+    with speaking(_language(evidence)):
+        told = sections(evidence)
+        items = tripod.items(evidence, told)
+        page = report_page(evidence, with_checklist(told, tripod.section(items, told)))
+        made = {
+            "report.html": page.html(),
+            "model_card.md": model_card(evidence),
+            "tripod_ai.csv": tripod.as_csv(items, told),
+        }
     for name, content in made.items():
         with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
             file.write(content)
 
 
-def report_page(evidence: Evidence) -> Page:
+def _language(evidence: Evidence) -> Language:
+    """The one that ``report.language`` asks for."""
+    return next((value for key, value, _ in evidence.keys if key == "report.language"), "en")
+
+
+def report_page(evidence: Evidence, told: Sequence[Section]) -> Page:
     """The page of a run."""
     return Page(
         title=evidence.title,
         below=say("What this model was made from, how well it does on rows it never saw, and what speaks against it."),
-        sections=sections(evidence),
+        sections=told,
         footer=_footer(evidence),
         summary=summary(evidence),
         verdict=verdict(evidence),
@@ -98,12 +112,14 @@ def report_page(evidence: Evidence) -> Page:
 def _footer(evidence: Evidence) -> str:
     version = evidence.manifest.get("versions", {}).get("medplug")
     made = say("Made by medplug {version}.", version=version) if version else say("Made by medplug.")
-    if evidence.target.kind == "regression":
+    if any(each.shows for each in evidence.explanations):
+        held = say("This page shows what single rows say, as it was asked to: treat it as you treat them.")
+    elif evidence.target.kind == "regression":
         held = say("This page holds numbers and names of classes, columns and files, and no row's content but the "
                    "measured and predicted numbers in the figures.")  # fmt: skip
     else:
         held = say("This page holds numbers and names of classes, columns and files, and no row's content.")
-    return f"{made} {held}"
+    return joined(made, held)
 
 
 @cache

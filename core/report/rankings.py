@@ -20,8 +20,8 @@ class RankingWords:
         """What is ranked, and how."""
         passages = count(evidence.scores["passages"], "passage")
         return say(
-            "which of {passages} answer a question, as a ranking by the cosine of two vectors that one encoder gives of "
-            "question and passage",
+            "which of {passages} answer a question, as a ranking by the cosine of two vectors that one encoder gives "
+            "of question and passage",
             passages=passages,
         )
 

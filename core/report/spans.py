@@ -6,7 +6,7 @@ from medplug.core.report.answer_scores import answer_scores
 from medplug.core.report.evidence import AnswerFacts, Evidence
 from medplug.core.report.formats import estimate, number, share, undefined
 from medplug.core.report.language import say
-from medplug.core.report.names import metric_name, split_name
+from medplug.core.report.names import metric_name
 from medplug.core.report.retold import retold
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
@@ -30,7 +30,7 @@ class Spans:
     def labels(self, evidence: Evidence) -> Table:
         """How many rows of each split have no answer, and how long answers and contexts are."""
         found = {name: (split.rows, split.answers) for name, split in evidence.splits.items() if split.answers}
-        rows = [[split_name(name), *_lengths(rows, answers)] for name, (rows, answers) in found.items()]
+        rows = [[retold(name), *_lengths(rows, answers)] for name, (rows, answers) in found.items()]
         header = [say("split"), say("rows without an answer")]
         header += [say("characters of an answer (median)"), say("of a context (median)")]
         return Table(say("Answers and their contexts"), header, rows)
@@ -72,8 +72,8 @@ def _given(evidence: Evidence) -> Table:
         note = say("An answer is always given: every validation row has one, so that nothing tells when to give none.")
     else:
         note = say(
-            "An answer is given where its log odds against none are above {threshold}, which is best for the token F1 of "
-            "the validation rows.",
+            "An answer is given where its log odds against none are above {threshold}, which is best for the token F1 "
+            "of the validation rows.",
             threshold=number(found["threshold"]),
         )
     header = [say("test rows"), say("given an answer"), say("given none")]

@@ -19,7 +19,6 @@ from medplug.core.report.names import (
     greater_is_better,
     leak_name,
     metric_name,
-    split_name,
 )
 from medplug.core.report.retold import retold
 
@@ -133,7 +132,7 @@ def splits(evidence: Evidence) -> Table:
     domains = any(split.domain for split in evidence.splits.values())
     rows = [
         [
-            split_name(name),
+            retold(name),
             f"{split.rows:,}",
             say("not given") if split.groups is None else f"{split.groups:,}",
             *([retold(split.domain)] if domains else []),
@@ -148,7 +147,7 @@ def files(evidence: Evidence) -> Table:
     """The tables that were read, each with the beginning of its SHA-256."""
     rows = [
         [
-            split_name(key),
+            retold(key),
             str(each["name"]),
             f"{each['rows']:,}",
             f"{each['rejected']:,}",
@@ -164,7 +163,7 @@ def rejected(evidence: Evidence) -> Table:
     """Rows set aside, by split, column and reason."""
     reasons = Counter((split, problem.column, problem.reason) for split, problem in evidence.facts.rejected)
     rows = [
-        [split_name(split), column, retold(reason), f"{rows:,}"]
+        [retold(split), column, retold(reason), f"{rows:,}"]
         for (split, column, reason), rows in sorted(reasons.items())
     ]
     header = [say("table"), say("column"), say("reason"), say("rows")]
@@ -173,9 +172,9 @@ def rejected(evidence: Evidence) -> Table:
 
 def counts(evidence: Evidence) -> Table:
     """What preparing the rows did, and what the backbone noticed."""
-    rows = [[split_name("train"), retold(what), f"{number:,}"] for what, number in evidence.facts.counts.items()]
+    rows = [[retold("train"), retold(what), f"{number:,}"] for what, number in evidence.facts.counts.items()]
     rows += [
-        [split_name(split), retold(what), f"{rows:,}"]
+        [retold(split), retold(what), f"{rows:,}"]
         for split, noticed in evidence.census.items()
         for what, rows in noticed.items()
     ]
@@ -187,9 +186,9 @@ def leaks(evidence: Evidence) -> Table:
     rows = [
         [
             leak_name(leak.kind, evidence.facts.wording.group),
-            say("{first} and {second}", first=split_name(leak.first), second=split_name(leak.second)),
+            say("{first} and {second}", first=retold(leak.first), second=retold(leak.second)),
             f"{leak.rows:,}",
-            say("{share:.1f} % of {split}", share=100 * leak.share, split=split_name(leak.second)),
+            say("{share:.1f} % of {split}", share=100 * leak.share, split=retold(leak.second)),
             "" if leak.groups is None else f"{leak.groups:,}",
         ]
         for leak in evidence.facts.leaks
@@ -291,14 +290,9 @@ def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
     rows = []
     for name, value in notes.items():
         nested = isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values())
-        told = prefix + _note_name(name)
+        told = prefix + retold(name)
         rows += _flat(value, f"{told}: ") if nested else [[told, plain(value, digits=3)]]
     return rows
-
-
-def _note_name(name: str) -> str:
-    """What a note is called, as the learner that made it calls it."""
-    return split_name(name) if name == "validation" else retold(name)
 
 
 def _best(values: list[float | None], metric: str) -> list[int]:

@@ -14,20 +14,6 @@ from medplug.core.report.own import own_words
 from medplug.core.report.retold import retold
 from medplug.core.wording import Wording
 
-QUESTIONS = {
-    "intended_use": later("Intended use"),
-    "users": later("Intended users"),
-    "care_pathway": later("Place in the care pathway"),
-    "population": later("Population"),
-    "out_of_scope": later("Settings it is not for"),
-    "data_source": later("Source of the data, dates, eligibility, consent"),
-    "outcome": later("Definition of the outcome and who annotated it"),
-    "limits": later("Known limits and risks"),
-    "maintenance": later("Maintenance and contact"),
-}
-"""What only people can say, by the name of its key ``report.NAME``."""
-
-
 _BY_TRANSFER = {
     "better": later("Transfer between the domains helped."),
     "worse": later("Transfer between the domains hurt."),
@@ -135,12 +121,6 @@ def pretraining_verdict(evidence: Evidence) -> Verdict | None:
         gain=estimate(found, signed=True),
     )
     return Verdict(kind, said(_BY_PRETRAINING[kind]), text)
-
-
-def statements(evidence: Evidence) -> list[tuple[str, str]]:
-    """The questions only people can answer, each with its answer or ``not stated``."""
-    given = {key.removeprefix("report."): value for key, value, _ in evidence.keys if key.startswith("report.")}
-    return [(said(question), str(given.get(name) or say("not stated"))) for name, question in QUESTIONS.items()]
 
 
 def baselines(evidence: Evidence) -> str:

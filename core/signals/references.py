@@ -52,8 +52,3 @@ def resolver(root: Path | None, folder: Path | None) -> Callable[[str], Path]:
 def _exists(path: Path) -> bool:
     """Whether there is such a file, or a record of several that goes by this name."""
     return path.exists() or path.with_name(f"{path.name}.hea").is_file()
-
-
-def told(cell: str) -> str:
-    """What messages call a cell: its text, unless that may be a note in a wrong column."""
-    return cell if is_signal_name(cell) else "the cell"

@@ -18,7 +18,7 @@ from medplug.core.errors import DataError
 from medplug.core.signals.arrays import MAX_ARCHIVE, Archive
 from medplug.core.signals.formats import read_raw
 from medplug.core.signals.reading import Raw, SignalError, check_rate, signal_of
-from medplug.core.signals.references import ArchiveRow, RecordingPart, resolver, told
+from medplug.core.signals.references import ArchiveRow, RecordingPart, resolver
 from medplug.core.signals.resampling import resample
 from medplug.core.signals.signal import Signal
 from medplug.core.signals.sources import Cutting, read_labelled, table_of_archive, table_of_recording, tabulate
@@ -92,8 +92,7 @@ class SignalReader:
             try:
                 found.append(self._signal(resolve(text) if text is not None else _array(cell)))
             except SignalError as error:
-                name = told(text) if text is not None else "the signal"
-                self.problems.add([i + 1], column.name, f"{name}: {error}")
+                self.problems.add([i + 1], column.name, str(error))
                 found.append(None)
         return found
 

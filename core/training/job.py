@@ -58,7 +58,7 @@ class Trained:
 
     `logits` are those of the validation, test and unlabelled rows, and of the training rows
     where their baseline hazard is wanted. `criteria` are measures that need no label of the target domain;
-    `without_transfer` holds test logits of a head on the same labels and frozen
+    `without_transfer` holds validation and test logits of a head on the same labels and frozen
     features, fitted as if there were one domain (`from_random` those of a head on
     the same backbone with random weights, where it was asked for), and `backbone_frozen` whether the
     model's are these very features; `uses_unlabelled` whether an adapter learned
@@ -68,7 +68,7 @@ class Trained:
     rows that have none of it), and `shares` how much each counted for each test row
     ``[rows, modalities]`` where the fusion says so. `also` holds the logits by split of
     each target that was learned along, and `findings` by split what a kind of target leaves
-    that has no logits a row.
+    that has no logits a row; `settled` is what was compared on validation rows once the model was trained.
     """
 
     notes: dict[str, Any]
@@ -76,8 +76,8 @@ class Trained:
     history: list[dict[str, float]] = field(default_factory=list)
     census: dict[str, dict[str, int]] = field(default_factory=dict)
     criteria: dict[str, float] = field(default_factory=dict)
-    without_transfer: NDArray[np.float32] | None = None
-    from_random: NDArray[np.float32] | None = None
+    without_transfer: dict[str, NDArray[np.float32]] | None = None
+    from_random: dict[str, NDArray[np.float32]] | None = None
     backbone_frozen: bool = False
     uses_unlabelled: bool = False
     overlaps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -85,3 +85,4 @@ class Trained:
     shares: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     also: dict[str, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
+    settled: dict[str, Any] = field(default_factory=dict)

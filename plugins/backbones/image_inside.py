@@ -36,7 +36,9 @@ def _attention(network: Any) -> list[Any] | None:
     if not hasattr(network, "patch_embed") or getattr(network, "global_pool", "") not in _READ or not blocks:
         return None
     found = [getattr(block, "attn", None) for block in blocks]
-    plain = all(hasattr(each, "fused_attn") and isinstance(getattr(each, "attn_drop", None), nn.Module) for each in found)
+    plain = all(
+        hasattr(each, "fused_attn") and isinstance(getattr(each, "attn_drop", None), nn.Module) for each in found
+    )
     return found if plain and hasattr(network.patch_embed, "grid_size") else None
 
 

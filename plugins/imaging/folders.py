@@ -48,7 +48,7 @@ def _check_classes(folder: Path, names: list[str], key: str) -> None:
     loose = [name for name in names if "/" not in name]
     if loose:
         step = "make one sub-folder a class, or give a table with a column of labels"
-        raise DataError(f"{where}: {len(loose)} image(s) lie in no sub-folder, the first is {loose[0]}\n{step}")
+        raise DataError(f"{where}: {len(loose)} image(s) lie in no sub-folder\n{step}")
     empty = sorted(set(classes) - {name.split("/")[0] for name in names})
     if empty:
         step = "put images into it, or remove it"

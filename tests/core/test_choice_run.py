@@ -130,7 +130,7 @@ def medplug_tasks():
 GOOD, BAD = ["fever", "cough", "rash"], ["pain", "fracture", "chest"]
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "choice" in spec.targets]
 

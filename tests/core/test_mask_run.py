@@ -24,6 +24,7 @@ from medplug.cli import cli
 from medplug.core import plugins as discovery
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import Section
+from medplug.core.data import near_image
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError, MedplugError, UsageError
 from medplug.core.features import Features
@@ -189,7 +190,7 @@ def test_a_run_of_masks_leaves_what_every_run_leaves(finished: Any) -> None:
     names = {file.name for file in finished.folder.iterdir()}
     assert names == {
         *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-        *("predictions.parquet", "report.html", "model_card.md", "events.jsonl"),
+        *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
     }
     assert not list(finished.folder.parent.glob("*.partial"))
 
@@ -213,7 +214,8 @@ def test_the_measures_have_intervals_beside_a_baseline_and_their_difference(fini
     assert found["by_class"]["lesion"]["metrics"] == found["metrics"]
     assert 0 < found["by_class"]["lesion"]["n"] <= 6
     assert found["selection"] == {"metric": "dice", "split": "validation", "criterion": "validation"}
-    assert found["without_twins"] == {"same": {"n_left": 6, "n_twins": 0}}
+    assert found["without_twins"]["same"] == {"n_left": 6, "n_twins": 0}
+    assert found["without_twins"]["near"] == {"n_left": 6, "n_twins": 0, "means": near_image.meaning()}
     assert isinstance(found["verdict"], str) and found["verdict"]
 
 

@@ -95,7 +95,7 @@ def medplug_tasks():
 WORDS = ["the", "patient", "has", "had", "and", "with", "fever", "cough", "mild", "severe"]
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 FOUND = ["row", "prediction", "start", "end", "score", "p_answer"]
 

@@ -6,6 +6,7 @@ from medplug.core.report import tables
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
 from medplug.core.report.language import say
+from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
 
 
@@ -31,7 +32,9 @@ def origin(evidence: Evidence) -> list[str]:
     """Where the rows come from and how they were split, a sentence each."""
     facts, told = evidence.facts, []
     if facts.sample:
-        told.append(say("No table was given, so the task's built-in sample was used ({what}).", what=facts.sample_is))
+        told.append(
+            say("No table was given, so the task's built-in sample was used ({what}).", what=retold(facts.sample_is))
+        )
     if facts.split_by:
-        told.append(say("Split by {how}.", how=facts.split_by))
+        told.append(say("Split by {how}.", how=retold(facts.split_by)))
     return told

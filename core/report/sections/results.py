@@ -7,9 +7,10 @@ from dataclasses import replace
 from medplug.core.report import along, tables
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import plain_baseline
-from medplug.core.report.language import say
+from medplug.core.report.language import joined, say
 from medplug.core.report.own import own_tables
 from medplug.core.report.plots import pictures
+from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
 from medplug.core.report.tables import LOWER, Table
 from medplug.core.report.treatments import assumptions, treatment_tables
@@ -40,9 +41,9 @@ def _scores(evidence: Evidence) -> Table:
     )
     resampled = say(
         "Intervals are percentiles of the bootstrap over {units}.",
-        units=evidence.facts.wording.groups if grouped else say("rows"),
+        units=retold(evidence.facts.wording.groups) if grouped else say("rows"),
     )
-    return replace(found, notes=[f"{told} {resampled} {baselines(evidence)}", *found.notes])
+    return replace(found, notes=[joined(told, resampled, baselines(evidence)), *found.notes])
 
 
 def _figures(evidence: Evidence) -> Section | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.language import say
 from medplug.core.report.section import Section
+from medplug.core.report.stated import statements
 from medplug.core.report.tables import Table
-from medplug.core.report.words import statements
 
 
 def section(evidence: Evidence) -> Section:

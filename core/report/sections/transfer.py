@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medplug.core.report import comparisons, modalities
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.language import say
+from medplug.core.report.language import joined, say
 from medplug.core.report.section import Section
 from medplug.core.report.words import Verdict, pretraining_verdict, transfer_verdict, verdict
 
@@ -44,4 +44,4 @@ def _modalities(evidence: Evidence) -> Section | None:
 
 
 def _told(found: Verdict) -> str:
-    return f"{found.headline} {found.text}"
+    return joined(found.headline, found.text)

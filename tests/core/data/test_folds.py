@@ -102,5 +102,6 @@ def test_shares_stand_beside_a_rule() -> None:
 def test_texts_that_are_tested_on_and_learned_from_are_twins() -> None:
     again = table().with_columns(text=pl.when(pl.col("fold") == 9).then(pl.lit("1 NOTE 1")).otherwise(pl.col("text")))
     found = load(again, test_folds="9", validation_folds="4")
-    assert found.twins is not None and found.twins.same.all() and found.twins.near is None
+    assert found.twins is not None and found.twins.same.all()
+    assert found.twins.near is not None and found.twins.near.all()
     assert not load(test_folds="9", validation_folds="4").twins.same.any()  # type: ignore[union-attr]

@@ -116,6 +116,7 @@ def _make(
         "history": [],
         "notes": {"strength": 0.1, "validation": {"f1": 0.8}, "baseline": {"tried": {"0.1": 0.7}, "strength": 1.0}},
         "manifest": MANIFEST,
+        "row_numbers": np.arange(1000, 1000 + rows),
     }
     return Evidence(**{**given, **fields})
 

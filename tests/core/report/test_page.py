@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from medplug.core.data.leakage import Leak
 from medplug.core.data.problems import Problem
@@ -199,14 +200,29 @@ def test_model_card_begins_with_valid_front_matter(plainly: Plainly, kind: str) 
     _, card = plainly[kind]
     nothing, front, body = card.split("---\n", 2)
     assert nothing == ""
-    assert yaml.safe_load(front) == {
+    told = yaml.safe_load(front)
+    (index,) = told.pop("model-index")
+    assert told == {
         "license": "other",
         "license_name": "not-stated",
         "library_name": "medplug",
         "pipeline_tag": "text-classification",
+        "base_model": "someone/some-model",
         "tags": ["medplug", "medical", "text_diagnosis", kind],
+        "metrics": [each["type"] for each in index["results"][0]["metrics"]],
     }
     assert body.startswith("\n# A title\n")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hub_reads_the_scores_from_the_front_matter(make: Make, plainly: Plainly, kind: str) -> None:
+    front = yaml.safe_load(plainly[kind][1].split("---\n", 2)[1])
+    name, results = model_index_to_eval_results(front["model-index"])
+    scores = make(kind).scores["metrics"]
+    assert name == "text_diagnosis" and {each.dataset_split for each in results} == {"test"}
+    assert {each.metric_type: each.metric_value for each in results} == {
+        metric: each["value"] for metric, each in scores.items() if each["value"] is not None
+    }
 
 
 def test_model_card_tables_are_whole(plainly: Plainly) -> None:

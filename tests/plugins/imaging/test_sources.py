@@ -20,6 +20,8 @@ Read = Callable[..., tuple[Examples, list[tuple[int, str, str]]]]
 Save = Callable[..., str]
 SPLIT = {"split_column": "split"}
 
+ORDER = "(rows are the files in the order of their paths) "
+
 
 def picture(number: int = 0, height: int = 8, width: int = 8) -> np.ndarray[Any, Any]:
     """A grey picture, another one for each number."""
@@ -62,15 +64,15 @@ def test_a_file_of_any_other_name_is_taken_for_an_image_and_told_of(read: Read, 
     (chest / "sick" / "IM0001").write_bytes(b"\x00" * 200)
     found, problems = read(chest)
     assert len(found) == 3
-    assert [(row, reason.partition(": ")[0]) for row, _, reason in problems] == [(1, "sick/IM0001")]
+    assert [(row, reason.startswith(ORDER)) for row, _, reason in problems] == [(1, True)]
 
 
 def test_links_that_lead_out_of_a_folder_are_refused(read: Read, chest: Path, save: Save) -> None:
     save("outside.png", picture(5))
     (chest / "sick" / "link.png").symlink_to(chest.parent / "outside.png")
     _, problems = read(chest)
-    assert [(row, reason.partition(" (")[0]) for row, _, reason in problems] == [
-        (3, "sick/link.png: it lies outside the folder that its table starts from")
+    assert [(row, reason.removeprefix(ORDER).partition(" (")[0]) for row, _, reason in problems] == [
+        (3, "it lies outside the folder that its table starts from")
     ]
     assert read(chest, {"root": chest.parent})[1] == []
 
@@ -93,7 +95,7 @@ def test_a_class_folder_without_an_image_is_named(read: Read, chest: Path) -> No
 
 def test_an_image_beside_the_class_folders_is_named(read: Read, chest: Path, save: Save) -> None:
     save("chest/loose.png", picture(3))
-    with pytest.raises(DataError, match=r"1 image\(s\) lie in no sub-folder, the first is loose.png"):
+    with pytest.raises(DataError, match=r"1 image\(s\) lie in no sub-folder"):
         read(chest)
     assert (read(chest, labelled=False, key="INPUT")[0].names or [])[0] == "loose.png"
 
@@ -135,7 +137,7 @@ def test_a_dicom_file_is_known_by_its_content(tmp_path: Path) -> None:
 
 def test_an_empty_image_file_is_a_bad_row(read: Read, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
-    assert read(tmp_path / "a.png", labelled=False)[1][0][2].startswith("a.png: the file is empty (0 bytes)")
+    assert read(tmp_path / "a.png", labelled=False)[1][0][2].startswith(f"{ORDER}the file is empty (0 bytes)")
 
 
 def test_everything_else_is_given_back_as_it_is(tmp_path: Path) -> None:

@@ -88,12 +88,12 @@ def test_a_path_outside_the_folder_is_refused_with_the_way_out(read: Read, save:
     found, problems = read(tmp_path / "mine" / "table.csv")
     assert len(found) == 0
     assert [(row, column) for row, column, _ in problems] == [(1, "image"), (2, "image"), (3, "image")]
-    for name, (_, _, reason) in zip(given, problems, strict=True):
-        assert (
-            reason.startswith(f"{name}: it lies outside")
-            and "set data.root (of a finished run: --root) to a folder above it" in reason
-        )
-    assert read(tmp_path / "mine" / "table.csv", {"root": tmp_path / "mine" / ".."})[1][0][2].startswith(given[0])
+    for _, _, reason in problems:
+        assert reason.startswith("it lies outside") and "secret" not in reason
+        assert "set data.root (of a finished run: --root) to a folder above it" in reason
+    assert read(tmp_path / "mine" / "table.csv", {"root": tmp_path / "mine" / ".."})[1][0][2].startswith(
+        "it lies outside"
+    )
     above = {"image": ["other/secret.png", "mine/link.png"], "label": ["x", "x"]}
     assert read(above, {"root": tmp_path})[1] == []
 
@@ -105,9 +105,7 @@ def test_a_cell_that_is_no_path_is_not_quoted(read: Read, table: Table) -> None:
     assert "Roe" not in reason and "is this the column of the images' paths?" in reason
 
 
-def test_bad_images_are_named_by_row_and_file_and_the_others_kept(
-    read: Read, save: Save, table: Table, tmp_path: Path
-) -> None:
+def test_bad_images_are_told_by_row_and_the_others_kept(read: Read, save: Save, table: Table, tmp_path: Path) -> None:
     Image.fromarray(picture(2, 64, 64)).save(tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:400])
     (tmp_path / "none.png").write_bytes(b"")
@@ -121,12 +119,12 @@ def test_bad_images_are_named_by_row_and_file_and_the_others_kept(
     assert [(row, column) for row, column, _ in sorted(problems)] == [(row, "image") for row in range(1, 8)]
     reasons = dict((row, reason) for row, _, reason in problems)
     for row, told in {
-        1: "cut.jpg: the JPEG is cut off",
-        2: "none.png: the file is empty (0 bytes)",
-        3: "huge.png: it is too large",
-        4: "text.png: it is not an image",
-        5: "report.dcm: the DICOM file holds no pixels",
-        6: "lost.png: there is no such file",
+        1: "the JPEG is cut off",
+        2: "the file is empty (0 bytes)",
+        3: "it is too large",
+        4: "it is not an image",
+        5: "the DICOM file holds no pixels",
+        6: "there is no such file",
         7: "the image is empty",
     }.items():
         assert reasons[row].startswith(told)
@@ -151,7 +149,7 @@ def dicom_without_pixels() -> bytes:
 def test_bad_rows_stop_a_run_or_are_set_aside_as_data_on_error_says(save: Save, table: Table) -> None:
     names = [save(f"{i}.png", picture(i)) for i in range(12)]
     train = table(image=[*names, "lost.png"], label=[*"xy" * 6, "x"])
-    with pytest.raises(RowsError, match=r"row 13, column image: lost.png: there is no such file"):
+    with pytest.raises(RowsError, match=r"row 13, column image: there is no such file"):
         load(train=train)
     facts = load(train=train, on_error="skip")
     assert [(split, problem.row) for split, problem in facts.rejected] == [("train", 13)]
@@ -353,4 +351,4 @@ def test_the_sample_comes_under_the_users_own_column_names() -> None:
 
 
 def test_a_sample_picture_that_does_not_exist_is_a_problem(read: Read) -> None:
-    assert read({"image": ["sample:0360"]}, labelled=False)[1][0][2].startswith("sample:0360: the sample has")
+    assert read({"image": ["sample:0360"]}, labelled=False)[1][0][2].startswith("the sample has")

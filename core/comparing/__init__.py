@@ -1,0 +1,1 @@
+"""Holding finished runs against each other on the test rows that they share."""
