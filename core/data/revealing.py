@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medplug.core.data.showing import of_many, owners
+from medplug.core.data.owners import NAMED_BY, owned_by, owners_of
 from medplug.core.data.tabular import TableRow
 from medplug.core.data.targets import Target
 from medplug.core.specs import Modality
@@ -86,7 +86,7 @@ def revealing(splits: Mapping[str, Examples], target: Target, slots: Mapping[str
         if modality == "tabular":
             found += _columns(slot, train, rest, answers)
         if modality == "text":
-            found += _words(slot, train, rest, answers, target, owners(learned, *others))
+            found += _words(slot, train, rest, answers, target, owners_of([learned, *others]))
     return sorted(found, key=lambda each: -each.score)
 
 
@@ -175,19 +175,19 @@ def _words(
     rest: Sequence[Any],
     answers: Sequence[_Answers],
     target: Target,
-    owned_by: Sequence[str],
+    owners: Sequence[str],
 ) -> Iterator[Revealing]:
     learned, shown = ([words_of(each) if isinstance(each, str) else _NONE for each in many] for many in (train, rest))
-    everywhere = Counter(word for words in learned for word in words)
-    nobodys = of_many((*learned, *shown), owned_by) if everywhere else set()
-    for each in answers if everywhere else ():
+    had = owned_by(owners, (*learned, *shown)) if any(learned) else Counter[str]()
+    everywhere = Counter(word for words in learned for word in words) if had else had
+    for each in answers if had else ():
         found: list[Revealing] = []
         told = 0
         for name, member, judged in () if each.numbers else _against_the_rest(each, target):
             telling = [
                 Revealing(slot, "word", word, name, score, len(judged))
                 for word, score in _telling(learned, everywhere, member, shown, judged)
-                if word in nobodys
+                if had[word] >= NAMED_BY
             ]
             told += int(judged.sum()) if telling else 0
             found += telling

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from medplug.core.data.characteristics import Feature, features, sampled
 from medplug.core.data.near import texts_of
+from medplug.core.data.owners import NAMED_BY, owned_by, owners_of
 from medplug.core.data.revealing import words_of
-from medplug.core.data.showing import of_many, owners
 from medplug.core.evaluation.shift import apart, told_apart
 from medplug.core.judging.judge import subgroups_of
 from medplug.core.specs import Modality
 from medplug.core.task import Examples
 
-_FEATURES, _CATEGORIES = 200, 12
-_WORDS, _WORDS_TOLD, _FEWEST = 100, 10, 10
-"""Words that rows are told apart by, of those how many are told of, and the fewest rows with one."""
+_FEATURES, _CATEGORIES, _WORDS, _SAID = 200, 12, 100, 10
 
 
 def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], seed: int) -> dict[str, Any]:
@@ -31,9 +29,9 @@ def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], see
     if (sides := _domains(some)) is not None:
         described = [features(side, slots) for side in sides]
         told["source and target"] = _compared(*sides, described[0], described[1], slots, seed)
-    whole = {name: [*each, *_further(some[name])] for name, each in found.items()}
+    owned = {name: [*each, *_further(some[name])] for name, each in found.items()}
     return {
-        "characteristics": _characteristics(whole, some),
+        "characteristics": _characteristics(owned, some),
         "shift": {name: each for name, each in told.items() if each is not None},
     }
 
@@ -72,21 +70,18 @@ def _compared(
     names = {each.name for each in one} & {each.name for each in other}
     ours, theirs = ([each for each in side if each.name in names] for side in (one, other))
     words, presence = _presence([first, second], slots)
-    owned_by = owners(first, second)
-    groups = None if first.groups is None or second.groups is None else owned_by
+    groups = None if first.groups is None or second.groups is None else owners_of([first, second])
     auroc = told_apart(ours, theirs, groups=groups, seed=seed, more=presence)
     sizes = sorted((apart(a, b) for a, b in zip(ours, theirs, strict=True)), key=lambda each: -each.size)
     shares = [presence[: len(first)].mean(axis=0), presence[len(first) :].mean(axis=0)]
     said = sorted(
         zip(words, *(each.tolist() for each in shares), strict=True), key=lambda each: -abs(each[1] - each[2])
     )
-    nobodys = of_many(([words[i] for i in np.flatnonzero(row)] for row in presence), owned_by)
-    named = [each for each in said if each[0] in nobodys][:_WORDS_TOLD]
     return {
         "rows": [len(first), len(second)],
         "auroc": None if auroc is None else auroc.as_json(),
         "features": [each.as_json() for each in sizes[:_FEATURES]],
-        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in named]} if words else {}),
+        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in said[:_SAID]]} if words else {}),
     }
 
 
@@ -99,10 +94,11 @@ def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple
         for i in range(len(side))
     ]
     counts = Counter(word for row in rows for word in row)
+    owners = owned_by(owners_of(sides), rows) if rows else counts
     words = [
         word
         for word, count in counts.most_common(2 * _WORDS)
-        if _FEWEST <= count <= 0.95 * len(rows) and word.isalpha()
+        if owners[word] >= NAMED_BY and count <= 0.95 * len(rows) and word.isalpha()
     ][:_WORDS]
     matrix = np.array([[word in row for word in words] for row in rows], dtype=np.float64)
     return words, matrix.reshape(sum(map(len, sides)), -1) if rows else np.zeros((sum(map(len, sides)), 0))
@@ -114,17 +110,20 @@ def _characteristics(found: Mapping[str, Sequence[Feature]], rows: Mapping[str, 
     told = []
     for name in names:
         each = {split: side[name] for split, side in by_name.items() if name in side}
-        shown = _shown(each, rows)
+        shown = _named(each, rows)
         told.append({"name": name, "splits": {split: _told(feature, shown) for split, feature in each.items()}})
-    return {"rows": {split: len(each) for split, each in rows.items()}, "features": told}
+    return {"rows": {split: len(side) for split, side in rows.items()}, "features": told}
 
 
-def _shown(feature: Mapping[str, Feature], rows: Mapping[str, Examples]) -> list[str]:
-    """The commonest of the categories that may be named."""
-    having = [split for split, each in feature.items() if each.numbers is None]
-    values = [value for split in having for value in feature[split].names]
-    nobodys = of_many([(value,) for value in values], owners(*(rows[split] for split in having)))
-    return [value for value, _ in Counter(values).most_common() if value in nobodys][:_CATEGORIES]
+def _named(found: Mapping[str, Feature], rows: Mapping[str, Examples]) -> list[str]:
+    """The commonest categories of a feature by split, of those that enough groups have."""
+    names = [name for feature in found.values() for name in feature.names]
+    if not names:
+        return []
+    owners = owners_of([rows[split] for split, feature in found.items() if feature.numbers is None])
+    had = owned_by(owners, [() if name is None else (name,) for name in names])
+    common = Counter(name for name in names if name is not None).most_common(_CATEGORIES)
+    return [name for name, _ in common if had[name] >= NAMED_BY]
 
 
 def _told(feature: Feature, shown: Sequence[str]) -> dict[str, Any]:
