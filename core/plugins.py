@@ -154,6 +154,11 @@ class Plugins:
         if not any(self.has(kind, name) for kind in kinds):
             self._ask([each for each in self.not_imported() if not each.declares])
 
+    def admit(self, name: str, distribution: str, plugin: Any) -> None:
+        """Take one more plugin, which is imported already; what is wrong with it is raised, and nothing of it stays."""
+        self._add(name, distribution, plugin)
+        self._registry = registry.load(self._registries, self._user_registry)
+
     def ask_third_parties(self) -> None:
         """Import the allowed third-party plugins, once, each in isolation."""
         self._ask(self.not_imported())

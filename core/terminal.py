@@ -100,6 +100,11 @@ def show_scores(scores: dict[str, Any]) -> None:
         )
     if "treatment" in scores:
         _show_policies(scores["treatment"])
+    if "seen" in scores:
+        from medplug.core.data.seen import Seen
+
+        for line in Seen(**scores["seen"]).told():
+            _console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_policies(found: dict[str, Any]) -> None:

@@ -57,3 +57,11 @@ def test_a_screening_is_timed_and_its_memory_told(
     runpy.run_path(sys.argv[0], run_name="__main__")
     (row,) = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| 40")]
     assert row[1] == "2" and len(row) == 6 and all(float(value) > 0 for value in row[2:])
+
+
+def test_intervals_are_timed_in_a_table() -> None:
+    command = [sys.executable, str(BENCHMARKS / "intervals.py"), "--rows", "2000", "--resamples", "50"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[1:3]] == ["AUROC", "F1"] and all(float(row[1]) >= 0 for row in rows[1:])

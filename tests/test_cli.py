@@ -174,6 +174,7 @@ def test_train_then_predict_then_evaluate(medplug: Callable[..., Result], tmp_pa
     ran = medplug("run", "task=text_diagnosis", "data.train=notes.csv", *SCRATCH, "output=run", "report.resamples=100")
     assert ran.exit_code == 0, ran.output
     assert "plain baseline" in ran.output and "run/report.html" in ran.output
+    assert "Leakage: a single word in the text tells the label almost perfectly" in ran.output
     assert (tmp_path / "run" / "report.html").exists() and SECRET not in (tmp_path / "run" / "report.html").read_text()
 
     (tmp_path / "new.csv").write_text("text\ncough and fever\n\n a broken wrist \n")
@@ -181,11 +182,18 @@ def test_train_then_predict_then_evaluate(medplug: Callable[..., Result], tmp_pa
     assert stopped.exit_code == 2 and "row 2, column text: the text is empty" in stopped.output
     done = medplug("predict", "run", "new.csv", "--on-error", "skip", "-o", "out.csv")
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "row,prediction,p_a,p_b"
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("row,prediction,p_a,p_b")
     assert [line.split(",")[0] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]] == ["1", "3"]
+
+    known = medplug("predict", "run", "notes.csv", "-o", "again.csv")
+    assert "of 120 row(s) learned from or chosen by: row " in known.output and SECRET not in known.output
+    assert SECRET.encode() not in (tmp_path / "run" / "seen.safetensors").read_bytes()
 
     scored = medplug("evaluate", "run", "notes.csv", "-o", "scores.json")
     assert scored.exit_code == 0, scored.output
+    seen = json.loads((tmp_path / "scores.json").read_text())["seen"]
+    assert f"{len(seen['same'])} of 120 row(s) learned from or chosen by" in scored.output
+    assert len(seen["same"]) == 120 - json.loads((tmp_path / "run" / "metrics.json").read_text())["n"]
     assert "auroc" in scored.output and (tmp_path / "scores.json").exists()
     assert medplug("predict", "run", "notes.csv", "-o", "out.xlsx").exit_code == 2
 

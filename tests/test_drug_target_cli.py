@@ -84,7 +84,7 @@ def test_a_table_of_pairs_is_run_predicted_with_names_and_evaluated(command: Com
     found = command("predict", "run", "new.csv", "-o", "found.csv", "--device", "cpu")
     assert found.exit_code == 0, found.output
     told = pl.read_csv(tmp_path / "found.csv")
-    assert told.columns == ["row", "name", "prediction"]
+    assert told.columns == ["row", "name", "prediction", "low", "high"]
     assert told["name"][0] == " / ".join(pairs(1).select("drug", "target").row(0))
     pairs(3).select("sequence", "smiles").write_csv(tmp_path / "plain.csv")
     again = command("predict", "run", "plain.csv", "-o", "plain_found.csv", "--device", "cpu")
@@ -148,7 +148,7 @@ def test_an_ensemble_tells_how_far_its_members_are_apart_of_rows_and_of_a_librar
     found = command("predict", "run", "pairs.csv", "-o", "found.csv", "--device", "cpu")
     assert found.exit_code == 0, found.output
     told = pl.read_csv(tmp_path / "found.csv")
-    assert told.columns == ["row", "prediction", "std"] and told["std"].min() > 0  # type: ignore[operator]
+    assert told.columns == ["row", "prediction", "low", "high", "std"] and told["std"].min() > 0  # type: ignore[operator]
     table.select("smiles").unique(maintain_order=True).write_csv(tmp_path / "library.csv")
     (tmp_path / "targets.fasta").write_text(f">first\n{table['sequence'][0]}\n")
     ranked = command("predict", "run", "library.csv", "--against", "targets.fasta", "-o", "ranked.csv")

@@ -156,11 +156,29 @@ def spans(folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return table.with_columns(pl.Series("context", context)), asked("extractive")
 
 
+def rankings(folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Passages are a corpus, which the run keeps in a folder of its own to search it."""
+    table = pl.DataFrame(
+        {
+            "question": [f"who is {mark(i)}" for i in range(ROWS)],
+            "passage": [f"{mark(i)} has {notes(i)}" for i in range(ROWS)],
+        }
+    )
+    return table, asked("retrieval", f"backbone={folder / 'bert'}", "adapter=finetune")
+
+
+def written(folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    table = pl.DataFrame(
+        {"question": [f"who is {mark(i)}" for i in range(ROWS)], "answer": [notes(i) for i in range(ROWS)]}
+    )
+    return table, asked("generative", f"backbone={folder / 'llama'}", "adapter=finetune")
+
+
 KINDS: dict[str, Make] = {
     each.__name__: each
     for each in (
         *(texts, several_labels, patients, numbers, times, treatments, images, masks, drugs),
-        *(studies, entailments, options, spans),
+        *(studies, entailments, options, spans, rankings, written),
     )
 }
 
@@ -197,8 +215,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_of_marked_rows_and_what_follows_it_tell_nothing_of_them(
-    kind: str, tmp_path: Path, command: Callable[..., str]
+    kind: str, tmp_path: Path, command: Callable[..., str], tiny_bert: Path, tiny_llama: Path
 ) -> None:
+    (tmp_path / "bert").symlink_to(tiny_bert)
+    (tmp_path / "llama").symlink_to(tiny_llama)
     table, words = KINDS[kind](tmp_path)
     table = table.with_columns(pl.Series("who", [f"patient {mark(i // 2)}" for i in range(len(table))]))
     table.write_ndjson(tmp_path / "rows.jsonl")

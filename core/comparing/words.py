@@ -77,6 +77,8 @@ def verdict(comparison: Comparison) -> Verdict | None:
         worse=signs.count("worse"),
         others=signs.count("unclear") + signs.count("undefined"),
     )
+    if "better" not in signs and "worse" not in signs:
+        headline = say("None of {n} runs can be told apart from {first}.", n=len(signs), first=comparison.runs[0].name)
     text = say(
         "Judged by whether the interval of the paired difference in {metric} leaves out 0. The intervals hold for all "
         "{n} together (Bonferroni), so that they are wider than those of 95 % in the tables.",

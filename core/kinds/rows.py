@@ -19,7 +19,8 @@ from medplug.core.frames.columns import also_columns, spread_column, weight_colu
 from medplug.core.frames.predictions import prediction_frame, truth_of
 from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
-from medplug.core.judging.judge import Judged, judge
+from medplug.core.judging.judge import Judged, judge, subgroups_of
+from medplug.core.judging.soundness import sound
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.kinds.kind import How, Learned
 from medplug.core.model import Model
@@ -82,7 +83,7 @@ class Rows(Learned):
     def scored(
         self, predictor: Predictor, examples: Examples, report: Report, groups_and_draws: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The metrics; of treatments what advice is worth; by entity; what was learned along."""
+        """The metrics, calibration, coverage; of treatments what advice is worth; by entity; what was learned along."""
         target, task = predictor.target, predictor.task
         main, *others = predictor.every(examples.values, report)
         names, encoded = task.metrics(target), target.encode(examples.labels or [])
@@ -90,6 +91,7 @@ class Rows(Learned):
         found: dict[str, Any] = {"metrics": estimate(target, encoded, predicted, names, **groups_and_draws)}
         if target.kind == "treatment":
             found["treatment"] = treatment_scores(target, encoded, predicted, **groups_and_draws)
+        found |= sound(target, encoded, predicted, subgroups_of(examples), groups_and_draws)
         if each := by_entity(task, examples, target, encoded, predicted, names):
             found["by_entity"] = summary(each)
         if along := evaluate_also(task, predictor.also, examples, others, **groups_and_draws):

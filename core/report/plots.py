@@ -152,6 +152,8 @@ def reliability(evidence: Evidence) -> Picture:
     caption = say(
         "On the diagonal a probability means what it says. Bars: Wilson 95 % intervals, by {unit}.", unit=bins.unit
     )
+    if "curve" in evidence.scores.get("calibration", {}):
+        caption = joined(caption, say("Dashed: the logistic calibration line with its 95 % band."))
     return Picture(name, title, joined(caption, error), inline(figure, name, title, joined(told, error)))
 
 

@@ -49,6 +49,12 @@ _KNOWN: tuple[Later, ...] = (
     later("pair"),
     later("nearly the same set of inputs"),
     later("same {what}"),
+    later("table in memory"),
+    later("texts that have {share} % of their runs of {n} characters in common, or a chain of such texts"),
+    later(
+        "images whose small copies agree in all but {few} of {n} signs of their lowest frequencies, as resized and "
+        "re-encoded ones do, or a chain of such images"
+    ),
     # how rows were split
     later("{by}; the domains are made of the rows themselves"),
     later("the column {column}; validation rows, which it does not name, are cut off its training rows by {rule}"),
@@ -126,6 +132,16 @@ _KNOWN: tuple[Later, ...] = (
     later("passes over them in an epoch"),
     later("most rows of one input that a batch takes together"),
     later("rounds that count"),
+    later("class weights"),
+    later("learning rate"),
+    later("read"),
+    later("what the network is given"),
+    later("the columns of values"),
+    later(
+        "reduced Morgan fingerprints and descriptors of the molecules and reduced {k}-mer compositions of the proteins"
+    ),
+    later("pairs of several labels, averaged"),
+    later("question with its options, or context"),
     # where it was made, and where a key came from
     later("made"),
     later("seed"),
@@ -146,6 +162,7 @@ _KNOWN: tuple[Later, ...] = (
     later("baseline and intervals"),
     later("reading the first passages again"),
     later("judging each choice of modalities"),
+    later("{stage} (member {n} of {members})"),
     later("predicting {split}"),
     later("preparing {slot}"),
     later("encoding {slot}"),
@@ -182,6 +199,8 @@ _KNOWN: tuple[Later, ...] = (
         "of pairs with {tanimoto} % of their Morgan neighbourhoods in common (Tanimoto) links, on proteins "
         "of about 90 % identical residues ({words} % of the words of five in common)"
     ),
+    # anything of the above with the name of an input, or of a rule
+    later("{what} ({name})"),
 )
 
 

@@ -182,10 +182,13 @@ class PretrainedText(Backbone):
         return Features(rows, tokens.reshape(batch, -1, self.width), mask.reshape(batch, -1))
 
     def inside(self) -> Embedded:
-        """The embedding of tokens, before their positions; padding stands for none, and special tokens stay."""
+        """The embedding of tokens, before their positions; special tokens stay.
+
+        The mean of the vocabulary stands for none: padding is a vector of zeros in many models, and the
+        norm of the first layer would turn all of the way from there into one step.
+        """
         layer = self.model.get_input_embeddings()
-        baseline = layer.weight[self._assets["pad"]].detach()
-        return Embedded(self.unit, layer, self._units, self._located, baseline)
+        return Embedded(self.unit, layer, self._units, self._located, layer.weight.detach().mean(0))
 
     def _units(self, items: Sequence[Windows], inputs: Inputs) -> Tensor:
         """Whose token each place ``[windows, length]`` is; what windows share is one unit."""

@@ -88,7 +88,7 @@ WORDS = ["the", "patient", "has", "had", "and", "with"]
 SIGNS = {"mild": 1.0, "acute": 4.0, "severe": 9.0}
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl", "seen.safetensors"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "regression" in spec.targets]
 REFUSING = {"prototypes", "jmmd", "cdan", "entropy", "label_graph"}
@@ -153,12 +153,16 @@ def test_a_run_leaves_what_is_promised_and_comes_back_from_it(adapter: str, fini
     rows = table()
     here, loaded = run.predict(rows), medplug.load(run.folder, device="cpu").predict(rows)
     assert here.equals(loaded)
-    assert here.schema == {"row": pl.Int64, "prediction": pl.Float64}
+    assert here.schema == {"row": pl.Int64, **dict.fromkeys(("prediction", "low", "high"), pl.Float64)}
     written = pl.read_parquet(run.folder / "predictions.parquet")
-    assert written.columns == ["split", "row", "truth", "prediction"]
+    assert written.columns == ["split", "row", "truth", "prediction", "low", "high"]
     seen = here[(written["row"] - 1).to_list()]["prediction"]
     np.testing.assert_allclose(written["prediction"], seen, rtol=1e-4)
     assert written["truth"].to_list() == rows["severity"][(written["row"] - 1).to_list()].to_list()
+    bounds = run.predictor.target.conformal
+    np.testing.assert_allclose(here["high"] - here["low"], 2 * bounds.quantile, rtol=1e-9)
+    chosen_on = written.filter(pl.col("split") == "validation")
+    assert chosen_on["truth"].is_between(chosen_on["low"], chosen_on["high"]).mean() >= 0.9
     described = json.loads((run.folder / "model.json").read_text())["target"]
     assert described["kind"] == "regression" and described["classes"] == ["severity"]
     assert 800 < described["centre"] < 2000 and 300 < described["scale"] < 900
@@ -170,6 +174,9 @@ def test_metrics_keep_their_shape_and_can_be_computed_again(adapter: str, finish
     found = metrics(run)
     test = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "test")
     truth, prediction = test["truth"].to_numpy(), test["prediction"].to_numpy()
+    assert found["calibration"].keys() == {"slope", "intercept", "curve"}
+    inside = test["truth"].is_between(test["low"], test["high"])
+    assert found["conformal"]["covered"]["value"] == pytest.approx(inside.mean())
     assert found["n"] == len(test) == 24 and found["by_class"] == {} and found["selection"]["metric"] == "mae"
     assert found["metrics"]["mae"]["value"] == pytest.approx(np.abs(truth - prediction).mean())
     assert found["metrics"]["r2"]["value"] == pytest.approx(1 - ((truth - prediction) ** 2).mean() / truth.var())
@@ -235,7 +242,7 @@ def test_the_report_speaks_of_a_number(finished: Any) -> None:
         assert f'id="figure-{name}"' in report
     assert "limits of agreement" in report and "By class" not in report and "By site" in report
     assert "measured and predicted numbers" in report
-    assert not any(word in report for word in ("ROC", "confusion", "Reliability"))
+    assert not any(word in report for word in ("ROC curve", "confusion", "Reliability"))
 
 
 # ---- every adapter that serves it, and those that do not

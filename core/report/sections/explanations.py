@@ -121,7 +121,9 @@ def checked(found: Sequence[Attribution]) -> list[str]:
 
 def _picture(each: Attribution, place: int, numeric: bool) -> Picture:
     title = say("Row {row}, {slot}", row=each.row, slot=each.slot) if each.slot else say("Row {row}", row=each.row)
-    caption = say("Of {what}.", what=each.predicted) if numeric else say("Speaks for {what}.", what=each.predicted)
+    caption = (
+        say("What moved {what}.", what=each.predicted) if numeric else say("Speaks for {what}.", what=each.predicted)
+    )
     if not (each.names or each.content.words or each.content.molecule or each.unit == "pixel"):
         caption += " " + say("One bar for each of its parts ({unit}), in their order.", unit=unit_name(each.unit))
     if each.unit == "pixel" and len(each.scores) > 1:

@@ -35,9 +35,11 @@ def section(evidence: Evidence) -> Section | None:
 def _table(evidence: Evidence, column: str) -> Table:
     rows, found = [], evidence.scores["heterogeneity"][column]
     for metric, each in found.items():
-        low, high = (number(bound) for bound in each["prediction"])
+        ahead = say("needs 3 parts")
+        if None not in each["prediction"]:
+            ahead = " \N{EN DASH} ".join(number(bound) for bound in each["prediction"])
         q = say("{q} (p {p})", q=number(each["q"], decimals=1), p=number(each["p"]))
-        told = [metric_name(metric), str(each["parts"]), estimate(each["mean"]), f"{low} \N{EN DASH} {high}"]
+        told = [metric_name(metric), str(each["parts"]), estimate(each["mean"]), ahead]
         rows.append([*told, f"{100 * each['i2']:.0f} %", number(each["tau2"]), q])
     header = [say("metric"), say("parts"), say("mean"), say("prediction interval"), "I\N{SUPERSCRIPT TWO}"]
     left = {name for each in found.values() for name in each["left_out"]}
@@ -60,19 +62,21 @@ def _forest(evidence: Evidence, column: str) -> Picture:
             _mark(axes, row, part["metrics"][metric], MODEL)
         bottom = len(parts) + 0.4
         _mark(axes, bottom, pooled["mean"], INK)
-        if None not in pooled["prediction"]:
+        known = None not in pooled["prediction"]
+        if known:
             axes.plot(pooled["prediction"], [bottom + 0.8] * 2, color=INK, linewidth=1.2, linestyle=(0, (2, 1.5)))
-        axes.axvline(pooled["mean"]["value"], color=RULE, linewidth=0.9)
+        axes.axvline(pooled["mean"]["value"], color=RULE, linewidth=0.9, zorder=0)
         labels = [_short(f"{each} ({part['n']:,})") for each, part in parts.items()]
-        axes.set_yticks([*range(len(parts)), bottom, bottom + 0.8], [*labels, say("mean"), say("a further one")])
-        axes.set(ylim=(bottom + 1.3, -0.6), xlabel=metric_name(metric))
+        labels += [say("mean"), *([say("a further one")] if known else [])]
+        axes.set_yticks([*range(len(parts)), bottom, bottom + 0.8][: len(labels)], labels)
+        axes.set(ylim=(bottom + (1.3 if known else 0.6), -0.6), xlabel=metric_name(metric))
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         caption = say(
-            "{metric} of each part of {column} (test rows in brackets) with 95 % intervals, their mean, and where a "
-            "further part is to be expected (dashed).",
+            "Each part of {column} (test rows in brackets) with its 95 % interval, their mean and, from three parts "
+            "on, where a further one is to be expected (dashed): {metric}.",
             metric=metric_name(metric),
             column=column,
         )

@@ -27,8 +27,8 @@ def section(evidence: Evidence) -> Section | None:
         return None
     told = say(
         "Who acts from a probability t on takes one true positive to be worth (1 \N{MINUS SIGN} t) / t false ones. The "
-        "net benefit is true positives less false ones at that price, a row; the model is of use where it is above both "
-        "acting on every row and acting on none (Vickers and Elkin, 2006). Which t is right is for "
+        "net benefit is true positives less false ones at that price, a row; the model is of use where it is above "
+        "both acting on every row and acting on none (Vickers and Elkin, 2006). Which t is right is for "
         "clinicians to say."
     )
     tables = tuple(_table(evidence, name) for name in found["by_class"])

@@ -352,6 +352,15 @@ def test_the_page_tells_every_run_and_needs_nothing_from_elsewhere(runs: int, le
     assert all(estimate_told in page for estimate_told in ("Before you believe", "What the runs cost"))
 
 
+def test_the_page_speaks_the_language_of_the_first_runs_report(left: Left, tmp_path: Path) -> None:
+    folders = [left(f"run{i}", BINARY, binary(i), keys={"report.language": "zh"}) for i in range(3)]
+    found = compare_runs(folders, resamples=100)
+    found.write_page(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "各次运行的成本" in page and 'lang="zh' in page and "What the runs cost" not in page
+    assert any("seed" in note for note in found.notes()), "notes outside the page stay English"
+
+
 def test_a_page_that_cannot_be_written_is_told(left: Left, tmp_path: Path) -> None:
     found = compare_runs([left("a", BINARY, binary(1)), left("b", BINARY, binary(2))], resamples=100)
     with pytest.raises(RunError, match=r"page\.html"):

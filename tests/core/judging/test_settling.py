@@ -169,3 +169,9 @@ def test_a_correction_survives_json() -> None:
 def test_a_rule_that_is_none_is_refused_with_those_there_are(rule: str) -> None:
     with pytest.raises(UsageError, match=r"selection.threshold=.*give half, youden, f1, sensitivity:SHARE"):
         medplug.run(task="text_diagnosis", selection={"threshold": rule})
+
+
+def test_rows_to_evaluate_on_tell_of_calibration_and_coverage(go: Callable[..., medplug.Run]) -> None:
+    found = go(**ASKED).predictor.evaluate(table(), resamples=100)
+    assert {"slope", "intercept", "ece"} < set(found["calibration"])
+    assert set(found["conformal"]["by_class"]) == {"no", "yes"} and set(found["conformal"]["by_group"]) == {"site"}

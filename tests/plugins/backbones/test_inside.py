@@ -70,7 +70,7 @@ def loaded(request: pytest.FixtureRequest, name: str) -> Backbone:
     return PretrainedText.create(PretrainedTextOptions(), Source(path=request.getfixturevalue(name))).eval()
 
 
-def scores(backbone: Backbone, values: list[str], steps: int = 32) -> tuple[list[Any], Any]:
+def scores(backbone: Backbone, values: list[str], steps: int) -> tuple[list[Any], Any]:
     """Scores of the sum of the pooled features, row by row, and what these are to sum to."""
     inside = backbone.inside()
     assert isinstance(inside, Embedded)
@@ -89,7 +89,7 @@ def made(request: pytest.FixtureRequest) -> tuple[Backbone, list[str]]:
 
 
 def test_scores_sum_to_what_the_units_change(made: tuple[Backbone, list[str]]) -> None:
-    found, totals = scores(*made, steps=200)
+    found, totals = scores(*made, steps=64)
     sums = np.array([each.sum() for each in found])
     np.testing.assert_allclose(sums, totals, rtol=0.05, atol=0.02 * float(np.abs(totals).max()))
 
@@ -148,7 +148,7 @@ def network(folder: Path, name: str, **arguments: Any) -> PretrainedImage:
 
 def small_cnn(folder: Path) -> Backbone:
     torch.manual_seed(0)
-    made = CNN.create(CNNOptions(width=16), None)
+    made = CNN.create(CNNOptions(width=32), None)
     made.learn(pictures())
     return made.eval()
 

@@ -88,12 +88,12 @@ def test_a_path_outside_the_folder_is_refused_with_the_way_out(read: Read, save:
     found, problems = read(tmp_path / "mine" / "table.csv")
     assert len(found) == 0
     assert [(row, column) for row, column, _ in problems] == [(1, "image"), (2, "image"), (3, "image")]
-    for name, (_, _, reason) in zip(given, problems, strict=True):
-        assert (
-            reason.startswith(f"{name}: it lies outside")
-            and "set data.root (of a finished run: --root) to a folder above it" in reason
-        )
-    assert read(tmp_path / "mine" / "table.csv", {"root": tmp_path / "mine" / ".."})[1][0][2].startswith(given[0])
+    for _, _, reason in problems:
+        assert reason.startswith("it lies outside") and "secret" not in reason
+        assert "set data.root (of a finished run: --root) to a folder above it" in reason
+    assert read(tmp_path / "mine" / "table.csv", {"root": tmp_path / "mine" / ".."})[1][0][2].startswith(
+        "it lies outside"
+    )
     above = {"image": ["other/secret.png", "mine/link.png"], "label": ["x", "x"]}
     assert read(above, {"root": tmp_path})[1] == []
 
