@@ -304,7 +304,7 @@ def show(name: str, registry: Path | None, debug: bool) -> None:
 @_debug
 def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> None:
     """List the installed plugins: package, version, state, what they add, and their files' signature."""
-    from medplug.core.catalogue import plugin_table
+    from medplug.core.plugin_table import plugin_table
     from medplug.core.terminal import show_table
 
     found = _plugins(registry)

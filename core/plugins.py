@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -23,17 +22,12 @@ import pluggy
 from medplug.core import hooks, registry
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
 from medplug.core.installed import Allowance, Installed, check_entry, installed
-from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
+from medplug.core.plugin_answers import KINDS, answers, check_api, reason, specs_of
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
 BUILT_IN = "medplug"
 """The distribution of the plugins that come with medplug itself."""
-KINDS: Mapping[str, tuple[str, type[Spec]]] = {
-    "task": ("medplug_tasks", TaskSpec),
-    "backbone": ("medplug_backbones", BackboneSpec),
-    "adapter": ("medplug_adapters", AdapterSpec),
-    "fusion": ("medplug_fusions", FusionSpec),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,21 +184,21 @@ class Plugins:
             try:
                 self._add(each.name, each.distribution, each.point.load(), each.signature)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-                self.failures.append(Failure(each.name, each.distribution, _reason(error)))
+                self.failures.append(Failure(each.name, each.distribution, reason(error)))
         if wanted:
             self._waiting = [each for each in self.not_imported() if each not in wanted]
             self._registry = registry.load(self._registries, self._user_registry)
 
     def _add(self, name: str, distribution: str, plugin: Any, signature: str | None = None) -> None:
         """Register one plugin and take its specs; on any fault nothing of it stays."""
-        _check_api(plugin)
+        check_api(plugin)
         if self._manager.is_registered(plugin):
             raise PluginError(f"is the very module that {self._manager.get_name(plugin)} gives; state it once")
         try:
             self._manager.register(plugin, name=f"{distribution}:{name}")
             self._manager.check_pending()
-            specs = {kind: _specs(self._manager, plugin, kind) for kind in KINDS}
-            file = next(iter(_answers(self._manager, plugin, "medplug_registry")), None)
+            specs = {kind: specs_of(self._manager, plugin, kind) for kind in KINDS}
+            file = next(iter(answers(self._manager, plugin, "medplug_registry")), None)
             if file is not None:
                 self._check_registry(name, file, specs)
             self._claim(distribution, specs)
@@ -239,35 +233,6 @@ class Plugins:
             for spec in given:
                 taken.specs[kind][spec.name] = spec
                 taken.owners[kind, spec.name] = distribution
-
-
-def _reason(error: BaseException) -> str:
-    """What went wrong, on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
-
-
-def _check_api(plugin: Any) -> None:
-    stated = getattr(plugin, "medplug_api", None)
-    if stated != API_VERSION:
-        where = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__
-        raise PluginError(f"{where} states medplug_api = {stated!r}; this medplug speaks {API_VERSION}")
-
-
-def _answers(manager: pluggy.PluginManager, plugin: Any, hook: str) -> list[Any]:
-    """What one plugin answers to one hook."""
-    callers = manager.get_hookcallers(plugin) or []
-    calls = [impl for caller in callers if caller.name == hook for impl in caller.get_hookimpls()]
-    return [answer for impl in calls if impl.plugin is plugin and (answer := impl.function()) is not None]
-
-
-def _specs(manager: pluggy.PluginManager, plugin: Any, kind: str) -> list[Spec]:
-    hook, spec_type = KINDS[kind]
-    given = [spec for answer in _answers(manager, plugin, hook) for spec in answer]
-    for spec in given:
-        if not isinstance(spec, spec_type):
-            raise PluginError(f"{hook} gave a {type(spec).__name__}; it must give {spec_type.__name__}s")
-    return given
 
 
 __all__ = ["KINDS", "Failure", "Loaded", "Plugins", "RegistryError"]

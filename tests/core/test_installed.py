@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from medplug.cli import cli
-from medplug.core.catalogue import listing, plugin_table
+from medplug.core.catalogue import listing
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
 from medplug.core.installed import changed_files, installed
+from medplug.core.plugin_table import plugin_table
 from medplug.core.plugins import Plugins
 
 Install = Callable[..., EntryPoint]
