@@ -305,6 +305,24 @@ def plugins(debug: bool) -> None:
     show_table(("plugin", "distribution", "state", "gives"), rows)
 
 
+@cli.command()
+@click.argument("plugin")
+@_debug
+def check(plugin: str, debug: bool) -> None:
+    """Hold a plugin (a module's name, an entry point's or a distribution's) against the contracts.
+
+    Each check is passed, failed (with the reason and the fix), skipped, or expected to fail; a failure exits with 1.
+    """
+    from medplug.core.conformance.command import HEADER, checked, counted, row
+    from medplug.core.terminal import show_table
+
+    found = list(checked(plugin))
+    show_table(HEADER, [row(each) for each in found])
+    click.echo(counted(found))
+    if any(each.state == "failed" for each in found):
+        raise click.exceptions.Exit(1)
+
+
 def _plugins(registry: Path | None) -> Plugins:
     from medplug.core.plugins import Plugins
 

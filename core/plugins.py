@@ -128,6 +128,11 @@ class Plugins:
             raise UnknownNameError(kind, name, specs, [str(failure) for failure in self.failures])
         return specs[name]
 
+    def admit(self, name: str, distribution: str, plugin: Any) -> None:
+        """Take one more plugin, which is imported already; what is wrong with it is raised, and nothing of it stays."""
+        self._add(name, distribution, plugin)
+        self._registry = registry.load(self._registries, self._user_registry)
+
     def ask_third_parties(self) -> None:
         """Import the allowed third-party plugins, once, each in isolation."""
         if self._third_parties_asked:
