@@ -71,7 +71,7 @@ def test_twins_across_folds_are_counted_and_scores_stand_with_and_without_them(
     assert low < same["metrics"]["mse"]["value"] < high
     for text in words_of(tmp_path / "run"):
         assert "Split by the column fold (test 4, validation 3)" in text
-        assert "20 of 80 test rows have the same inputs as a training or validation row" in text
+        assert "20 of 80 test rows (25.0 %) have the same inputs as a training or validation row" in text
         assert "without the same (60 rows)" in text
     saved = json.loads((tmp_path / "run" / "model.json").read_text())["task"]["data"]
     assert not {"split", "shares", "test_folds", "validation_folds", "domains"} & set(saved)

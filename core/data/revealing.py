@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.data.owners import NAMED_BY, owned_by, owners_of
 from medplug.core.data.tabular import TableRow
 from medplug.core.data.targets import Target
 from medplug.core.specs import Modality
@@ -24,8 +25,6 @@ ALMOST = 0.95
 """From this balanced accuracy on (of numbers: this R²) a single column or word tells the label almost perfectly."""
 _FEWEST, _OF_A_CLASS = 20, 5
 """Rows to judge by, and of each class: with fewer a column may be right by chance."""
-_SHOWN_BY = 10
-"""A word of fewer rows is not named, nor looked at: it may be a patient's."""
 _BINS = 32
 KINDS = ("binary", "multiclass", "multilabel", "regression", "survival", "treatment")
 """The kinds of target whose rows have one answer that a column or a word could tell."""
@@ -89,7 +88,7 @@ def revealing(splits: Mapping[str, Examples], target: Target, slots: Mapping[str
         if modality == "tabular":
             found += _columns(slot, train, rest, answers)
         if modality == "text":
-            found += _words(slot, train, rest, answers, target)
+            found += _words(slot, train, rest, answers, target, owners_of([learned, *others]))
     return sorted(found, key=lambda each: -each.score)
 
 
@@ -173,19 +172,24 @@ def _balanced(predicted: Codes, truth: Codes) -> float:
 
 
 def _words(
-    slot: str, train: Sequence[Any], rest: Sequence[Any], answers: Sequence[_Answers], target: Target
+    slot: str,
+    train: Sequence[Any],
+    rest: Sequence[Any],
+    answers: Sequence[_Answers],
+    target: Target,
+    owners: Sequence[str],
 ) -> Iterator[Revealing]:
     learned, shown = ([words_of(each) if isinstance(each, str) else _NONE for each in many] for many in (train, rest))
-    rows = Counter(word for words in (*learned, *shown) for word in words) if any(learned) else Counter[str]()
-    everywhere = Counter(word for words in learned for word in words) if rows else rows
-    for each in answers if rows else ():
+    had = owned_by(owners, (*learned, *shown)) if any(learned) else Counter[str]()
+    everywhere = Counter(word for words in learned for word in words) if had else had
+    for each in answers if had else ():
         found: list[Revealing] = []
         told = 0
         for name, member, judged in () if each.numbers else _against_the_rest(each, target):
             telling = [
                 Revealing(slot, "word", word, name, score, len(judged))
                 for word, score in _telling(learned, everywhere, member, shown, judged)
-                if rows[word] >= _SHOWN_BY
+                if had[word] >= NAMED_BY
             ]
             told += int(judged.sum()) if telling else 0
             found += telling

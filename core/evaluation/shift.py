@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from medplug.core.data.characteristics import Feature
 from medplug.core.data.targets import Target
@@ -106,7 +107,7 @@ def told_apart(
     truth = np.repeat([0, 1], sizes)
     owners = np.asarray(groups if groups is not None else np.arange(len(truth)).astype(str))
     scores = _out_of_fold(matrix, truth, _folds(owners, seed))
-    ranks = scores.argsort().argsort() / (len(scores) - 1.0)
+    ranks = rankdata(scores) / len(scores)  # rows of equal scores share one: their order says where they stand
     both = np.stack([1 - ranks, ranks], axis=1)
     found = estimate(_SIDES, truth, both, ("auroc",), groups=groups, resamples=_RESAMPLES, seed=seed)
     return found["auroc"]

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from medplug.core.data.characteristics import Feature, features, sampled
 from medplug.core.data.near import texts_of
+from medplug.core.data.owners import NAMED_BY, owned_by, owners_of
 from medplug.core.data.revealing import words_of
 from medplug.core.evaluation.shift import apart, told_apart
 from medplug.core.judging.judge import subgroups_of
 from medplug.core.specs import Modality
 from medplug.core.task import Examples
 
-SHOWN_BY = 10
-"""A category, or a word, that fewer rows have is not named."""
-_FEATURES, _CATEGORIES, _WORDS = 200, 12, 100
+_FEATURES, _CATEGORIES, _WORDS, _SAID = 200, 12, 100, 10
 
 
 def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], seed: int) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def rows_told(splits: Mapping[str, Examples], slots: Mapping[str, Modality], see
         told["source and target"] = _compared(*sides, described[0], described[1], slots, seed)
     owned = {name: [*each, *_further(some[name])] for name, each in found.items()}
     return {
-        "characteristics": _characteristics(owned, {name: len(each) for name, each in some.items()}),
+        "characteristics": _characteristics(owned, some),
         "shift": {name: each for name, each in told.items() if each is not None},
     }
 
@@ -71,7 +70,7 @@ def _compared(
     names = {each.name for each in one} & {each.name for each in other}
     ours, theirs = ([each for each in side if each.name in names] for side in (one, other))
     words, presence = _presence([first, second], slots)
-    groups = None if first.groups is None or second.groups is None else _owners([*first.groups, *second.groups])
+    groups = None if first.groups is None or second.groups is None else owners_of([first, second])
     auroc = told_apart(ours, theirs, groups=groups, seed=seed, more=presence)
     sizes = sorted((apart(a, b) for a, b in zip(ours, theirs, strict=True)), key=lambda each: -each.size)
     shares = [presence[: len(first)].mean(axis=0), presence[len(first) :].mean(axis=0)]
@@ -82,13 +81,8 @@ def _compared(
         "rows": [len(first), len(second)],
         "auroc": None if auroc is None else auroc.as_json(),
         "features": [each.as_json() for each in sizes[:_FEATURES]],
-        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in said[:SHOWN_BY]]} if words else {}),
+        **({"words": [{"word": word, "shares": [a, b]} for word, a, b in said[:_SAID]]} if words else {}),
     }
-
-
-def _owners(groups: Sequence[str]) -> list[str]:
-    """One owner a row; one without a group is its own."""
-    return [f"group {group}" if group else f"row {i}" for i, group in enumerate(groups)]
 
 
 def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple[list[str], NDArray[np.float64]]:
@@ -100,25 +94,36 @@ def _presence(sides: Sequence[Examples], slots: Mapping[str, Modality]) -> tuple
         for i in range(len(side))
     ]
     counts = Counter(word for row in rows for word in row)
+    owners = owned_by(owners_of(sides), rows) if rows else counts
     words = [
         word
         for word, count in counts.most_common(2 * _WORDS)
-        if SHOWN_BY <= count <= 0.95 * len(rows) and word.isalpha()
+        if owners[word] >= NAMED_BY and count <= 0.95 * len(rows) and word.isalpha()
     ][:_WORDS]
     matrix = np.array([[word in row for word in words] for row in rows], dtype=np.float64)
     return words, matrix.reshape(sum(map(len, sides)), -1) if rows else np.zeros((sum(map(len, sides)), 0))
 
 
-def _characteristics(found: Mapping[str, Sequence[Feature]], rows: Mapping[str, int]) -> dict[str, Any]:
+def _characteristics(found: Mapping[str, Sequence[Feature]], rows: Mapping[str, Examples]) -> dict[str, Any]:
     names = list(dict.fromkeys(each.name for side in found.values() for each in side))[:_FEATURES]
     by_name = {split: {each.name: each for each in side} for split, side in found.items()}
     told = []
     for name in names:
         each = {split: side[name] for split, side in by_name.items() if name in side}
-        common = Counter(value for feature in each.values() for value in feature.names if value is not None)
-        shown = [value for value, count in common.most_common(_CATEGORIES) if count >= SHOWN_BY]
+        shown = _named(each, rows)
         told.append({"name": name, "splits": {split: _told(feature, shown) for split, feature in each.items()}})
-    return {"rows": dict(rows), "features": told}
+    return {"rows": {split: len(side) for split, side in rows.items()}, "features": told}
+
+
+def _named(found: Mapping[str, Feature], rows: Mapping[str, Examples]) -> list[str]:
+    """The commonest categories of a feature by split, of those that enough groups have."""
+    names = [name for feature in found.values() for name in feature.names]
+    if not names:
+        return []
+    owners = owners_of([rows[split] for split, feature in found.items() if feature.numbers is None])
+    had = owned_by(owners, [() if name is None else (name,) for name in names])
+    common = Counter(name for name in names if name is not None).most_common(_CATEGORIES)
+    return [name for name, _ in common if had[name] >= NAMED_BY]
 
 
 def _told(feature: Feature, shown: Sequence[str]) -> dict[str, Any]:

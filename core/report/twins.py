@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate
+from medplug.core.report.formats import count, estimate, share
 from medplug.core.report.language import later, said, say
 from medplug.core.report.names import greater_is_better, metric_name
 from medplug.core.report.retold import retold
@@ -59,10 +59,11 @@ def _told(kind: str, found: dict[str, int]) -> str:
     if not twins:
         return say("No test row has {inputs} as a training or validation row.", inputs=inputs)
     known = say(
-        "{n:,} of {rows} has {inputs} as a training or validation row"
+        "{n:,} of {rows} ({part}) has {inputs} as a training or validation row"
         if twins == 1
-        else "{n:,} of {rows} have {inputs} as a training or validation row",
+        else "{n:,} of {rows} ({part}) have {inputs} as a training or validation row",
         n=twins,
+        part=share(twins, rows),
         rows=count(rows, "test row"),
         inputs=inputs,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from medplug.core.evaluation.operating import HALF, MEASURES
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import estimate, number
@@ -22,10 +25,13 @@ def section(evidence: Evidence) -> Section | None:
         name=evidence.target.classes[1],
     )
     used = say(
-        "The model decides by the rule {rule} (selection.threshold).",
+        "The model decides by the rule {rule} (selection.threshold)."
+        if found["rules"][found["asked"]]["threshold"] is not None
+        else "The rule {rule} (selection.threshold) has no threshold on the validation rows: the model decides for the "
+        "likelier class.",
         rule=rule_name(found["asked"]),
     )
-    return Section("operating", say("Operating points"), (told, used), tables=(_table(evidence),))
+    return Section("operating", say("Operating points"), (told, used), tables=_tables(evidence))
 
 
 def rule_name(rule: str) -> str:
@@ -40,27 +46,21 @@ def rule_name(rule: str) -> str:
     return say("highest F1") if name == "f1" else say("highest Youden index")
 
 
-def _table(evidence: Evidence) -> Table:
-    found = evidence.scores["operating"]
-    rows = []
-    for rule, each in found["rules"].items():
-        if each["threshold"] is None:
-            rows.append([rule_name(rule), say("not reached"), *[""] * len(MEASURES)])
-        else:
-            rows.append([rule_name(rule), number(each["threshold"]), *(estimate(each[name]) for name in MEASURES)])
-    header = [
-        say("rule"),
-        say("threshold"),
-        say("sensitivity"),
-        say("specificity"),
-        say("PPV"),
-        say("NPV"),
-        say("LR+"),
-        say("LR\N{MINUS SIGN}"),
-        say("decided positive"),
-    ]
+def _tables(evidence: Evidence) -> tuple[Table, Table]:
+    """What is decided of rows of each class, and what a decision then says."""
+    found, parts = evidence.scores["operating"], (MEASURES[:2] + MEASURES[-1:], MEASURES[2:-1])
+    decided, meant = ([_row(rule, each, part) for rule, each in found["rules"].items()] for part in parts)
+    header = [say("rule"), say("threshold"), say("sensitivity"), say("specificity"), say("decided positive")]
+    names = [say("PPV"), say("NPV"), say("LR+"), say("LR\N{MINUS SIGN}")]
     note = say(
         "PPV and NPV are the positive and negative predictive values, LR+ and LR\N{MINUS SIGN} the likelihood "
         "ratios of a positive and of a negative decision."
     )
-    return Table(say("Thresholds and what they do"), header, rows, notes=[note])
+    first = Table(say("Thresholds and what they do"), header, decided)
+    return first, Table(say("What decisions at these thresholds mean"), [*header[:2], *names], meant, notes=[note])
+
+
+def _row(rule: str, found: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
+    if found["threshold"] is None:
+        return [rule_name(rule), say("not reached"), *[""] * len(measures)]
+    return [rule_name(rule), number(found["threshold"]), *(estimate(found[name]) for name in measures)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,14 @@ def test_few_rows_show_nothing(draw: np.random.Generator) -> None:
 
 def test_chinese_is_read_by_two_characters() -> None:
     assert words_of("发热三天 CT") == {"发热", "热三", "三天", "ct"}
+
+
+def test_a_word_of_few_patients_is_not_named_however_many_notes_hold_it(draw: np.random.Generator) -> None:
+    """Nine patients of forty notes each have the disease, and one family name."""
+    labels = (["yes"] * 360 + ["no"] * 360) * 2
+    texts = [note(draw, "Zanzibar" if each == "yes" else "") for each in labels]
+    who = [f"{each}{i % (9 if each == 'yes' else 60)}" for i, each in enumerate(labels)]
+    found = splits(texts, labels, "text")
+    assert "zanzibar" in names(revealing(found, BINARY, TEXT))
+    owned = {name: replace(each, groups=[who[i - 1] for i in each.rows.tolist()]) for name, each in found.items()}
+    assert "zanzibar" not in names(revealing(owned, BINARY, TEXT))

@@ -76,3 +76,14 @@ def test_images_and_signals_have_measures_of_their_own() -> None:
     waves = [Signal(draw.normal(size=(2, 50)).astype(np.float32)) for _ in range(20)]
     found = rows_told({"train": split(waves, "ecg"), "test": split([None] * 20, "ecg")}, {"ecg": "signal"}, 0)
     assert found["shift"]["train and test"]["features"][0]["missing"] == [0.0, 1.0]
+
+
+def test_what_one_patient_has_in_many_rows_is_not_named() -> None:
+    """A name in twelve notes, and a ward of twelve stays, of one patient."""
+    patients = ["p0"] * 12 + [f"p{i}" for i in range(1, 49)]
+    notes = [f"note {'zanzibar' if who == 'p0' else ''} {'cough' if i % 2 else ''}" for i, who in enumerate(patients)]
+    wards = table([1.0] * 60, ["Zanzibar" if who == "p0" else "b" for who in patients])
+    some = Examples(np.arange(1, 61), {"text": notes, "tabular": wards}, groups=patients)
+    found = rows_told({"train": some, "test": some}, {"text": "text", "tabular": "tabular"}, 0)
+    assert "zanzibar" not in json.dumps(found).casefold()
+    assert [each["word"] for each in found["shift"]["train and test"]["words"]] == ["cough"]

@@ -57,8 +57,8 @@ def test_metrics_stand_side_by_side_with_and_without_twins(evidence: Evidence) -
 
 def test_counts_and_meaning_are_told_in_words(evidence: Evidence) -> None:
     same, near, means = twins_told(evidence)
-    assert same.startswith("40 of 240 test rows have the same inputs as a training or validation row")
-    assert near.startswith("140 of 240 test rows have nearly the same inputs")
+    assert same.startswith("40 of 240 test rows (16.7 %) have the same inputs as a training or validation row")
+    assert near.startswith("140 of 240 test rows (58.3 %) have nearly the same inputs")
     assert MEANS in means
 
 
