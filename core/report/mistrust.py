@@ -54,7 +54,16 @@ def uncovered(evidence: Evidence) -> Iterator[str]:
 
 
 def _miscorrected(evidence: Evidence) -> Iterator[str]:
-    told = evidence.scores.get("recalibration", {}).get("test") or {}
+    found = evidence.scores.get("recalibration", {})
+    asked = found.get("asked", "none")
+    if asked not in ("none", "auto") and found["chosen"] == "none":
+        yield say(
+            "selection.calibration={asked} was asked for and could not be had from {rows} validation rows: the "
+            "probabilities are not corrected.",
+            asked=asked,
+            rows=f"{found['rows']:,}",
+        )
+    told = found.get("test") or {}
     before, after = (told.get(when, {}).get("log_loss", {}).get("value") for when in ("before", "after"))
     if before is not None and after is not None and after > before:
         yield say(

@@ -157,3 +157,13 @@ def test_explained_rows_have_a_column_of_the_check_only_where_it_was_made() -> N
     headers = [each.tables[0].header for each in tables if each is not None]
     assert ["like random weights" in header for header in headers] == [False, True]
     assert all(len(each.tables[0].rows[0]) == len(each.tables[0].header) for each in tables if each is not None)
+
+
+def test_a_correction_that_was_asked_for_and_not_had_is_told(make: Make) -> None:
+    evidence = make("binary")
+    for asked, told in (("isotonic", True), ("auto", False), ("none", False)):
+        found = {"recalibration": {"asked": asked, "chosen": "none", "rows": 60}}
+        said = " ".join(cautions(replace(evidence, scores={**evidence.scores, **found})))
+        assert (
+            "selection.calibration=isotonic was asked for and could not be had from 60 validation rows" in said
+        ) == told
