@@ -26,6 +26,8 @@ ALMOST = 0.95
 _FEWEST, _OF_A_CLASS = 20, 5
 """Rows to judge by, and of each class: with fewer a column may be right by chance."""
 _BINS = 32
+KINDS = ("binary", "multiclass", "multilabel", "regression", "survival", "treatment")
+"""The kinds of target whose rows have one answer that a column or a word could tell."""
 _MOST = 2_000
 _NONE: frozenset[str] = frozenset()
 _WORD = re.compile(r"[\u3400-\u9fff]+|[^\W\u3400-\u9fff]+")
@@ -77,7 +79,7 @@ def revealing(splits: Mapping[str, Examples], target: Target, slots: Mapping[str
     """Every column and word that tells the label almost perfectly, the best first; of kinds without one answer none."""
     learned = _some(splits["train"])
     others = [_some(each) for name, each in splits.items() if name in ("validation", "test") and each.labels]
-    if not others or target.kind not in ("binary", "multiclass", "multilabel", "regression", "survival", "treatment"):
+    if not others or target.kind not in KINDS:
         return []
     answers = [each for each in _answers(target, learned, others) if each.enough]
     found: list[Revealing] = []

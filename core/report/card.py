@@ -37,6 +37,13 @@ _PIPELINES = {
     "ranking": "sentence-similarity",
 }
 """What a hub calls the kinds of target that have a name of their own there."""
+_READ = {
+    "data.text": ("text",),
+    "data.question": ("text",),
+    "data.image": ("image",),
+    "data.tabular": ("tabular",),
+    "data.signal": ("signal",),
+}
 
 
 def model_card(evidence: Evidence) -> str:
@@ -73,8 +80,9 @@ def _front_matter(evidence: Evidence) -> dict[str, Any]:
     """What a model hub reads (https://huggingface.co/docs/hub/model-cards); the licence is its owner's to state."""
     front: dict[str, Any] = {"license": "other", "license_name": answers(evidence).get("license", "not-stated")}
     front["library_name"] = "medplug"
-    if evidence.target.has_classes and any(key == "data.text" for key, _, _ in evidence.keys):
-        front["pipeline_tag"] = "text-classification"
+    read = [tag for key, value, _ in evidence.keys for tag in _READ.get(key, ()) if value]
+    if evidence.target.has_classes and len(read) == 1:
+        front["pipeline_tag"] = f"{read[0]}-classification"
     if evidence.target.kind in _PIPELINES:
         front["pipeline_tag"] = _PIPELINES[evidence.target.kind]
     weights = evidence.manifest.get("weights") or {}

@@ -8,6 +8,7 @@ from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.given_away import revealing_told, shift_told
 from medplug.core.report.language import joined, later, said, say
+from medplug.core.report.mistrust import uncalibrated, uncovered
 from medplug.core.report.names import (
     class_noun,
     constant_name,
@@ -49,6 +50,8 @@ def cautions(evidence: Evidence) -> list[str]:
         _baseline,
         _trees,
         _transfer,
+        uncalibrated,
+        uncovered,
         _domains,
         _ungrouped,
         _small,

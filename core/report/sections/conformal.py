@@ -8,7 +8,9 @@ from typing import Any
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import estimate, score
 from medplug.core.report.language import say
+from medplug.core.report.mistrust import uncovered
 from medplug.core.report.names import class_noun
+from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
 from medplug.core.report.tables import MOST_PARTS, Table
 
@@ -29,7 +31,7 @@ def section(evidence: Evidence) -> Section | None:
             rows=found["rows"],
         )
         return Section("conformal", title, (few,))
-    parts = {class_noun(evidence.target.kind)[0]: found["by_class"], **found["by_group"]}
+    parts = {retold(class_noun(evidence.target.kind)[0]): found["by_class"], **found["by_group"]}
     tables = [_by(column, part) for column, part in parts.items() if 0 < len(part) <= MOST_PARTS]
     return Section("conformal", title, _told(evidence, asked), tables=(_overall(evidence), *tables))
 
@@ -38,14 +40,14 @@ def _told(evidence: Evidence, asked: str) -> tuple[str, ...]:
     rows = f"{evidence.scores['conformal']['rows']:,}"
     if evidence.target.kind == "regression":
         what = say(
-            "Beside each number stand bounds (low and high) that hold the truth of {asked} of rows, by the errors on "
-            "{rows} validation rows (split conformal prediction; Lei et al., 2018).",
+            "Beside each number stand bounds (low and high) that are to hold the truth of {asked} of rows, by the "
+            "errors on {rows} validation rows (split conformal prediction; Lei et al., 2018).",
             asked=asked,
             rows=rows,
         )
     else:
         what = say(
-            "Beside each decision stands a set of classes that holds the truth of {asked} of rows, by {rows} "
+            "Beside each decision stands a set of classes that is to hold the truth of {asked} of rows, by {rows} "
             "validation rows (split conformal prediction; Sadinle, Lei and Wasserman, 2019). Where the set is not "
             "exactly one class the model abstains.",
             asked=asked,
@@ -56,7 +58,7 @@ def _told(evidence: Evidence, asked: str) -> tuple[str, ...]:
         "subgroup, nor at another hospital. The validation rows also chose the epoch, which makes it a little "
         "optimistic."
     )
-    return (what, limits)
+    return (what, limits, *uncovered(evidence))
 
 
 def _overall(evidence: Evidence) -> Table:

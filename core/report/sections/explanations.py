@@ -144,6 +144,7 @@ def _table(found: Sequence[Attribution]) -> Table:
         say("to be shared out"),
         say("like random weights"),
     ]
+    checked_at_all = any(each.sanity is not None for each in found)
     rows = [
         [
             str(each.row),
@@ -158,4 +159,5 @@ def _table(found: Sequence[Attribution]) -> Table:
         for each in found
     ]
     caption = say("Explained rows. Where a method shares out the output, the sum of scores is to be that.")
-    return Table(caption, header, rows, digits=False)
+    kept = len(header) if checked_at_all else len(header) - 1
+    return Table(caption, header[:kept], [row[:kept] for row in rows], digits=False)

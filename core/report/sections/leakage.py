@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medplug.core.data.revealing import KINDS
 from medplug.core.report import data_tables
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.language import joined, say
@@ -43,9 +44,13 @@ def looked_for(evidence: Evidence) -> list[str]:
             same=retold(wording.same),
             group=retold(wording.group),
         )
-    if "near" in evidence.scores.get("without_twins", {}):
-        return [*told, looked, say("Inputs that are nearly the same were looked for, too.")]
-    return [*told, looked, say("Inputs that are nearly the same are not looked for.")]
+    near = (
+        say("Inputs that are nearly the same were looked for, too.")
+        if "near" in evidence.scores.get("without_twins", {})
+        else say("Inputs that are nearly the same are not looked for.")
+    )
+    alone = say("Single columns and words that tell the label almost perfectly were looked for, where inputs have any.")
+    return [*told, looked, near, *([alone] if evidence.target.kind in KINDS else [])]
 
 
 def _revealing(evidence: Evidence) -> Table:

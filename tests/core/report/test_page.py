@@ -234,8 +234,11 @@ def test_model_card_tables_are_whole(plainly: Plainly) -> None:
         assert len(widths) == 1 and re.fullmatch(r"\|( --- \|)+", block.splitlines()[1])
 
 
-def test_a_task_that_reads_no_text_claims_no_text_pipeline(make: Make, tmp_path: Path) -> None:
-    _, card = written(tmp_path, make(keys=[("data.image", "path", "default")]))
+def test_the_card_names_the_pipeline_of_what_is_read_and_none_of_several_inputs(make: Make, tmp_path: Path) -> None:
+    columns = ("data.tabular", ["age"], "command line")
+    _, card = written(tmp_path, make(keys=[("data.text", None, "default"), columns]))
+    assert "pipeline_tag: tabular-classification" in card
+    _, card = written(tmp_path, make(keys=[("data.text", "note", "command line"), columns]))
     assert "pipeline_tag" not in card
 
 

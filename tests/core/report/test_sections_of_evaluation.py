@@ -11,6 +11,7 @@ import pytest
 
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.conformal import fit_conformal
+from medplug.core.explaining.attribution import Attribution
 from medplug.core.judging.soundness import (
     calibration_scores,
     conformal_scores,
@@ -18,9 +19,11 @@ from medplug.core.judging.soundness import (
     operating_scores,
     utility_scores,
 )
+from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.section import Section
 from medplug.core.report.sections import calibration, conformal, operating, sites, utility
+from medplug.core.report.sections.explanations import rows_explained
 
 HOW: dict[str, Any] = {"groups": None, "resamples": 100, "seed": 0}
 Make = Callable[..., Evidence]
@@ -126,3 +129,43 @@ def test_classes_may_be_called_as_a_way_to_bin_is() -> None:
     )
     assert found["ece"] == same["ece"]
     assert [*found["by_class"].values()] == [*same["by_class"].values()]
+
+
+def test_two_parts_have_no_row_for_a_further_one_and_say_why(make: Make) -> None:
+    evidence = judged(make("binary"))
+    part = evidence.scores["by_group"]["site"]
+    two = {name: part[name] for name in [*part][:2]}
+    few = heterogeneity_scores({"site": two}, evidence.metric)
+    told = words(
+        sites.section(replace(evidence, scores={**evidence.scores, "by_group": {"site": two}, "heterogeneity": few}))
+    )
+    assert "Two parts say next to nothing" in told and "of 3 parts or more" in told
+    assert "not defined – not defined" not in told and "dashed" not in told
+
+
+def test_probabilities_and_sets_that_do_not_keep_their_promise_are_cautioned_against(make: Make) -> None:
+    evidence = make("binary")
+    sure = {"slope": {"value": 1.7, "ci95": [1.4, 2.5]}, "intercept": {"value": -0.1, "ci95": [-0.4, 0.2]}}
+    sets = {"coverage": 0.9, "covered": {"value": 0.78, "ci95": [0.7, 0.87]}}
+    worse = {"before": {"log_loss": {"value": 0.3}}, "after": {"log_loss": {"value": 0.4}}}
+    kept = {"calibration": sure, "conformal": sets, "recalibration": {"test": worse}}
+    told = " ".join(cautions(replace(evidence, scores={**evidence.scores, **kept})))
+    assert "too timid: calibration slope 1.700 [1.400, 2.500]" in told and "on the whole" not in told
+    assert "fewer test rows than promised: 0.780 [0.700, 0.870] in place of 0.9" in told
+    assert "did not help: log loss on test rows is 0.400 with it and 0.300 without" in told
+    fine = {"slope": {"value": 0.7, "ci95": [0.5, 0.9]}, "intercept": {"value": 0.5, "ci95": [0.1, 0.9]}}
+    sets, better = (
+        {"coverage": 0.9, "covered": {"value": 0.88, "ci95": [0.8, 0.95]}},
+        {**worse, "after": worse["before"]},
+    )
+    kept = {"calibration": fine, "conformal": sets, "recalibration": {"test": better}}
+    told = " ".join(cautions(replace(evidence, scores={**evidence.scores, **kept})))
+    assert not any(each in told for each in ("too extreme", "too low", "promised", "did not help"))
+
+
+def test_explained_rows_have_a_column_of_the_check_only_where_it_was_made() -> None:
+    found = Attribution(1, "tabular", "tabular", "shapley_values", "1", "column", np.ones(2), ("age", "sex"))
+    tables = [rows_explained([each], numeric=False) for each in (found, replace(found, sanity=0.1))]
+    headers = [each.tables[0].header for each in tables if each is not None]
+    assert ["like random weights" in header for header in headers] == [False, True]
+    assert all(len(each.tables[0].rows[0]) == len(each.tables[0].header) for each in tables if each is not None)
