@@ -150,6 +150,8 @@ class Adapter:
     """
 
     looks_at_rows: ClassVar[bool] = True
+    identity_at_start: ClassVar[bool] = False
+    """Whether a model gives, as soon as it is prepared, what it gave before; training then starts from pretraining."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -163,7 +165,10 @@ class Adapter:
         """Say what is trainable, wrap what must be wrapped, in place; nothing may depend on the weights."""
 
     def weigh(self, source: Matrix, target: Matrix, seed: int) -> Weights:
-        """One weight a source row ``[n]`` from frozen features ``[n, width]`` and ``[m, width]``; their mean is 1."""
+        """One weight a source row ``[n]`` from frozen features ``[n, width]`` and ``[m, width]``, none below 0.
+
+        The core brings their mean to 1.
+        """
         return np.ones(len(source))
 
     def fit(self, data: FitData) -> LinearHead:

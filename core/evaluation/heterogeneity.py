@@ -20,7 +20,18 @@ from scipy import stats
 
 FEWEST = 2
 _Z = 1.959963984540054  # the normal's 97.5 % quantile
-_LOGARITHMIC = ("mae", "mse", "log_loss", "cox_loss", "hausdorff95", "factual_loss", "propensity_loss", "factual_mae")
+_LOGARITHMIC = (
+    "mae",
+    "mse",
+    "log_loss",
+    "brier",
+    "ece",
+    "cox_loss",
+    "hausdorff95",
+    "factual_loss",
+    "propensity_loss",
+    "factual_mae",
+)
 _CORRELATIONS = ("pearson", "spearman")
 _PLAIN = ("r2", "rm2", "policy_gain", "ef1")
 
@@ -83,8 +94,8 @@ def pooled(values: Floats, variances: Floats, back: _Map = lambda each: each) ->
 def of_parts(parts: Mapping[str, Mapping[str, Any]], metric: str) -> tuple[Pooled | None, list[str]]:
     """The `parts` of a column as metrics.json tells them, pooled, and the names of those that count in it.
 
-    A part counts where its metric and its interval are defined and not at the scale's end (an
-    AUROC of 1, say). None where fewer than two do.
+    A part counts where its metric is defined and not at the scale's end (an AUROC of 1, say), and one
+    bound of its interval at least. None where fewer than two do.
     """
     there, back = _scale(metric)
     found = {name: _estimate(part["metrics"].get(metric), there) for name, part in parts.items()}
@@ -96,13 +107,18 @@ def of_parts(parts: Mapping[str, Mapping[str, Any]], metric: str) -> tuple[Poole
 
 
 def _estimate(told: Mapping[str, Any] | None, there: _Map) -> tuple[float, float] | None:
-    """A value on the scale of the analysis with its standard error, read off its interval."""
+    """A value on the scale of the analysis with its standard error, read off its interval.
+
+    Of an interval that reaches the scale's end the other half is read: a small site with a high AUROC has such a
+    one, and without these sites the mean would be too low.
+    """
     if told is None or told["value"] is None or None in told["ci95"]:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         value, low, high = (float(there(np.float64(each))) for each in (told["value"], *told["ci95"]))
-    error = (high - low) / (2 * _Z)
-    return (value, error) if math.isfinite(value) and math.isfinite(error) and error > 0 else None
+    halves = [half for half in (value - low, high - value) if math.isfinite(half)]
+    error = sum(halves) / (len(halves) * _Z) if halves else 0.0
+    return (value, error) if error > 0 else None
 
 
 def _scale(metric: str) -> tuple[_Map, _Map]:

@@ -39,7 +39,8 @@ class Cuts:
         true, false = (np.cumsum(each[::-1])[::-1] for each in (hits, misses))
         at = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
         f1 = 2 * true / (true + false + positive.sum())
-        return cls(at, true / positive.sum(), 1 - false / (~positive).sum(), f1)
+        negatives = (~positive).sum()
+        return cls(at, true / positive.sum(), (negatives - false) / negatives, f1)
 
 
 def threshold_by(rule: str, positive: NDArray[np.bool_], probabilities: Floats) -> float | None:

@@ -21,7 +21,7 @@ from scipy.special import log_softmax, softmax
 from medplug.core.data.targets import Target
 from medplug.core.data.trust import Calibration, Knots
 from medplug.core.evaluation.linear import ABSENT_LOGIT
-from medplug.core.evaluation.logistic import fit_line
+from medplug.core.evaluation.logistic import fit_line, fit_shift
 from medplug.core.evaluation.probabilistic import log_loss
 from medplug.core.evaluation.statistic import Labels, membership
 
@@ -29,6 +29,7 @@ FOLDS = 5
 FEWEST_ROWS, FEWEST_FOR_STEPS = 20, 1000
 """With fewer validation rows nothing is compared; with fewer of the others no steps are fitted: they learn by heart."""
 _LOG_SCALES = (-4.0, 4.0)
+_LEAST_SLOPE = float(np.exp(_LOG_SCALES[0]))
 _OF_CLASSES = ("binary", "multiclass", "multilabel")
 
 Floats = NDArray[np.float64]
@@ -106,13 +107,24 @@ def _softened(target: Target, labels: Labels) -> Floats:
     return np.asarray(np.where(members == 1, (positive + 1) / (positive + 2), 1 / (len(members) - positive + 2)))
 
 
+def _shared(members: NDArray[np.bool_], possible: NDArray[np.bool_]) -> Floats:
+    """The truth ``[rows, classes]`` as if one more row were there, of whose class nothing is known but that it can be.
+
+    A row whose class the model rules out (none of `members`) says nothing of how sure to be of the others.
+    """
+    rows = len(members)
+    told = (rows * members + possible / possible.sum(axis=1, keepdims=True)) / (rows + 1)
+    return np.where(members.any(axis=1, keepdims=True), told, 0.0)
+
+
 def _temperature(target: Target, logits: Floats, labels: Labels) -> Calibration | None:
-    """One positive scale for all logits, by maximum likelihood."""
+    """One positive scale for all logits, by maximum likelihood on softened labels."""
     if target.kind in ("multiclass", "choice"):
-        truth = membership(target, labels)
+        possible = logits > ABSENT_LOGIT / 2
+        truth = _shared(membership(target, labels) & possible, possible)
 
         def loss(log_scale: float) -> float:
-            return -float(log_softmax(np.exp(log_scale) * logits, axis=1)[truth].mean())
+            return -float((truth * log_softmax(np.exp(log_scale) * logits, axis=1)).sum(axis=1).mean())
     else:
         truth_of_outputs = _softened(target, labels)[:, -logits.shape[1] :]
 
@@ -128,10 +140,19 @@ def _platt(target: Target, logits: Floats, labels: Labels) -> Calibration | None
     if target.kind == "multiclass":
         return _shifted(target, logits, labels)
     truth = _softened(target, labels)[:, -logits.shape[1] :]
-    lines = np.array([fit_line(x, y) for x, y in zip(logits.T, truth.T, strict=True)])
+    lines = np.array([_rising_line(x, y) for x, y in zip(logits.T, truth.T, strict=True)])
     if np.isnan(lines).any():
         return None
     return Calibration("platt", tuple(lines[:, 1].tolist()), tuple(lines[:, 0].tolist()))
+
+
+def _rising_line(x: Floats, y: Floats) -> tuple[float, float]:
+    """Intercept and slope; where rows are of one class, or point the wrong way, the slope stays and the rest shifts.
+
+    So no correction turns the order of rows round, or makes one probability of all.
+    """
+    intercept, slope = fit_line(x, y)
+    return (fit_shift(x, y), 1.0) if slope < _LEAST_SLOPE else (intercept, slope)
 
 
 def _shifted(target: Target, logits: Floats, labels: Labels) -> Calibration | None:

@@ -215,7 +215,7 @@ def estimates(
 
 
 def interval(value: float, samples: NDArray[np.float64], *, outside: float = 0.05) -> Estimate:
-    """A value between the percentiles of its resamples, a share of `outside` lying beyond; undefined ones out."""
+    """A value between percentiles of its resamples, of which a share of `outside` lies beyond; undefined ones out."""
     defined = samples[~np.isnan(samples)]
     if math.isnan(value) or not len(defined):
         return Estimate(value, math.nan, math.nan)

@@ -94,7 +94,7 @@ def spoken_of(target: Target, logits: Tensor) -> Spoken:
         chosen = target.decide(target.probabilities(found))
         weights[:, 0] = np.where(chosen == 1, 1.0, -1.0)
     else:
-        chosen = found.argmax(1)
+        chosen = target.probabilities(found).argmax(1)  # a correction of each class may have moved the decision
         weights[np.arange(len(found)), chosen] = 1.0
         if target.kind != "multilabel":
             weights -= 1.0 / found.shape[1]

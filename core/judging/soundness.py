@@ -78,19 +78,19 @@ def sound(
 def calibration_scores(target: Target, labels: Labels, predicted: Probabilities, how: How) -> dict[str, Any]:
     """Slope, intercept and curve, and the calibration error by bins; empty for kinds that have none."""
     if target.kind == "regression":
-        (line,) = _fits({"": of_numbers(labels, predicted[:, 0])}, {}, len(labels), how).values()
+        (line,) = _fits({"": of_numbers(labels, predicted[:, 0])}, {}, len(labels), how)[0].values()
         return dict(line)
     if target.kind not in (*_CLASSES, "choice"):
         return {}
     confidence, right = confidence_of(target, labels, predicted)
     bins, by_count = error_by_count(confidence, right)
     errors = {"width": prepare(target, "ece", labels, predicted), "count": by_count}
-    told = _fits(_of_classes(target, labels, predicted), errors, len(labels), how)
+    lines, by_bins = _fits(_of_classes(target, labels, predicted), errors, len(labels), how)
     bins_told = {"width": CALIBRATION_BINS, "count": bins}
-    found: dict[str, Any] = {"ece": {name: {"bins": n, **told.pop(name)} for name, n in bins_told.items()}}
+    found: dict[str, Any] = {"ece": {name: {"bins": n, **by_bins[name]} for name, n in bins_told.items()}}
     if target.kind == "binary":
-        return {**told[target.classes[POSITIVE]], **found}
-    return {**found, "by_class": told} if told else found
+        return {**lines[target.classes[POSITIVE]], **found}
+    return {**found, "by_class": lines} if lines else found
 
 
 def _of_classes(target: Target, labels: Labels, predicted: Probabilities) -> dict[str, Fit]:
@@ -102,16 +102,18 @@ def _of_classes(target: Target, labels: Labels, predicted: Probabilities) -> dic
     return {target.classes[c]: of_probabilities(members[:, c], predicted[:, c]) for c in columns}
 
 
-def _fits(fits: Mapping[str, Fit], others: Mapping[str, Statistic], rows: int, how: How) -> dict[str, Any]:
-    """Fits and other statistics on the same resamples, as JSON data by name."""
+def _fits(
+    fits: Mapping[str, Fit], others: Mapping[str, Statistic], rows: int, how: How
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fits and other statistics on the same resamples, each as JSON data by name."""
     numbered = {str(i): fit.statistic for i, fit in enumerate(fits.values())}  # a class may be called as another is
     found = estimates({**others, **numbered}, rows, **how)
-    told: dict[str, Any] = {name: found[name][0].as_json() for name in others}
+    told: dict[str, Any] = {}
     for (name, fit), key in zip(fits.items(), numbered, strict=True):
         slope, intercept, *curve = found[key]
         at = {"at": fit.at.tolist(), **_band(curve)}
         told[name] = {"slope": slope.as_json(), "intercept": intercept.as_json(), "curve": at}
-    return told
+    return told, {name: found[name][0].as_json() for name in others}
 
 
 def utility_scores(
@@ -216,7 +218,7 @@ def heterogeneity_scores(by_group: Mapping[str, Any], metric: str) -> dict[str, 
 
 
 def recalibration_scores(target: Target, logits: NDArray[Any], labels: Labels, how: How) -> dict[str, Any]:
-    """What correcting probabilities did on test rows: metrics and slope before and after; empty where nothing did."""
+    """What correcting probabilities did on test rows: metrics before and after; empty where nothing was corrected."""
     if target.calibration is None:
         return {}
     told = {}

@@ -19,6 +19,8 @@ from medplug.core.transfer.depth import main_stack
 class Lora(Adapter):
     """Low-rank updates of linear maps (Hu et al., 2022), and of convolutions."""
 
+    identity_at_start = True
+
     def prepare(self, model: Model) -> None:
         """Put the updates in; they and the head are trained. At the start no output changes."""
         from peft import LoraConfig, inject_adapter_in_model
@@ -38,6 +40,8 @@ class Lora(Adapter):
 
 class Ia3(Adapter):
     """Learned scales of keys, values and feed-forward inputs (Liu et al., 2022)."""
+
+    identity_at_start = True
 
     def prepare(self, model: Model) -> None:
         """Put the scales in; they and the head are trained. At the start no output changes."""
@@ -96,6 +100,8 @@ class Prefix(Adapter):
 
 class Bottlenecks(Adapter):
     """Residual bottlenecks after each block's feed-forward part (Houlsby et al., 2019; Pfeiffer et al., 2021)."""
+
+    identity_at_start = True
 
     def prepare(self, model: Model) -> None:
         """Put the bottlenecks in; they and the head are trained. At the start no output changes."""

@@ -18,6 +18,8 @@ class Finetune(Adapter):
     do not tear at the features (Kumar et al., 2022).
     """
 
+    identity_at_start = True
+
     @property
     def starts_from_probe(self) -> bool:
         """As the options say."""
@@ -43,6 +45,8 @@ class Gradual(Adapter):
     The head, by default one fitted on frozen features, and the top layer train
     first; the layers below follow one by one.
     """
+
+    identity_at_start = True
 
     @property
     def starts_from_probe(self) -> bool:

@@ -25,7 +25,10 @@ def section(evidence: Evidence) -> Section | None:
         name=evidence.target.classes[1],
     )
     used = say(
-        "The model decides by the rule {rule} (selection.threshold).",
+        "The model decides by the rule {rule} (selection.threshold)."
+        if found["rules"][found["asked"]]["threshold"] is not None
+        else "The rule {rule} (selection.threshold) has no threshold on the validation rows: the model decides for the "
+        "likelier class.",
         rule=rule_name(found["asked"]),
     )
     return Section("operating", say("Operating points"), (told, used), tables=_tables(evidence))

@@ -64,6 +64,19 @@ def test_parts_without_a_score_or_at_its_end_are_left_out() -> None:
     assert of_parts(parts, "brier") == (None, [])
 
 
+def test_a_part_whose_interval_reaches_the_scales_end_counts_by_its_other_half() -> None:
+    parts = {"small": part(0.95, 0.8, 1.0), "large": part(0.8, 0.75, 0.85)}
+    found, counted = of_parts(parts, "auroc")
+    errors = [(logit(0.95) - logit(0.8)) / 1.959964, (logit(0.85) - logit(0.75)) / (2 * 1.959964)]
+    assert found is not None and counted == ["small", "large"]
+    assert found.mean.value == pytest.approx(expit(pooled(logit([0.95, 0.8]), np.array(errors) ** 2).mean.value))
+
+
+def test_a_brier_score_above_one_of_several_classes_counts() -> None:
+    parts = {"a": part(1.1, 1.0, 1.2, "brier"), "b": part(0.8, 0.7, 0.9, "brier")}
+    assert of_parts(parts, "brier")[1] == ["a", "b"]
+
+
 @pytest.mark.parametrize(("metric", "values"), [("mae", (2.0, 3.0)), ("pearson", (-0.2, 0.4)), ("r2", (-1.5, 0.2))])
 def test_every_metric_comes_back_in_its_own_unit(metric: str, values: tuple[float, float]) -> None:
     found, _ = of_parts({str(i): part(v, v - 0.1, v + 0.1, metric) for i, v in enumerate(values)}, metric)

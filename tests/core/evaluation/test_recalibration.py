@@ -49,9 +49,10 @@ def test_a_temperature_finds_how_much_too_large_logits_are_and_moves_no_decision
     )
 
 
-def test_a_temperature_is_the_plain_maximum_of_the_likelihood() -> None:
+def test_a_temperature_is_the_plain_maximum_of_the_likelihood_with_one_row_more() -> None:
     logits, labels = rows_of(STATE)
-    plain = minimize_scalar(lambda t: -log_softmax(logits / t, axis=1)[np.arange(300), labels].mean(), (0.5, 2)).x
+    truth = (300 * np.eye(3)[labels] + 1 / 3) / 301
+    plain = minimize_scalar(lambda t: -(truth * log_softmax(logits / t, axis=1)).sum(axis=1).mean(), (0.5, 2)).x
     found = fit_calibration("temperature", STATE, logits, labels)
     assert found is not None and 1 / found.scale[0] == pytest.approx(plain, rel=2e-3)
 
@@ -101,6 +102,37 @@ def test_rows_that_a_model_gets_all_right_do_not_make_its_probabilities_certain(
     found = fit_calibration("temperature", SEPSIS, logits, labels)
     chances = replace(SEPSIS, calibration=found).probabilities(logits)
     assert 0.9 < chances[labels == 1, 1].min() < 0.95
+
+
+@pytest.mark.parametrize("target", [STATE, CHOICE], ids=lambda each: each.kind)
+def test_nor_do_they_of_several_classes_however_many_there_are(target: Target) -> None:
+    labels = np.arange(100) % 3
+    logits = np.where(np.eye(3)[labels] == 1, 2.0, -2.0)
+    if target.kind == "choice":
+        logits[labels < 2, 2] = ABSENT_LOGIT
+    corrected = replace(target, calibration=fit_calibration("temperature", target, logits, labels))
+    chances = corrected.probabilities(logits)
+    assert 0.97 < chances[np.arange(100), labels].min() < 0.999
+    assert chances[logits < ABSENT_LOGIT / 2].max(initial=0.0) < 1e-30
+
+
+def test_a_row_whose_class_the_model_rules_out_does_not_flatten_the_others() -> None:
+    logits, labels = rows_of(STATE, 500, strength=1.0)
+    logits[:, 2] = ABSENT_LOGIT
+    found = fit_calibration("temperature", STATE, logits, labels)
+    kept = labels < 2
+    alone = fit_calibration("temperature", STATE, logits[kept], labels[kept])
+    assert found is not None and alone is not None and found.scale == pytest.approx(alone.scale, rel=0.02)
+
+
+def test_platts_line_never_turns_rows_round_nor_makes_them_all_alike() -> None:
+    draw = np.random.default_rng(0)
+    truth = np.column_stack([draw.integers(0, 2, 200), np.zeros(200, int)])  # no row has the second label
+    logits = draw.normal(size=(200, 2)) - 2 * truth  # and the first is told the wrong way round
+    corrected = replace(FINDINGS, calibration=fit_calibration("platt", FINDINGS, logits, truth)).probabilities(logits)
+    plain = FINDINGS.probabilities(logits)
+    assert np.array_equal(corrected.argsort(axis=0), plain.argsort(axis=0))
+    assert corrected[:, 1].mean() < 0.01 and corrected[:, 0].mean() == pytest.approx(truth[:, 0].mean(), abs=0.01)
 
 
 def test_what_rows_do_not_settle_is_left_as_it_is() -> None:

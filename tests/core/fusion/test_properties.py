@@ -80,11 +80,6 @@ def stirred(fusion: Fusion) -> Fusion:
     return fusion.eval()
 
 
-def only(features: Mapping[str, Features], rows: Tensor | slice) -> dict[str, Features]:
-    """Some rows alone."""
-    return {name: Features(each.pooled[rows], each.tokens[rows], each.mask[rows]) for name, each in features.items()}
-
-
 def spoilt(features: Mapping[str, Features], value: float) -> dict[str, Features]:
     """The same with `value` wherever no token is real, and in the pooled features of rows without one."""
     return {
@@ -95,12 +90,6 @@ def spoilt(features: Mapping[str, Features], value: float) -> dict[str, Features
         )
         for name, each in features.items()
     }
-
-
-def padded(features: Features, more: int) -> Features:
-    """The same with more positions that are not real, and no sense in them."""
-    tokens = functional.pad(features.tokens, (0, 0, 0, more), value=7.0)
-    return Features(features.pooled, tokens, functional.pad(features.mask, (0, more)))
 
 
 def leaves(features: Mapping[str, Features]) -> dict[str, Features]:
@@ -141,25 +130,6 @@ def features() -> dict[str, Features]:
     return without(drawn())
 
 
-def test_it_gives_a_vector_a_row_as_wide_as_it_says(fusion: Fusion, features: dict[str, Features]) -> None:
-    fused = fusion(features)
-    assert fused.joined.shape == (8, fusion.width)
-    assert fused.joined.isfinite().all()
-    assert fusion.modalities == ("text", "image", "tabular")
-
-
-@pytest.mark.parametrize("value", [5.0, float("nan"), float("inf")])
-def test_what_stands_in_a_missing_modality_or_in_padding_changes_neither_values_nor_gradients(
-    fusion: Fusion, features: dict[str, Features], value: float
-) -> None:
-    bad = leaves(spoilt(features, value))
-    same(fusion(bad), fusion(features))
-    torch.testing.assert_close(gradients(fusion, bad), gradients(fusion, features))
-    for name, each in bad.items():
-        for values, real in ((each.pooled, each.present), (each.tokens, each.mask)):
-            assert values.grad is None or not values.grad[~real].any(), name
-
-
 def test_what_stands_in_a_row_that_has_it_changes_the_row_and_no_other(
     fusion: Fusion, features: dict[str, Features]
 ) -> None:
@@ -172,12 +142,6 @@ def test_what_stands_in_a_row_that_has_it_changes_the_row_and_no_other(
         assert not torch.allclose(after[3], before[3], atol=1e-3), name
         others = torch.arange(8) != 3
         torch.testing.assert_close(after[others], before[others], rtol=1e-5, atol=1e-5)
-
-
-def test_the_order_of_the_mapping_changes_nothing(fusion: Fusion, features: dict[str, Features]) -> None:
-    turned = dict(reversed(features.items()))
-    assert list(turned) != list(features)
-    same(fusion(turned), fusion(features))
 
 
 def test_a_layer_told_of_modalities_in_another_order_has_the_same_weights(make: Make, fusion: Fusion) -> None:
@@ -205,19 +169,6 @@ def test_attention_is_symmetric_in_the_modalities_too(name: str, features: dict[
     fusion, turned = stirred(MAKERS[name](WIDTHS)), MAKERS[name](dict(reversed(WIDTHS.items()))).eval()
     turned.load_state_dict(fusion.state_dict())
     same(turned(features), fusion(features))
-
-
-def test_more_padding_changes_nothing(fusion: Fusion, features: dict[str, Features]) -> None:
-    for name in features:
-        same(fusion({**features, name: padded(features[name], 9)}), fusion(features))
-
-
-def test_a_row_alone_gives_what_it_gives_in_a_batch(fusion: Fusion, features: dict[str, Features]) -> None:
-    whole = fusion(features)
-    for row in range(8):
-        alone = fusion(only(features, slice(row, row + 1)))
-        weights = None if whole.weights is None else whole.weights[row : row + 1]
-        same(alone, Fused(whole.joined[row : row + 1], weights))
 
 
 @pytest.mark.parametrize("left", WIDTHS)
@@ -255,29 +206,6 @@ def test_float64_is_kept(fusion: Fusion, features: dict[str, Features]) -> None:
     fused = fusion.double()(wide)
     assert fused.joined.dtype == torch.float64
     torch.testing.assert_close(fused.joined.float(), fusion.float()(features).joined, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", WIDTHS)
-def test_one_modality_alone_is_enough(make: Make, name: str) -> None:
-    fusion = make({name: WIDTHS[name]})
-    found = gradients(fusion, {name: drawn()[name]})
-    assert all(gradient.isfinite().all() for gradient in found.values())
-
-
-def test_a_row_without_anything_is_finite_and_harms_no_gradient(fusion: Fusion) -> None:
-    features = spoilt(without(drawn(), dict.fromkeys(WIDTHS, (2,))), float("nan"))
-    assert fusion(features).joined.isfinite().all()
-    assert all(gradient.isfinite().all() for gradient in gradients(fusion, features).values())
-
-
-def test_in_eval_mode_it_is_deterministic(fusion: Fusion, features: dict[str, Features]) -> None:
-    assert torch.equal(fusion(features).joined, fusion(features).joined)
-
-
-def test_saved_weights_come_back(make: Make, fusion: Fusion, features: dict[str, Features]) -> None:
-    fresh = make(WIDTHS).eval()
-    fresh.load_state_dict(fusion.state_dict())
-    assert torch.equal(fresh(features).joined, fusion(features).joined)
 
 
 @pytest.mark.parametrize("name", ["gated", "late mean", "late stacked"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medplug.core.data.targets import Target
 from medplug.core.evaluation.conformal import fit_conformal
 from medplug.core.judging.soundness import (
     calibration_scores,
@@ -112,4 +113,16 @@ def test_a_rule_that_validation_does_not_reach_is_told_so(make: Make) -> None:
     evidence = make("binary")
     labels, chances = evidence.labels, evidence.probabilities
     found = operating_scores(evidence.target, (np.zeros(9, int), chances[:9]), (labels, chances), "f1", HOW)
-    assert "not reached" in words(operating.section(replace(evidence, scores={**evidence.scores, "operating": found})))
+    told = words(operating.section(replace(evidence, scores={**evidence.scores, "operating": found})))
+    assert "not reached" in told and "decides for the likelier class" in told and "decides by the rule" not in told
+
+
+def test_classes_may_be_called_as_a_way_to_bin_is() -> None:
+    draw = np.random.default_rng(0)
+    labels, chances = draw.integers(0, 2, (60, 2)), draw.random((60, 2))
+    found, same = (
+        calibration_scores(Target("multilabel", names), labels, chances, HOW)
+        for names in (("width", "count"), ("cough", "fever"))
+    )
+    assert found["ece"] == same["ece"]
+    assert [*found["by_class"].values()] == [*same["by_class"].values()]

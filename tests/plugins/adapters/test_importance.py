@@ -56,12 +56,6 @@ def test_equal_domains_leave_the_rows_nearly_equal_and_a_constant_feature_says_n
     np.testing.assert_allclose(WEIGHING[name].weigh(*beside, 0), weights, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", WEIGHING)
-def test_the_same_seed_gives_the_same_weights(name: str) -> None:
-    found = [WEIGHING[name].weigh(*domains(), 3) for _ in range(2)]
-    assert np.array_equal(*found)
-
-
 def test_options_reach_the_estimates() -> None:
     source, target = domains()
     bounded = KernelMeanMatching(options.KmmOptions(bound=1.5)).weigh(source, target, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -68,22 +67,6 @@ def test_the_scale_takes_mean_and_deviation_off_the_training_images() -> None:
     torch.testing.assert_close(given.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
     flat = learned(stored(np.full((1, 16, 16), 9, np.uint8)))
     assert pooled(flat, SHOWN).isfinite().all()
-
-
-def test_neither_the_other_rows_nor_their_number_change_a_row() -> None:
-    backbone = learned(SHOWN)
-    together = pooled(backbone, SHOWN)
-    alone = torch.cat([pooled(backbone, [value]) for value in SHOWN])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
-    assert torch.cdist(together, together).fill_diagonal_(1.0).min() > 1e-3
-
-
-def test_a_saved_one_gives_equal_features() -> None:
-    backbone = learned(SHOWN, fit="pad", over_slices="max")
-    again = CNN.restore(json.loads(json.dumps(backbone.assets()))).eval()
-    assert again.assets() == backbone.assets()
-    again.load_state_dict(backbone.state_dict())
-    assert torch.equal(pooled(again, SHOWN), pooled(backbone, SHOWN))
 
 
 def test_the_seed_decides_the_weights() -> None:

@@ -89,16 +89,6 @@ def test_all_of_them_are_registered_for_tables() -> None:
 
 
 @every_kind
-def test_the_other_rows_change_nothing(kind: str) -> None:
-    backbone = learned(kind)
-    together = encode(backbone, ROWS)
-    for i in (0, 7, 29):
-        alone = encode(backbone, [ROWS[i]])
-        torch.testing.assert_close(together.pooled[i], alone.pooled[0], rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(together.tokens[i], alone.tokens[0], rtol=1e-5, atol=1e-6)
-
-
-@every_kind
 def test_shapes_are_those_of_the_contract(kind: str) -> None:
     backbone = learned(kind)
     features, (item, *_) = encode(backbone, ROWS), backbone.prepare(ROWS)

@@ -69,12 +69,6 @@ def test_each_reads_what_its_spec_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_that_does_not_learn_has_nothing_but_placeholders(name: str) -> None:
-    learned = [each for each, _ in made(name).named_parameters() if not each.startswith("placeholders.")]
-    assert bool(learned) == spec(name).learns
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_options_are_those_of_every_fusion_and_its_own(name: str) -> None:
     config = resolve(spec(name).config, owner=name)
     assert issubclass(config, FusionConfig)

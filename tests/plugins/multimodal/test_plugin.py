@@ -8,21 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 import medplug.plugins.multimodal as plugin
-from medplug.core.config import DataConfig
-from medplug.core.plugins import Plugins
-from medplug.core.specs import API_VERSION, resolve
-from medplug.core.task import Task
-from medplug.plugins.multimodal.options import SLOTS, MultimodalData, MultimodalOptions
+from medplug.plugins.multimodal.options import SLOTS, MultimodalData
 from medplug.plugins.multimodal.sample_columns import COLUMNS, SIGNAL
-
-
-def test_the_plugin_gives_a_task_whose_parts_can_be_loaded() -> None:
-    (spec,) = plugin.medplug_tasks()
-    assert plugin.medplug_api == API_VERSION
-    assert issubclass(resolve(spec.factory, owner=spec.name), Task)
-    assert resolve(spec.config, owner=spec.name) is MultimodalOptions
-    assert issubclass(resolve(spec.data, owner=spec.name), DataConfig)
-    assert Plugins(found=()).task("multimodal_diagnosis") == spec
 
 
 def test_every_slot_is_a_key_of_the_data_and_of_a_modality_of_the_task() -> None:
@@ -43,11 +30,6 @@ def test_nothing_heavy_is_imported_before_it_is_used(modules: str, heavy: set[st
     code = f"import sys, {modules}; print(sorted({heavy!r} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
-
-
-def test_every_option_is_described() -> None:
-    for model in (MultimodalOptions, MultimodalData):
-        assert [name for name, field in model.model_fields.items() if not field.description] == []
 
 
 def test_without_any_key_the_columns_are_those_of_the_sample() -> None:

@@ -1,0 +1,96 @@
+"""What a check is: a call that says nothing, or a `Fault` with its fix, or `Skipped` with the reason."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medplug.core.errors import PluginError
+
+Check = Callable[[], None]
+Named = tuple[str, Check]
+"""A check and its name, ``kind:plugin's name:what is held``."""
+State = Literal["passed", "failed", "skipped", "expected"]
+
+_CORE = str(Path(__file__).parents[1])
+
+
+class Fault(PluginError):
+    """A clause of the contract that does not hold: `what` was found, and the `fix`."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}\nfix: {fix}")
+        self.what, self.fix = what, fix
+
+
+class Skipped(Exception):
+    """The check cannot be made here, or does not concern this plugin; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one check: its name and state, and where it did not pass the reason and, if failed, the fix."""
+
+    name: str
+    state: State
+    reason: str = ""
+    fix: str = ""
+
+
+def require(holds: object, what: str, fix: str) -> None:
+    """Raise `Fault` unless it `holds`."""
+    if not holds:
+        raise Fault(what, fix)
+
+
+def name_of(check: Check) -> str:
+    """The last part of a check's name: that of the method which makes it."""
+    return getattr(check, "__name__", "check")
+
+
+def outcomes(checks: Iterable[Named], expected_failures: Mapping[str, str] | None = None) -> Iterator[Outcome]:
+    """Make the checks, one after another.
+
+    `expected_failures` maps names of checks to why they may fail; one that passes all
+    the same, or that names no check, is a failure, so that the list stays true.
+    """
+    left = dict(expected_failures or {})
+    for name, check in checks:
+        yield _expected(_outcome(name, check), left.pop(name)) if name in left else _outcome(name, check)
+    for name in left:
+        yield Outcome(name, "failed", "is expected to fail, and there is no such check", "take it off the list")
+
+
+def _outcome(name: str, check: Check) -> Outcome:
+    try:
+        check()
+    except Skipped as reason:
+        return Outcome(name, "skipped", str(reason))
+    except Fault as fault:
+        return Outcome(name, "failed", fault.what, fault.fix)
+    except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything
+        return Outcome(name, "failed", told(error), f"mend what raises at {_place(error)}")
+    return Outcome(name, "passed")
+
+
+def _expected(found: Outcome, reason: str) -> Outcome:
+    if found.state == "passed":
+        return Outcome(found.name, "failed", f"passes, and was expected to fail: {reason}", "take it off the list")
+    return Outcome(found.name, "expected", reason) if found.state == "failed" else found
+
+
+def told(error: BaseException) -> str:
+    """An error on one line; all rows of the kit are made up, so that it may quote them."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 400 else text[:399] + '…'}"
+
+
+def _place(error: Exception) -> str:
+    """Where the plugin's own code raised; the innermost place where all of it is the core's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_CORE)]
+    frame = (own or frames)[-1]
+    return f"{frame.filename}:{frame.lineno}"
