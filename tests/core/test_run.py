@@ -24,7 +24,7 @@ from medplug.core.training import train as training
 
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl", "seen.safetensors"),
 }
 SIGNS = {"lung": "cough", "bone": "fracture", "skin": "rash"}
 KINDS = ("binary", "multiclass", "multilabel")

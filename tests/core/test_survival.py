@@ -91,7 +91,7 @@ WORDS = ["the", "patient", "has", "had", "and", "with"]
 SIGNS = {"mild": -1.0, "acute": 0.0, "severe": 1.0}
 PROMISED = {
     *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl", "seen.safetensors"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "survival" in spec.targets]
 REFUSING = {
