@@ -184,7 +184,7 @@ def test_progress_tells_every_stage_in_order(go: Go, tmp_path: Path) -> None:
         stages[adapter] = list(dict.fromkeys(sign.stage for sign in signs))
         assert all(0 <= sign.done <= sign.total for sign in signs if sign.total)
         epochs += [sign.facts["epoch"] for sign in signs if sign.stage == "epoch"]
-    begin, end = ["reading", "loading the backbone"], ["baseline and intervals", "writing"]
+    begin, end = ["reading", "loading the backbone"], ["baseline and intervals", "explaining", "writing"]
     assert stages["linear_probe"] == [*begin, "encoding", "fitting the head", *end]
     predicting = ["predicting validation", "predicting test"]
     assert stages["finetune"] == [*begin, "preparing", "training", "epoch", *predicting, *end]

@@ -227,7 +227,9 @@ def test_the_report_speaks_of_the_time_to_an_event(finished: Any) -> None:
     for name in ("risk-groups", "history"):
         assert f'id="figure-{name}"' in report
     assert "highest third" in report and "By class" not in report and "By site" in report
-    assert not any(word in report for word in ("ROC", "confusion", "Reliability", "measured and predicted numbers"))
+    assert not any(
+        word in report for word in ("ROC curve", "confusion", "Reliability", "measured and predicted numbers")
+    )
     assert "text-classification" not in card
 
 
