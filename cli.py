@@ -268,15 +268,20 @@ def ask(
 
 @cli.command("list")
 @click.argument("kind", type=click.Choice(_KINDS), default="tasks")
+@click.option("--load", is_flag=True, help="Import installed plugins first, to tell all of what they add.")
 @_registry
 @_debug
-def list_(kind: str, registry: Path | None, debug: bool) -> None:
+def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
     """List the tasks, backbones, adapters or fusions that are installed."""
     from medplug.core.catalogue import listing
     from medplug.core.terminal import show_table
 
     plugins = _plugins(registry)
+    if load:
+        plugins.ask_third_parties()
     show_table(*listing(kind, plugins))
+    if silent := [each.name for each in plugins.not_imported() if not each.declares]:
+        click.echo(f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)", err=True)
     for failure in plugins.failures:
         click.echo(f"set aside: plugin {failure}", err=True)
 
@@ -293,16 +298,19 @@ def show(name: str, registry: Path | None, debug: bool) -> None:
 
 
 @cli.command()
+@click.option("--load", is_flag=True, help="Import them all, each by itself, and say what is wrong with which.")
+@click.option("--verify", is_flag=True, help="Hold each file against the RECORD of its package.")
+@_registry
 @_debug
-def plugins(debug: bool) -> None:
-    """List the plugins that were loaded and those that were set aside, with the reason."""
+def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> None:
+    """List the installed plugins: package, version, state, what they add, and their files' signature."""
+    from medplug.core.plugin_table import plugin_table
     from medplug.core.terminal import show_table
 
-    found = _plugins(None)
-    found.ask_third_parties()
-    rows = [(p.name, p.distribution, "loaded", ", ".join(p.gives)) for p in found.loaded]
-    rows += [(f.name, f.distribution, "set aside", f.reason) for f in found.failures]
-    show_table(("plugin", "distribution", "state", "gives"), rows)
+    found = _plugins(registry)
+    if load:
+        found.ask_third_parties()
+    show_table(*plugin_table(found, verify=verify))
 
 
 @cli.command()

@@ -39,10 +39,23 @@ TABLES = {
 
 
 def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
-    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters``, ``fusions``)."""
+    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters``, ``fusions``); no third party is imported.
+
+    Of plugins that were not imported what their packages declare stands there.
+    """
+    header, rows = _listed(kind, plugins)
+    name_at = 1 if header[0] == "family" else 0
+    for name, plugin in plugins.declared(kind.removesuffix("s")).items():
+        cells = [""] * len(header)
+        cells[name_at], cells[-1] = name, f"of {plugin.distribution}, not imported"
+        rows.append(tuple(cells))
+    return header, rows
+
+
+def _listed(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
     if kind == "backbones":
         return _backbones(plugins)
-    specs = plugins.all(kind.removesuffix("s"))
+    specs = list(plugins.known(kind.removesuffix("s")).values())
     if kind == "tasks":
         rows: list[Row] = [
             (s.name, ", ".join(s.modalities), ", ".join(s.targets), s.summary) for s in specs if isinstance(s, TaskSpec)
@@ -62,7 +75,6 @@ def _reads(spec: FusionSpec) -> str:
 
 
 def _backbones(plugins: Plugins) -> tuple[Row, list[Row]]:
-    plugins.ask_third_parties()
     rows: list[Row] = [
         (name, b.modality, str(b.width or "?"), _source(b), _revision(b), b.licence, b.use)
         for name, b in plugins.registry.backbones.items()
@@ -87,9 +99,10 @@ def _revision(entry: NamedBackbone) -> str:
 
 def describe(name: str, plugins: Plugins) -> str:
     """One thing by name, with its options."""
+    plugins.ask_for(name, *KINDS, "recipe")
     parts = [*_described(name, plugins)]
     if not parts:
-        known = {spec.name for kind in KINDS for spec in plugins.all(kind)}
+        known = {name for kind in KINDS for name in (*plugins.known(kind), *plugins.declared(kind))}
         known |= {*plugins.registry.backbones, *plugins.registry.recipes}
         lines = [f"nothing is named {name!r}{did_you_mean(name, known)}", f"known: {', '.join(sorted(known))}"]
         lines += [f"a plugin that might give it did not load: {failure}" for failure in plugins.failures]
@@ -99,7 +112,7 @@ def describe(name: str, plugins: Plugins) -> str:
 
 def _described(name: str, plugins: Plugins) -> Iterator[str]:
     for kind in KINDS:
-        for spec in plugins.all(kind):
+        for spec in plugins.known(kind).values():
             if spec.name == name:
                 yield _spec(kind, spec, plugins)
     if name in plugins.registry.backbones:
@@ -112,7 +125,7 @@ def _described(name: str, plugins: Plugins) -> Iterator[str]:
         facts |= {"modality": entry.modality, "width": entry.width, "tokens": entry.tokens, "use": entry.use}
         lines = [f"  {key}: {value}" for key, value in facts.items() if value]
         yield "\n".join([f"backbone {name}", *lines])
-        builder = next((s for s in plugins.all("backbone") if _loads(s, entry)), None)
+        builder = next((s for s in plugins.known("backbone").values() if _loads(s, entry)), None)
         if builder is not None:
             yield _spec("backbone", builder, plugins)
     if name in plugins.registry.recipes:

@@ -57,14 +57,14 @@ def choose_backbone(
         local = Source(path=Path(name).expanduser())
         return BackboneChoice(name, _loader(modality, plugins, local, writes=writes is not None), local, {})
     if named is None:
-        plugins.ask_third_parties()
+        plugins.ask_for(name, "backbone")
         named = known_as()
     if named is not None:
         return named
     if name.count("/") == 1 and not name.endswith("/"):
         hub = Source(hub=name)
         return BackboneChoice(name, _loader(modality, plugins, hub, writes=writes is not None), hub, {})
-    known = {*plugins.registry.backbones, *(spec.name for spec in scratch(plugins))}
+    known = {*plugins.registry.backbones, *(spec.name for spec in scratch(plugins)), *plugins.declared("backbone")}
     raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
 
 

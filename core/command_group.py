@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from medplug.core.errors import MedplugError
+from medplug.core.errors import MedplugError, PluginWarning
 
 
 class CommandGroup(click.Group):
@@ -19,7 +21,9 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show(warnings.showwarning)
+                return super().invoke(ctx)
         except MedplugError as error:
             if "--debug" in sys.argv:
                 raise
@@ -39,6 +43,18 @@ class CommandGroup(click.Group):
                 raise
             click.echo(f"medplug: {_unexpected(error)}", err=True)
             ctx.exit(1)
+
+
+def _show(usual: Callable[..., None]) -> Callable[..., None]:
+    """Say what medplug itself warns of on one line, and what others do as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, PluginWarning):
+            click.echo(f"medplug: {message}", err=True)
+        else:
+            usual(message, category, *place)
+
+    return show
 
 
 def speaks() -> bool:

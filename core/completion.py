@@ -44,11 +44,9 @@ def _joined(words: list[str]) -> list[str]:
 def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     key, equals, begun = incomplete.partition("=")
     if equals:
-        names = [name for name in _values(key, words, plugins) if name.startswith(begun)]
-        if not names:
-            plugins.ask_third_parties()
-            names = [name for name in _values(key, words, plugins) if name.startswith(begun)]
-        return [f"{key}={name}" for name in names]
+        declared = plugins.declared(key.partition(".")[0])  # a shell waits: nothing is imported for it
+        offered = dict.fromkeys([*_values(key, words, plugins), *declared])
+        return [f"{key}={name}" for name in offered if name.startswith(begun)]
     slots = _slots(words, plugins)
     own = [f"{head}.{slot}" for slot in slots for head in ("data", "backbone", "adapter")]
     chosen = {name: parse_value(words[name], name) for name in (*SELECTORS, "recipe", *own) if words.get(name)}

@@ -69,6 +69,10 @@ class PluginError(MedplugError):
     """A plugin broke its contract."""
 
 
+class PluginWarning(UserWarning):
+    """A saved model's plugin is installed in another version than the model was made with."""
+
+
 class BackboneError(MedplugError):
     """A backbone's weights cannot be found, fetched or loaded."""
 

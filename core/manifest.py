@@ -29,7 +29,10 @@ def make_manifest(
         "seed": plan.run.seed,
         "origins": dict(plan.origins),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        "plugins": [{"name": p.name, "distribution": p.distribution, "gives": list(p.gives)} for p in plugins.loaded],
+        "plugins": [
+            {"name": p.name, "distribution": p.distribution, "gives": list(p.gives), "record_sha256": p.signature}
+            for p in plugins.loaded
+        ],
         "plugins_set_aside": [str(failure) for failure in plugins.failures],
         "data": facts.tables,
         "weights": model.backbone.provenance(),

@@ -98,7 +98,7 @@ def _layers(
     """The task that is named, its recipe, and the keys given over the recipe that they name."""
     asked = _merge(given)
     if "task" not in asked:
-        names = ", ".join(spec.name for spec in plugins.all("task"))
+        names = ", ".join([*plugins.known("task"), *plugins.declared("task")])
         raise ConfigError(f"no task is given; write task=NAME (known: {names})")
     task = plugins.task(_text("task", asked))
     named = [_recipe(plugins, _text("recipe", asked))] if "recipe" in asked else []
@@ -215,7 +215,7 @@ def _text(key: str, keys: Keys) -> str:
 
 def _recipe(plugins: Plugins, name: str) -> tuple[str, Flat]:
     if name not in plugins.registry.recipes:
-        plugins.ask_third_parties()
+        plugins.ask_for(name, "recipe")
     return f"recipe {name}", flatten(plugins.registry.recipe(name).keys)
 
 

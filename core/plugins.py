@@ -1,46 +1,46 @@
 """Discovery: who gives which task, backbone, adapter and fusion.
 
-Built-in plugins are asked first. Installed third parties (entry-point group
-``medplug``) are imported only when a name is not found among the built-ins or a
-listing is asked for, each in isolation: one that fails is set aside and
-remembered, the others still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none;
-or a comma-separated list of entry-point names) is applied before any import.
+Built-in plugins are asked first. Of installed third parties (`medplug.core.installed`) those
+are imported that declare a name which the built-ins lack and, where none does, those that
+declare nothing; each in isolation: one that fails is set aside and remembered, the others
+still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none; or a comma-separated list of
+entry-point names) and ``plugins.allow`` of the user's registry are applied before any import.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from medplug.core import hooks, registry
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
-from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
+from medplug.core.installed import Allowance, Installed, check_entry, installed
+from medplug.core.plugin_answers import KINDS, answers, check_api, reason, specs_of
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
-GROUP = "medplug"
-KINDS: Mapping[str, tuple[str, type[Spec]]] = {
-    "task": ("medplug_tasks", TaskSpec),
-    "backbone": ("medplug_backbones", BackboneSpec),
-    "adapter": ("medplug_adapters", AdapterSpec),
-    "fusion": ("medplug_fusions", FusionSpec),
-}
+BUILT_IN = "medplug"
+"""The distribution of the plugins that come with medplug itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A plugin that works: its name, the distribution it came in, and the names it gives."""
+    """A plugin that works: its name, the distribution it came in, and the names it gives.
+
+    `signature` is the SHA-256 of the distribution's RECORD, None of built-ins and where there is none.
+    """
 
     name: str
     distribution: str
     gives: tuple[str, ...]
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,11 @@ class Plugins:
         self._user_registry = user_registry
         self._catalogue = _Catalogue()
         self._registries: list[tuple[str, Path]] = []
-        self._third_parties_asked = False
+        self._waiting: list[Installed] | None = None
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         for module in registry.read(registry.BUILT_IN, trusted=True).plugins.built_in:
-            self._add(module.rpartition(".")[2], "medplug", import_module(module))
+            self._add(module.rpartition(".")[2], BUILT_IN, import_module(module))
         self._registry = registry.load(self._registries, user_registry)
 
     @property
@@ -109,6 +109,10 @@ class Plugins:
         self.ask_third_parties()
         return list(self._catalogue.specs[kind].values())
 
+    def declared(self, kind: str) -> dict[str, Installed]:
+        """The names of a kind that plugins declare which were not imported yet."""
+        return {name: each for each in self.not_imported() for name in each.declares.get(kind, ())}
+
     def known(self, kind: str) -> dict[str, Spec]:
         """The specs of a kind as far as plugins were asked."""
         return self._catalogue.specs[kind]
@@ -120,13 +124,29 @@ class Plugins:
     def _get(self, kind: str, name: str) -> Spec:
         specs = self._catalogue.specs[kind]
         if name not in specs:
-            self.ask_third_parties()
+            self.ask_for(name, kind)
         if (kind, name) in self._catalogue.disputed:
             first, second = self._catalogue.disputed[kind, name]
             raise PluginError(f"the {kind} {name!r} is given by both {first} and {second}; uninstall one of them")
         if name not in specs:
-            raise UnknownNameError(kind, name, specs, [str(failure) for failure in self.failures])
+            known = {*specs, *self.declared(kind)}
+            raise UnknownNameError(kind, name, known, [str(failure) for failure in self.failures])
         return specs[name]
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""
+        of_registry = {"backbone": set(self._registry.backbones), "recipe": set(self._registry.recipes)}
+        return name in self._catalogue.specs.get(kind, {}) or name in of_registry.get(kind, set())
+
+    def ask_for(self, name: str, *kinds: str) -> None:
+        """Import what declares a name of `kinds`; where none of it gives the name, all that declares nothing."""
+
+        def declares(plugin: Installed) -> bool:
+            return any(name in plugin.declares.get(kind, ()) for kind in kinds)
+
+        self._ask([each for each in self.not_imported() if declares(each)])
+        if not any(self.has(kind, name) for kind in kinds):
+            self._ask([each for each in self.not_imported() if not each.declares])
 
     def admit(self, name: str, distribution: str, plugin: Any) -> None:
         """Take one more plugin, which is imported already; what is wrong with it is raised, and nothing of it stays."""
@@ -135,39 +155,50 @@ class Plugins:
 
     def ask_third_parties(self) -> None:
         """Import the allowed third-party plugins, once, each in isolation."""
-        if self._third_parties_asked:
-            return
-        self._third_parties_asked = True
-        for point in self._allowed():
-            distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
-            try:
-                self._add(point.name, distribution, point.load())
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-                self.failures.append(Failure(point.name, distribution, _reason(error)))
-        self._registry = registry.load(self._registries, self._user_registry)
+        self._ask(self.not_imported())
 
-    def _allowed(self) -> Iterator[EntryPoint]:
-        found = list(entry_points(group=GROUP) if self._found is None else self._found)
+    def allowance(self) -> Allowance:
+        """Who may be imported, as the environment and the user's registry say."""
         setting = os.environ.get(ENVIRONMENT)
-        allowed = None if setting is None else {name.strip() for name in setting.split(",") if name.strip()}
-        for point in sorted(found, key=lambda p: p.name):
-            if allowed is None or point.name in allowed:
-                yield point
-        for name in sorted((allowed or set()) - {point.name for point in found}):
-            self.failures.append(
-                Failure(name, "not installed", f"{ENVIRONMENT} names it, but no such plugin is installed")
-            )
+        told = None if setting is None else [name.strip() for name in setting.split(",") if name.strip()]
+        lists = {ENVIRONMENT: told, "plugins.allow of the registry": self._registry.plugins.allow}
+        stated = {who: names for who, names in lists.items() if names is not None}
+        return Allowance({who: [check_entry(each) for each in names] for who, names in stated.items()})
 
-    def _add(self, name: str, distribution: str, plugin: Any) -> None:
+    def installed(self) -> list[Installed]:
+        """Every installed third party, allowed or not, from metadata alone."""
+        return installed(self._found)
+
+    def not_imported(self) -> list[Installed]:
+        """The allowed plugins that were not imported, as nothing of theirs was needed."""
+        if self._waiting is None:
+            found, allowed = self.installed(), self.allowance()
+            self._waiting = [each for each in found if allowed.refusal(each) is None]
+            for name, stated in allowed.absent(found):
+                why = f"{stated} names it, but no such plugin is installed"
+                self.failures.append(Failure(name, "not installed", why))
+        return self._waiting
+
+    def _ask(self, wanted: list[Installed]) -> None:
+        for each in wanted:
+            try:
+                self._add(each.name, each.distribution, each.point.load(), each.signature)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
+                self.failures.append(Failure(each.name, each.distribution, reason(error)))
+        if wanted:
+            self._waiting = [each for each in self.not_imported() if each not in wanted]
+            self._registry = registry.load(self._registries, self._user_registry)
+
+    def _add(self, name: str, distribution: str, plugin: Any, signature: str | None = None) -> None:
         """Register one plugin and take its specs; on any fault nothing of it stays."""
-        _check_api(plugin)
+        check_api(plugin)
         if self._manager.is_registered(plugin):
             raise PluginError(f"is the very module that {self._manager.get_name(plugin)} gives; state it once")
         try:
             self._manager.register(plugin, name=f"{distribution}:{name}")
             self._manager.check_pending()
-            specs = {kind: _specs(self._manager, plugin, kind) for kind in KINDS}
-            file = next(iter(_answers(self._manager, plugin, "medplug_registry")), None)
+            specs = {kind: specs_of(self._manager, plugin, kind) for kind in KINDS}
+            file = next(iter(answers(self._manager, plugin, "medplug_registry")), None)
             if file is not None:
                 self._check_registry(name, file, specs)
             self._claim(distribution, specs)
@@ -178,7 +209,7 @@ class Plugins:
         if file is not None:
             self._registries.append((name, file))
         gives = tuple(f"{kind} {spec.name}" for kind, given in specs.items() for spec in given)
-        self.loaded.append(Loaded(name, distribution, gives))
+        self.loaded.append(Loaded(name, distribution, gives, signature))
 
     def _check_registry(self, name: str, file: Path, specs: Mapping[str, list[Spec]]) -> None:
         registry.load([*self._registries, (name, file)], self._user_registry)
@@ -195,42 +226,13 @@ class Plugins:
                     raise PluginError(f"gives the {kind} {spec.name!r} twice")
                 if spec.name in taken.specs[kind]:
                     first = taken.owners[kind, spec.name]
-                    if first != "medplug":
+                    if first != BUILT_IN:
                         taken.disputed[kind, spec.name] = (first, distribution)
                     raise PluginError(f"gives the {kind} {spec.name!r}, which {first} gives already")
         for kind, given in specs.items():
             for spec in given:
                 taken.specs[kind][spec.name] = spec
                 taken.owners[kind, spec.name] = distribution
-
-
-def _reason(error: BaseException) -> str:
-    """What went wrong, on one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
-
-
-def _check_api(plugin: Any) -> None:
-    stated = getattr(plugin, "medplug_api", None)
-    if stated != API_VERSION:
-        where = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__
-        raise PluginError(f"{where} states medplug_api = {stated!r}; this medplug speaks {API_VERSION}")
-
-
-def _answers(manager: pluggy.PluginManager, plugin: Any, hook: str) -> list[Any]:
-    """What one plugin answers to one hook."""
-    callers = manager.get_hookcallers(plugin) or []
-    calls = [impl for caller in callers if caller.name == hook for impl in caller.get_hookimpls()]
-    return [answer for impl in calls if impl.plugin is plugin and (answer := impl.function()) is not None]
-
-
-def _specs(manager: pluggy.PluginManager, plugin: Any, kind: str) -> list[Spec]:
-    hook, spec_type = KINDS[kind]
-    given = [spec for answer in _answers(manager, plugin, hook) for spec in answer]
-    for spec in given:
-        if not isinstance(spec, spec_type):
-            raise PluginError(f"{hook} gave a {type(spec).__name__}; it must give {spec_type.__name__}s")
-    return given
 
 
 __all__ = ["KINDS", "Failure", "Loaded", "Plugins", "RegistryError"]

@@ -68,9 +68,12 @@ class Recipe(Entry):
 
 
 class PluginList(Entry):
-    """The built-in plugins, by module."""
+    """The built-in plugins, by module, and which third parties may be imported (None: all that are installed)."""
 
     built_in: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = Field(
+        None, description="the third-party plugins that may be imported, each as NAME or NAME@sha256:HEX of its RECORD"
+    )
 
 
 class Registry(Entry):
@@ -94,8 +97,9 @@ class Registry(Entry):
             twice = sorted(set(getattr(self, kind)) & set(getattr(other, kind)))
             if twice and not replace:
                 raise RegistryError(f"{where}: {kind} already named elsewhere: {', '.join(twice)}")
+        allow = self.plugins.allow if other.plugins.allow is None else other.plugins.allow
         return Registry(
-            plugins=self.plugins,
+            plugins=PluginList(built_in=self.plugins.built_in, allow=allow),
             backbones={**self.backbones, **other.backbones},
             recipes={**self.recipes, **other.recipes},
         )
@@ -159,6 +163,9 @@ def load(extra: Iterable[tuple[str, Path]] = (), user: Path | None = None) -> Re
     """
     registry = read(BUILT_IN, trusted=True)
     for owner, path in extra:
-        registry = registry.merged(read(path), replace=False, where=f"plugin {owner}, {path}")
+        given = read(path)
+        if given.plugins.allow is not None:
+            raise RegistryError(f"plugin {owner}, {path}: plugins.allow is for the user's own registry to state")
+        registry = registry.merged(given, replace=False, where=f"plugin {owner}, {path}")
     own = user or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
     return registry.merged(read(own), replace=True, where=str(own)) if own else registry

@@ -46,7 +46,7 @@ from medplug.core.progress import Progress, Watch
 from medplug.core.report.cautions import leaks_told, named_told
 from medplug.core.report.given_away import revealing_told
 from medplug.core.report.page import write_report
-from medplug.core.report.words import pretraining_verdict, transfer_verdict, verdict
+from medplug.core.report.verdicts import pretraining_verdict, transfer_verdict, verdict
 from medplug.core.saved import save_model
 from medplug.core.specs import AdapterSpec, resolve
 from medplug.core.target_checks import check_target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
 from medplug.core.data.trust import Calibration, Conformal
 from medplug.core.ensemble import Ensemble
-from medplug.core.errors import ConfigError, RunError
+from medplug.core.errors import ConfigError, PluginWarning, RunError
 from medplug.core.evaluation.abstention import Threshold
 from medplug.core.joint.build import describe, describe_adapters, restored, restored_adapters
 from medplug.core.kinds.table import make_model
@@ -22,6 +23,7 @@ from medplug.core.model import Model
 from medplug.core.plan import Plan
 from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
+from medplug.core.requirements import check_plugins, third_parties
 from medplug.core.specs import resolve
 from medplug.core.task import Task
 from medplug.core.training.compute import compute_for
@@ -61,6 +63,7 @@ def save_model(
         "certain": None if certain is None else certain.as_json(),
         "precision": "float32" if plan.run.precision == "float32" else "auto",
         "members": plan.train.members,
+        "plugins": third_parties(plan, plugins),
         "backbone": describe(plan, model.backbone, plugins),
         "adapters": describe_adapters(plan),
     }
@@ -79,6 +82,8 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     Paths in tables start from `root` where the task reads files (else `ConfigError`).
     """
     described = _read(folder)
+    for line in check_plugins(described.get("plugins", ())):
+        warnings.warn(line, PluginWarning, stacklevel=3)
     target = _target(described["target"])
     also = {name: _target(told) for name, told in described.get("also", {}).items()}
     task = _task(described["task"], plugins, root)

@@ -7,7 +7,7 @@ from medplug.core.comparing.finished import Finished
 from medplug.core.report.formats import count, estimate
 from medplug.core.report.language import say
 from medplug.core.report.names import gain, greater_is_better, metric_name
-from medplug.core.report.words import Verdict
+from medplug.core.report.verdicts import Verdict
 
 
 def summary(comparison: Comparison) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from medplug.core.conformance.checks import Skipped, told
 from medplug.core.errors import PluginError, did_you_mean
-from medplug.core.plugins import GROUP, KINDS, Plugins
+from medplug.core.installed import GROUP
+from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import Source
 from medplug.core.specs import Spec, resolve
 

@@ -38,6 +38,9 @@ THREADED_CELLS = 2**24
 """A dense matrix of fewer cells is solved on one thread."""
 ABSENT_LOGIT = -1e4
 """The bias of a class that training never saw: no probability beside any other, and finite in float16."""
+BY_ORDER = ("auroc", "auprc")
+ALIKE = 0.005
+"""Scores of `BY_ORDER` on validation rows that are no further apart than this count as equal."""
 
 _process = threading.Lock()
 
@@ -98,7 +101,7 @@ def fit_logistic(
     rows that have a label, in that label's fit), `row_weights` ``[rows]`` each row. `standardise` (dense only) fits
     on columns of mean 0 and variance 1 and folds that back into the head;
     constant columns get weight 0. Of equal strengths on validation the stronger
-    regularisation wins; where `metric` is undefined at all of them, log loss
+    regularisation wins (where `metric` sees the order of rows alone: the least log loss, see `best_of`); where `metric` is undefined at all of them, log loss
     chooses. `notes` says the strength, its validation score, all that were
     tried, and which did not converge.
 
@@ -117,8 +120,10 @@ def fit_logistic(
         heads[strength] = head if scale is None else scale.fold(head)
     probabilities = {c: head_probabilities(head, validation_features, target) for c, head in heads.items()}
     metric, tried = _scores(probabilities, validation_labels, target, metric)
-    strength = best_of(tried, metric)
-    notes: dict[str, Any] = {"strength": strength, "validation": {metric: tried[strength]}, "tried": _named(tried)}
+    losses = {c: point(target, validation_labels, each, "log_loss") for c, each in probabilities.items()}
+    strength = best_of(tried, metric, losses)
+    scores = {metric: tried[strength], "log_loss": losses[strength]}
+    notes: dict[str, Any] = {"strength": strength, "validation": scores, "tried": _named(tried)}
     unconverged = [c for c, head in heads.items() if not head.notes["converged"]]
     if unconverged:
         notes["unconverged"] = unconverged
@@ -130,13 +135,14 @@ def choose_weighting(
 ) -> LinearHead:
     """The best of `fit` under each named weighting of the classes, by the validation score in its notes.
 
-    The first of equal ones wins.
+    The first of equal ones wins, of scores that see the order of rows alone the one of the least log loss.
     """
     heads = {name: fit(weights) for name, weights in weightings.items()}
     scores = {name: next(iter(head.notes["validation"].items())) for name, head in heads.items()}
+    losses = {name: head.notes["validation"].get("log_loss", np.inf) for name, head in heads.items()}
     (first, (metric, _)), *_ = scores.items()
     alike = {scored_by for scored_by, _ in scores.values()} == {metric}  # else log loss stood in for one of them
-    best = best_of({name: score for name, (_, score) in scores.items()}, metric) if alike else first
+    best = best_of({name: score for name, (_, score) in scores.items()}, metric, losses) if alike else first
     return LinearHead(heads[best].weight, heads[best].bias, {"class weights": best, **heads[best].notes})
 
 
@@ -250,10 +256,18 @@ def _scores(
     return metric, scores
 
 
-def best_of(tried: dict[Choice, float], metric: str) -> Choice:
-    """What has the best score, the first (of strengths: the strongest regularisation) of equal ones."""
+def best_of(tried: dict[Choice, float], metric: str, losses: Mapping[Choice, float] | None = None) -> Choice:
+    """What has the best score, the first (of strengths: the strongest regularisation) of equal ones.
+
+    A metric that sees the order of rows alone (`BY_ORDER`) would take probabilities that are all
+    near one half for good ones: where `losses` are given, of those within `ALIKE` of its best the least log loss wins.
+    """
     sign = 1.0 if GREATER_IS_BETTER[metric] else -1.0
-    return max(tried, key=lambda c: -np.inf if np.isnan(tried[c]) else sign * tried[c])
+    best = max(tried, key=lambda c: -np.inf if np.isnan(tried[c]) else sign * tried[c])
+    if losses is None or metric not in BY_ORDER:
+        return best
+    alike = [c for c, score in tried.items() if score >= tried[best] - ALIKE]
+    return min(alike, key=lambda c: losses[c]) if alike else best
 
 
 def _named(tried: dict[float, float]) -> dict[str, float | None]:

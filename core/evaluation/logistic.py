@@ -1,7 +1,8 @@
 """Logistic regression of the truth on one number, at many row weights at once.
 
 By Newton's method, each resample from where all rows are fitted best: the first step is then one
-product with the weights, and as resamples lie near, one or two more steps are all.
+product with the weights, and as resamples lie near, one or two more steps are all. Of very many rows
+those that lie next to each other are taken together.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from medplug.core.evaluation.probabilistic import SMALLEST
 from medplug.core.evaluation.statistic import Statistic, Values, Weights
@@ -21,6 +23,9 @@ _LONGEST = 1.0
 """No step moves log odds by more (in the root mean square): from far away Newton's are too long, and swing."""
 _FLAT = 1e-9
 """Curvature a row below this: the classes are parted, or nothing tells them apart."""
+
+_CELLS = 2048
+"""Of more rows than this those of one side that are next to each other in `x` are one, at their mean."""
 
 Floats = NDArray[np.float64]
 
@@ -50,14 +55,27 @@ def fit_shift(x: Floats, y: Floats) -> float:
 
 def line_of(x: Floats, y: Floats) -> Callable[[Weights], tuple[Values, Values]]:
     """Prepare `fit_line` for row weights: intercepts and slopes, each ``[b]``."""
-    start = fit_line(x, y)
-    return lambda weights: _newton(x, y, weights.T, start, _SMALL_OF_RESAMPLES, steep=True)
+    start, (x, y, together) = fit_line(x, y), _together(x, y)
+    return lambda weights: _newton(x, y, together(weights.T), start, _SMALL_OF_RESAMPLES, steep=True)
 
 
 def shift_of(x: Floats, y: Floats) -> Statistic:
     """Prepare `fit_shift` for row weights: intercepts ``[b]``."""
-    start = (fit_shift(x, y), 1.0)
-    return lambda weights: _newton(x, y, weights.T, start, _SMALL_OF_RESAMPLES, steep=False)[0]
+    start, (x, y, together) = (fit_shift(x, y), 1.0), _together(x, y)
+    return lambda weights: _newton(x, y, together(weights.T), start, _SMALL_OF_RESAMPLES, steep=False)[0]
+
+
+def _together(x: Floats, y: Floats) -> tuple[Floats, Floats, Callable[[Weights], Weights]]:
+    """Rows of equal `y` (0 or 1) that are near in `x` as one, and how their weights ``[rows, b]`` are added up."""
+    rows = len(x)
+    if rows <= _CELLS:
+        return x, y, lambda weights: weights
+    near = np.empty(rows, dtype=np.int64)
+    near[np.argsort(x)] = np.arange(rows) * (_CELLS // 2) // rows
+    cell = np.unique(2 * near + (y > 0), return_inverse=True)[1]
+    sizes = np.bincount(cell)
+    sums = sparse.csr_array((np.ones(rows, dtype=np.float32), (cell, np.arange(rows))), shape=(len(sizes), rows))
+    return np.bincount(cell, x) / sizes, np.bincount(cell, y) / sizes, lambda weights: np.asarray(sums @ weights)
 
 
 def _newton(

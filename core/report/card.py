@@ -10,7 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medplug.core.report import entities, tables
+from medplug.core.report import data_tables, entities, making_tables, tables
 from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import plain_baseline
@@ -23,13 +23,8 @@ from medplug.core.report.sections.leakage import looked_for
 from medplug.core.report.stated import answers, statements
 from medplug.core.report.treatments import assumptions, treatment_tables
 from medplug.core.report.twins import twins_told, without_twins
-from medplug.core.report.words import (
-    certain,
-    pretraining_verdict,
-    summary,
-    transfer_verdict,
-    verdict,
-)
+from medplug.core.report.verdicts import pretraining_verdict, transfer_verdict, verdict
+from medplug.core.report.words import certain, summary
 
 # what Markdown would take for its own: an underscore within a word, or brackets before no parenthesis, it leaves alone
 _SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])[(\[])")
@@ -59,18 +54,18 @@ def _content(evidence: Evidence) -> dict[str, Any]:
         "cautions": cautions(evidence),
         "statements": statements(evidence),
         "origin": origin(evidence),
-        "data": [tables.files(evidence), tables.splits(evidence), labels(evidence)],
+        "data": [data_tables.files(evidence), data_tables.splits(evidence), labels(evidence)],
         "looked_for": looked_for(evidence),
         "twins_told": twins_told(evidence),
-        "leakage": [tables.leaks(evidence), without_twins(evidence), tables.named(evidence)],
+        "leakage": [data_tables.leaks(evidence), without_twins(evidence), data_tables.named(evidence)],
         "simple": plain_baseline(evidence.scores["baseline"])[1],
         "results": tables.results(evidence),
         "further": [*entities.entity_spreads(evidence), *own_tables(evidence), *treatment_tables(evidence)],
         "certain": certain(evidence),
         "assumptions": assumptions(evidence),
         "verdicts": [each for each in (transfer_verdict(evidence), pretraining_verdict(evidence)) if each],
-        "making": tables.making(evidence),
-        "provenance": tables.provenance(evidence),
+        "making": making_tables.making(evidence),
+        "provenance": making_tables.provenance(evidence),
     }
 
 

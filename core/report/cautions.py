@@ -17,7 +17,8 @@ from medplug.core.report.names import (
 )
 from medplug.core.report.retold import retold
 from medplug.core.report.twins import seen_before
-from medplug.core.report.words import transfer_verdict, trees_read, verdict
+from medplug.core.report.verdicts import transfer_verdict, verdict
+from medplug.core.report.words import trees_read
 
 WRITTEN = later(
     "The answers are written by a language model: they can be wrong however fluent they are, and may not follow from "

@@ -19,7 +19,8 @@ from medplug.core.report.section import Section
 from medplug.core.report.sections.order import sections, with_checklist
 from medplug.core.report.svg import Picture
 from medplug.core.report.tables import Table
-from medplug.core.report.words import Verdict, summary, verdict
+from medplug.core.report.verdicts import Verdict, verdict
+from medplug.core.report.words import summary
 
 _SETTINGS: dict[str, Any] = {
     "loader": PackageLoader("medplug.core.report", ""),

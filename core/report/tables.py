@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from medplug.core.evaluation.ranking import most_enrichment
 from medplug.core.report.evidence import Evidence
-from medplug.core.report.formats import count, estimate, number, plain, plain_baseline, score, share
+from medplug.core.report.formats import count, estimate, plain_baseline, score
 from medplug.core.report.language import later, said, say
 from medplug.core.report.names import (
-    CRITERIA,
     constant_name,
-    criterion_name,
     gain,
     greater_is_better,
-    leak_name,
     metric_name,
 )
-from medplug.core.report.retold import retold
 
-SHORT_HASH = 12
 MOST_PARTS = 60
 LOWER = "\N{DOWNWARDS ARROW}"
 _MEANT = {
@@ -125,174 +119,6 @@ def by_group(evidence: Evidence) -> list[Table]:
         _parts(column, say("Scores by {column}", column=column), say("test rows"), parts, shown)
         for column, parts in evidence.scores["by_group"].items()
     ]
-
-
-def splits(evidence: Evidence) -> Table:
-    """Rows, groups (patients) and, where domains were named, the domain of each split."""
-    domains = any(split.domain for split in evidence.splits.values())
-    rows = [
-        [
-            retold(name),
-            f"{split.rows:,}",
-            say("not given") if split.groups is None else f"{split.groups:,}",
-            *([retold(split.domain)] if domains else []),
-        ]
-        for name, split in evidence.splits.items()
-    ]
-    header = [say("split"), say("rows"), retold(evidence.facts.wording.groups), *([say("domain")] if domains else [])]
-    return Table(say("Splits"), header, rows)
-
-
-def files(evidence: Evidence) -> Table:
-    """The tables that were read, each with the beginning of its SHA-256."""
-    rows = [
-        [
-            retold(key),
-            str(each["name"]),
-            f"{each['rows']:,}",
-            f"{each['rejected']:,}",
-            str(each["sha256"])[:SHORT_HASH],
-        ]
-        for key, each in evidence.facts.tables.items()
-    ]
-    header = [say("given as"), say("name"), say("rows"), say("rows set aside"), say("SHA-256 (beginning)")]
-    return Table(say("Tables read"), header, rows, digits=False)
-
-
-def rejected(evidence: Evidence) -> Table:
-    """Rows set aside, by split, column and reason."""
-    reasons = Counter((split, problem.column, problem.reason) for split, problem in evidence.facts.rejected)
-    rows = [
-        [retold(split), column, retold(reason), f"{rows:,}"]
-        for (split, column, reason), rows in sorted(reasons.items())
-    ]
-    header = [say("table"), say("column"), say("reason"), say("rows")]
-    return Table(say("Rows set aside"), header, rows, digits=False)
-
-
-def counts(evidence: Evidence) -> Table:
-    """What preparing the rows did, and what the backbone noticed."""
-    rows = [[retold("train"), retold(what), f"{number:,}"] for what, number in evidence.facts.counts.items()]
-    rows += [
-        [retold(split), retold(what), f"{rows:,}"]
-        for split, noticed in evidence.census.items()
-        for what, rows in noticed.items()
-    ]
-    return Table(say("Counts"), [say("split"), say("what"), say("rows")], rows, digits=False)
-
-
-def leaks(evidence: Evidence) -> Table:
-    """What splits share."""
-    rows = [
-        [
-            leak_name(leak.kind, evidence.facts.wording.group),
-            say("{first} and {second}", first=retold(leak.first), second=retold(leak.second)),
-            f"{leak.rows:,}",
-            say("{share:.1f} % of {split}", share=100 * leak.share, split=retold(leak.second)),
-            "" if leak.groups is None else f"{leak.groups:,}",
-        ]
-        for leak in evidence.facts.leaks
-    ]
-    header = [say("what"), say("of"), say("rows"), say("share"), retold(evidence.facts.wording.groups)]
-    return Table(say("Found on both sides"), header, rows, digits=False)
-
-
-def named(evidence: Evidence) -> Table:
-    """Which classes the texts name."""
-    rows = [
-        [
-            each.slot,
-            each.label,
-            _share_of(each.naming, each.rows),
-            _share_of(each.others_naming, each.others),
-        ]
-        for each in evidence.facts.named
-    ]
-    header = [say("input"), say("class"), say("rows of the class that name it"), say("other rows that name it")]
-    return Table(say("Texts that name a class (all splits together)"), header, rows, digits=False)
-
-
-def _share_of(part: int, whole: int) -> str:
-    return say("{part:,} of {whole:,} ({share})", part=part, whole=whole, share=share(part, whole))
-
-
-def settings(evidence: Evidence) -> Table:
-    """Every key with its value and its origin."""
-    rows = [[key, plain(value), retold(origin)] for key, value, origin in evidence.keys]
-    header = [say("key"), say("value"), say("origin")]
-    return Table(say("Every key, its value and where it came from"), header, rows, digits=False)
-
-
-def making(evidence: Evidence) -> Table:
-    """How the model was made and chosen."""
-    keys = {key: value for key, value, _ in evidence.keys}
-    rows = [[say("chosen by"), _chosen_by(evidence)]]
-    rows += [[name, plain(keys[name])] for name in ("backbone", "adapter", "train.class_weights") if name in keys]
-    weights = pairs(evidence.manifest.get("weights") or {})
-    rows += [[say("pretrained weights"), weights or say("none: trained from random weights")]]
-    criteria = evidence.scores["selection"].get("without_target_labels", {})
-    kind = evidence.target.kind
-    rows += [
-        [say("without target labels: {criterion}", criterion=criterion_name(name, kind)), number(value)]
-        for name, value in criteria.items()
-    ]
-    return Table(say("The model"), [say("part"), say("value")], [*rows, *_flat(evidence.notes)], digits=False)
-
-
-def _chosen_by(evidence: Evidence) -> str:
-    criterion = evidence.scores["selection"].get("criterion", "validation")
-    if criterion != "validation":
-        return criterion_name(criterion, evidence.target.kind)
-    return say("{metric} on the validation rows", metric=metric_name(evidence.metric, evidence.target.kind))
-
-
-def history(evidence: Evidence) -> Table:
-    """Each epoch's numbers."""
-    names = list(dict.fromkeys(name for row in evidence.history for name in row if name != "epoch"))
-    rows = [[f"{row['epoch']:g}", *(score(row.get(name), name) for name in names)] for row in evidence.history]
-    heads = [_head(name) for name in names]
-    return Table(say("Every epoch"), [say("epoch"), *heads], rows)
-
-
-def _head(name: str) -> str:
-    if name == "loss":
-        return say("training loss")
-    return said(CRITERIA[name]) if name in CRITERIA else say("validation {metric}", metric=metric_name(name))
-
-
-def provenance(evidence: Evidence) -> list[Table]:
-    """Versions, plugins, hardware and time."""
-    manifest = evidence.manifest
-    run = [[retold(name), plain(manifest.get(name))] for name in ("made", "seed", "precision")]
-    run += [[retold(name), plain(value)] for name, value in manifest.get("hardware", {}).items()]
-    plugins = [
-        [each["name"], each["distribution"] or say("built in"), plain(each["gives"])]
-        for each in manifest.get("plugins", [])
-    ]
-    failed = [say("A plugin was left out: {failure}", failure=each) for each in manifest.get("plugins_set_aside", [])]
-    seconds = [[retold(stage), f"{spent:.1f}"] for stage, spent in manifest.get("seconds", {}).items()]
-    versions = [[name, version or say("not installed")] for name, version in manifest.get("versions", {}).items()]
-    plugin_header = [say("plugin"), say("distribution"), say("gives")]
-    return [
-        Table(say("The run"), [say("part"), say("value")], run, digits=False),
-        Table(say("Versions"), [say("package"), say("version")], versions, digits=False),
-        Table(say("Plugins"), plugin_header, plugins, digits=False, notes=failed),
-        Table(say("Time"), [say("stage"), say("seconds")], seconds),
-    ]
-
-
-def pairs(values: Mapping[str, Any]) -> str:
-    """A mapping on one line."""
-    return ", ".join(f"{name} {plain(value)}" for name, value in values.items())
-
-
-def _flat(notes: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
-    rows = []
-    for name, value in notes.items():
-        nested = isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values())
-        told = prefix + retold(name)
-        rows += _flat(value, f"{told}: ") if nested else [[told, plain(value, digits=3)]]
-    return rows
 
 
 def _best(values: list[float | None], metric: str) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -34,6 +36,11 @@ SPECS = {
 }
 
 
+def _hash(file: Path) -> str:
+    """As a RECORD has it."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(file.read_bytes()).digest()).rstrip(b"=").decode()
+
+
 @pytest.fixture(autouse=True)
 def nothing_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what is set or installed on this machine out of the tests."""
@@ -55,7 +62,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     monkeypatch.syspath_prepend(shelf)
     made: list[str] = []
 
-    def make(name: str, body: str = "", *, api: object = 1, module: str = "", **gives: list[str]) -> EntryPoint:
+    def make(
+        name: str, body: str = "", *, api: object = 1, module: str = "", declares: bool = False, **gives: list[str]
+    ) -> EntryPoint:
         module = module or f"{name}_plugin"
         hooks = [
             HOOK.format(kind=kind, specs=", ".join(SPECS[kind].format(COMMON.format(name=n)) for n in names))
@@ -66,9 +75,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         info = shelf / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[medplug]\n{name} = {module}\n")
+        declared = [f"[medplug.{kind}s]\n" + "".join(f"{n} = {module}\n" for n in gives[kind]) for kind in gives]
+        points = "\n".join([f"[medplug]\n{name} = {module}\n", *(declared if declares else [])])
+        (info / "entry_points.txt").write_text(points)
+        (info / "RECORD").write_text(f"{module}.py,{_hash(shelf / f'{module}.py')},\n{info.name}/RECORD,,\n")
         made.append(module)
-        (point,) = PathDistribution(info).entry_points
+        (point,) = PathDistribution(info).entry_points.select(group="medplug")
         return point
 
     yield make

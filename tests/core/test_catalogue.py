@@ -24,7 +24,9 @@ def planned(*words: str) -> Plan:
 
 @pytest.mark.parametrize("kind", ["tasks", "backbones", "adapters", "fusions"])
 def test_a_listing_shows_every_thing_on_a_row_as_wide_as_its_header(install: Install, kind: str) -> None:
-    plugins = Plugins(found=[install("alpha", **{kind.removesuffix("s"): ["novel"]})])
+    plugins = Plugins(found=[install("alpha", declares=kind == "tasks", **{kind.removesuffix("s"): ["novel"]})])
+    if kind != "tasks":
+        plugins.ask_third_parties()
     header, rows = listing(kind, plugins)
     assert all(len(row) == len(header) for row in rows)
     names = [row[header.index(kind.removesuffix("s"))] for row in rows]
@@ -75,6 +77,7 @@ def test_a_name_of_two_kinds_is_shown_as_both(plugins: Plugins) -> None:
 
 def test_adapters_are_listed_by_family_and_within_it_as_plugins_give_them(install: Install) -> None:
     plugins = Plugins(found=[install("alpha", adapter=["whiten"])])
+    plugins.ask_third_parties()
     _, rows = listing("adapters", plugins)
     families = [row[0] for row in rows]
     assert list(dict.fromkeys(families)) == ["instance", "feature", "model", "relation"]
@@ -271,8 +274,8 @@ def test_the_shell_completes_names_and_keys(
     assert complete(begun, given) == ends
 
 
-def test_the_shell_completes_a_third_partys_name_when_no_built_in_fits(install: Install) -> None:
-    install("alpha", task=["triage"])
+def test_the_shell_completes_what_a_third_party_declares_and_imports_nothing(install: Install) -> None:
+    install("alpha", "raise OSError('imported')", declares=True, task=["triage"])
     assert complete("task=tri", []) == ["task=triage"]
 
 

@@ -129,7 +129,7 @@ def medplug_tasks():
 """
 GOOD, BAD = ["fever", "cough", "rash"], ["pain", "fracture", "chest"]
 PROMISED = {
-    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
+    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json", "seen.safetensors"),
     *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "choice" in spec.targets]

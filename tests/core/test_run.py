@@ -23,8 +23,8 @@ from medplug.core.training import frozen, trainer
 from medplug.core.training import train as training
 
 PROMISED = {
-    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
-    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl", "seen.safetensors"),
+    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json", "seen.safetensors"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 SIGNS = {"lung": "cough", "bone": "fracture", "skin": "rash"}
 KINDS = ("binary", "multiclass", "multilabel")

@@ -94,7 +94,7 @@ def medplug_tasks():
 """
 WORDS = ["the", "patient", "has", "had", "and", "with", "fever", "cough", "mild", "severe"]
 PROMISED = {
-    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
+    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json", "seen.safetensors"),
     *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
 }
 FOUND = ["row", "prediction", "start", "end", "score", "p_answer"]
@@ -237,8 +237,10 @@ def test_the_report_tells_of_answers_and_quotes_none(finished: Any) -> None:
         assert words in page and words in card, words
     for words in ("the answer to a question begins and ends", "highest TF-IDF cosine", "constant answer"):
         assert words in page, words
-    for words in ("AUROC", "training majority", "logistic regression", "classes a row belongs to", ">nan<"):
-        assert words not in page, words
+    assert ">nan<" not in page
+    judged = page.partition('id="shift"')[0]  # a classifier tells there how far apart rows are
+    for words in ("AUROC", "training majority", "logistic regression", "classes a row belongs to"):
+        assert words not in judged, words
     assert not any(context in page or context in card for context in table()["context"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medplug.core.report import tables
+from medplug.core.report import data_tables
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.label_tables import labels
 from medplug.core.report.language import say
@@ -12,18 +12,18 @@ from medplug.core.report.section import Section
 
 def section(evidence: Evidence) -> Section:
     """The data in numbers."""
-    rejected = tables.rejected(evidence)
+    rejected = data_tables.rejected(evidence)
     told = [] if rejected.rows else [say("No row was set aside.")]
     return Section(
         "data",
         say("Data"),
         paragraphs=(*origin(evidence), *told),
         tables=(
-            tables.files(evidence),
-            tables.splits(evidence),
+            data_tables.files(evidence),
+            data_tables.splits(evidence),
             labels(evidence),
             rejected,
-            tables.counts(evidence),
+            data_tables.counts(evidence),
         ),
     )
 

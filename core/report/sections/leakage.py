@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from medplug.core.report import tables
+from medplug.core.report import data_tables
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.language import joined, say
 from medplug.core.report.retold import retold
 from medplug.core.report.section import Section
+from medplug.core.report.tables import Table
 from medplug.core.report.twins import twins_told, without_twins
 
 _MOST = 20
@@ -20,7 +21,7 @@ def section(evidence: Evidence) -> Section:
         "leakage",
         say("Leakage"),
         paragraphs=(joined(*looked_for(evidence)),),
-        tables=(tables.leaks(evidence), tables.named(evidence), _revealing(evidence)),
+        tables=(data_tables.leaks(evidence), data_tables.named(evidence), _revealing(evidence)),
         parts=(seen,) if told else (),
     )
 
@@ -47,7 +48,7 @@ def looked_for(evidence: Evidence) -> list[str]:
     return [*told, looked, say("Inputs that are nearly the same are not looked for.")]
 
 
-def _revealing(evidence: Evidence) -> tables.Table:
+def _revealing(evidence: Evidence) -> Table:
     """The columns and words that alone tell the label almost perfectly."""
     measure = say("R²") if evidence.target.kind == "regression" else say("balanced accuracy")
     kinds = {"column": say("column"), "word": say("word")}
@@ -57,4 +58,4 @@ def _revealing(evidence: Evidence) -> tables.Table:
     ]
     header = [say("name"), say("what"), say("input"), say("class"), measure, say("rows judged")]
     caption = say("Single columns and words that tell the label almost perfectly (learned from training rows alone)")
-    return tables.Table(caption, header, rows, digits=False)
+    return Table(caption, header, rows, digits=False)

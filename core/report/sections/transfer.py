@@ -6,7 +6,7 @@ from medplug.core.report import comparisons, modalities
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.language import joined, say
 from medplug.core.report.section import Section
-from medplug.core.report.words import Verdict, pretraining_verdict, transfer_verdict, verdict
+from medplug.core.report.verdicts import Verdict, pretraining_verdict, transfer_verdict, verdict
 
 
 def section(evidence: Evidence) -> Section:

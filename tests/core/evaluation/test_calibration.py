@@ -51,6 +51,18 @@ def test_every_resample_is_fitted_as_a_plain_fit_of_its_rows_would_be() -> None:
         assert row[2:] == pytest.approx(curve, abs=2e-4)
 
 
+def test_very_many_rows_are_taken_together_and_resamples_hardly_move() -> None:
+    """Far less than an interval: the slopes of resamples have a standard deviation of 0.02."""
+    draw = np.random.default_rng(0)
+    odds = 2 * draw.normal(size=6000)
+    truth = draw.random(6000) < expit(0.3 + 0.7 * odds)
+    (weights,) = bootstrap_weights(6000, resamples=5, seed=0)
+    found = of_probabilities(truth, expit(odds)).statistic(weights)
+    for row, each in zip(found, weights, strict=True):
+        plain = minimize(weighted_loss, [0, 1], args=(odds, truth, each.astype(np.float64)), tol=1e-8).x
+        assert row[0] == pytest.approx(plain[1], abs=1e-3)
+
+
 def test_right_probabilities_have_slope_one_and_no_intercept() -> None:
     truth, chances = rows_of(200_000, slope=1, shift=0)
     assert slope_and_intercept(truth, chances) == pytest.approx((1, 0), abs=0.03)

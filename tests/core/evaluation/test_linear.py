@@ -12,7 +12,7 @@ from medplug.core.adapter import LinearHead
 from medplug.core.data.targets import Target
 from medplug.core.errors import DataError
 from medplug.core.evaluation import linear
-from medplug.core.evaluation.linear import choose_weighting, fit_logistic, head_probabilities, majority
+from medplug.core.evaluation.linear import best_of, choose_weighting, fit_logistic, head_probabilities, majority
 from medplug.core.evaluation.scores import point
 
 BINARY = Target("binary", ("no", "yes"))
@@ -228,3 +228,19 @@ def test_the_weighting_that_is_best_on_validation_is_kept_and_named():
 
     assert choose_weighting(weightings, fit).notes["class weights"] == "balanced"
     assert choose_weighting(weightings, lambda weights: fit(None)).notes["class weights"] == "none"
+
+
+def test_of_strengths_that_order_rows_alike_the_one_of_honest_probabilities_is_kept():
+    features, labels = rows_of(BINARY, rows=400, width=4)
+    notes = fit(BINARY, features, labels, train=280, metric="auroc").notes
+    assert max(notes["tried"].values()) - notes["tried"]["0.0001"] < linear.ALIKE  # the strongest is all but the best
+    strongest = fit(BINARY, features, labels, train=280, metric="auroc", strengths=(1e-4,)).notes
+    assert notes["validation"]["log_loss"] < strongest["validation"]["log_loss"] - 0.1
+    assert notes["validation"]["auroc"] >= max(notes["tried"].values()) - linear.ALIKE
+
+
+def test_a_clearly_better_order_is_never_given_up_for_a_smaller_loss():
+    assert best_of({"a": 0.9, "b": 0.8}, "auroc", {"a": 5.0, "b": 0.1}) == "a"
+    assert best_of({"a": 0.9, "b": 0.898}, "auroc", {"a": 5.0, "b": 0.1}) == "b"
+    assert best_of({"a": 0.9, "b": 0.898}, "macro_f1", {"a": 5.0, "b": 0.1}) == "a"
+    assert best_of({"a": float("nan"), "b": 0.5}, "auroc", {"a": 0.1, "b": 5.0}) == "b"

@@ -21,7 +21,7 @@ from medplug.core.report.formats import count
 from medplug.core.report.language import joined, later, said, say, speaking
 from medplug.core.report.page import write_report
 from medplug.core.report.retold import retold
-from medplug.core.report.words import verdict
+from medplug.core.report.verdicts import verdict
 from medplug.core.wording import Wording
 
 Make = Callable[..., Evidence]

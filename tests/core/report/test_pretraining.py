@@ -10,7 +10,7 @@ import pytest
 from medplug.core.report.comparisons import pretraining
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.page import write_report
-from medplug.core.report.words import pretraining_verdict
+from medplug.core.report.verdicts import pretraining_verdict
 
 Make = Callable[..., Evidence]
 

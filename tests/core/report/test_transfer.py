@@ -11,11 +11,12 @@ import pytest
 
 from medplug.core.report.cautions import cautions
 from medplug.core.report.comparisons import transfer
+from medplug.core.report.data_tables import splits
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.label_tables import labels
+from medplug.core.report.making_tables import history, making
 from medplug.core.report.page import write_report
-from medplug.core.report.tables import history, making, splits
-from medplug.core.report.words import transfer_verdict
+from medplug.core.report.verdicts import transfer_verdict
 
 Make = Callable[..., Evidence]
 

@@ -14,7 +14,8 @@ from medplug.core.report.cautions import cautions
 from medplug.core.report.evidence import Evidence, SplitFacts
 from medplug.core.report.formats import count, estimate, number, plain, score
 from medplug.core.report.tables import by_class
-from medplug.core.report.words import summary, verdict
+from medplug.core.report.verdicts import verdict
+from medplug.core.report.words import summary
 from medplug.core.wording import Wording
 
 Make = Callable[..., Evidence]

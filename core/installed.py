@@ -1,0 +1,128 @@
+"""Which plugins are installed and what their packages say of them: read from metadata, nothing is imported.
+
+A plugin is an entry point of the group ``medplug``. Its package may declare what it gives by
+entry points of the same value in the groups ``medplug.tasks``, ``medplug.backbones``,
+``medplug.adapters``, ``medplug.fusions`` and ``medplug.recipes``: then it is imported for
+these names alone. One that declares nothing is imported when a name is found nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, entry_points
+
+from medplug.core.errors import PluginError
+
+GROUP = "medplug"
+DECLARED = ("task", "backbone", "adapter", "fusion", "recipe")
+_UNKNOWN = "unknown distribution"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A plugin that was not imported: its entry point's name, and what its distribution declares.
+
+    `declares` maps a kind to the names that the plugin gives, and is empty where its package says nothing.
+    """
+
+    name: str
+    point: EntryPoint
+    declares: Mapping[str, tuple[str, ...]]
+
+    @property
+    def distribution(self) -> str:
+        """Name and version of the distribution that it came in."""
+        return _label(self.point.dist)
+
+    @property
+    def signature(self) -> str | None:
+        """The SHA-256 of the distribution's RECORD, which holds that of each file; None without one."""
+        return record_signature(self.point.dist)
+
+    def gives(self) -> tuple[str, ...]:
+        """What it declares, as ``adapter whiten``."""
+        return tuple(f"{kind} {name}" for kind, names in self.declares.items() for name in names)
+
+
+def installed(found: Iterable[EntryPoint] | None = None) -> list[Installed]:
+    """Every installed plugin by name; `found` replaces the installed entry points."""
+    points = entry_points(group=GROUP) if found is None else found
+    return [Installed(point.name, point, _declared(point)) for point in sorted(points, key=lambda each: each.name)]
+
+
+def _declared(point: EntryPoint) -> dict[str, tuple[str, ...]]:
+    if point.dist is None:
+        return {}
+    own = [each for each in point.dist.entry_points if each.value == point.value]
+    found = {kind: tuple(sorted(each.name for each in own if each.group == f"{GROUP}.{kind}s")) for kind in DECLARED}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def _label(distribution: Distribution | None) -> str:
+    return _UNKNOWN if distribution is None else f"{distribution.name} {distribution.version}"
+
+
+def record_signature(distribution: Distribution | None) -> str | None:
+    """The SHA-256 (hex) of a distribution's RECORD; None where it has none."""
+    text = None if distribution is None else distribution.read_text("RECORD")
+    return None if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def changed_files(distribution: Distribution | None) -> list[str] | None:
+    """The files that are not as its RECORD says: changed or gone, by name; None without a RECORD."""
+    if distribution is None or distribution.read_text("RECORD") is None:
+        return None
+    return [str(file) for file in distribution.files or [] if file.hash is not None and not _as_recorded(file)]
+
+
+def _as_recorded(file: object) -> bool:
+    place, told = file.locate(), file.hash  # type: ignore[attr-defined]  # PackagePath's own are untyped
+    try:
+        digest = hashlib.new(told.mode, place.read_bytes()).digest()
+    except (OSError, ValueError):
+        return False
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == str(told.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Which plugins may be imported: those that every list there is names; `lists` go by who states each.
+
+    An entry is a plugin's name, or ``NAME@sha256:HEX`` where its RECORD must have this SHA-256.
+    """
+
+    lists: Mapping[str, Sequence[str]]
+
+    def refusal(self, plugin: Installed) -> str | None:
+        """Why a plugin may not be imported, or None."""
+        for stated, entries in self.lists.items():
+            entry = next((each for each in entries if each.partition("@")[0] == plugin.name), None)
+            if entry is None:
+                return f"{stated} does not name it"
+            _, pinned, wanted = entry.partition("@sha256:")
+            if pinned and plugin.signature != wanted.lower():
+                told = plugin.signature or "missing"
+                return f"{stated} wants a RECORD of SHA-256 {wanted[:12]}…, and it is {told[:12]}…"
+        return None
+
+    def absent(self, plugins: Iterable[Installed]) -> list[tuple[str, str]]:
+        """Names that a list holds and no installed plugin has, each with who states it."""
+        known = {plugin.name for plugin in plugins}
+        named = {entry.partition("@")[0]: stated for stated, entries in self.lists.items() for entry in entries}
+        return [(name, stated) for name, stated in sorted(named.items()) if name not in known]
+
+
+def check_entry(entry: str) -> str:
+    """An entry of an allow-list as it is; `PluginError` where it says something else than a name and a SHA-256."""
+    name, at, pinned = entry.partition("@")
+    hexadecimal = pinned.removeprefix("sha256:")
+    if not name.strip() or (at and (hexadecimal == pinned or len(hexadecimal) != 64 or not _is_hex(hexadecimal))):
+        raise PluginError(f"{entry!r}: an allowed plugin is written NAME, or NAME@sha256:HEX with 64 digits")
+    return entry
+
+
+def _is_hex(text: str) -> bool:
+    return all(letter in "0123456789abcdefABCDEF" for letter in text)
