@@ -18,11 +18,8 @@ from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.seen import keep_seen
-from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.evaluation.abstention import Threshold, threshold
-from medplug.core.evaluation.metrics import ONE_LABEL
-from medplug.core.evaluation.survival import baseline_hazard
 from medplug.core.explaining.in_run import of_test_rows
 from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
@@ -32,7 +29,7 @@ from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
 from medplug.core.judging.judge import Judged
 from medplug.core.judging.leakage import leakage_told
-from medplug.core.judging.settling import settled
+from medplug.core.judging.settling import target_after
 from medplug.core.judging.shift import rows_told
 from medplug.core.judging.soundness import heterogeneity_scores
 from medplug.core.kinds.kind import Kind
@@ -195,20 +192,6 @@ def build_model(
 def _built(task: Task, job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter]]]:
     job.stage("loading the backbone")
     return build_model(task, job.plan, job.dataset, job.compute)
-
-
-def target_after(dataset: Dataset, trained: Trained, plan: Plan) -> Target:
-    """The target, with what only a trained model can tell of it.
-
-    Of the time to an event the baseline hazard, of classes and numbers what validation rows settle.
-    """
-    if dataset.target.kind in (*ONE_LABEL, "multilabel", "choice", "regression"):
-        logits = trained.logits["validation"]
-        target, trained.settled = settled(dataset, logits, plan.selection, plan.run.seed)
-        return target
-    if dataset.target.kind != "survival":
-        return dataset.target
-    return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
 
 
 def _certain(kind: Kind, task: Task, dataset: Dataset, trained: Trained, judged: Judged) -> Threshold | None:

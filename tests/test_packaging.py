@@ -36,6 +36,7 @@ def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(built: Path
         ROOT / "py.typed",
         *(ROOT / "core/report").glob("*.html"),
         *(ROOT / "core/report").glob("*.md"),
+        *(ROOT / "core/report").glob("*.yaml"),
     ]
     assert inside == {f"medplug/{file.relative_to(ROOT)}" for file in [*code, *data]}
 

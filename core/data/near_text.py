@@ -9,7 +9,7 @@ sketches find is verified on the texts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ _SLACK = 0.15
 """What a sketch may miss; the rest is verified."""
 _EMPTY = np.uint32(2**32 - 1)
 _TEXTS = 2048
+_HELD = 8192
+"""Texts whose runs are kept while pairs are verified: of all of a large table they would fill the memory."""
 _MEANT = f"texts that have {100 * ALIKE:.0f} % of their runs of {RUN} characters in common, or a chain of such texts"
 
 
@@ -115,7 +117,7 @@ def clusters(texts: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:
     order = order[near[order] >= ALIKE - _SLACK]
     chains = Chains(len(texts))
 
-    @cache
+    @lru_cache(_HELD)
     def held(place: int) -> NDArray[np.uint32]:
         return np.unique(runs([texts[place]])[0])
 

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from medplug.core.evaluation.statistic import WITHIN_95
+
 FEWEST = 2
-_Z = 1.959963984540054  # the normal's 97.5 % quantile
 _LOGARITHMIC = (
     "mae",
     "mse",
@@ -117,7 +118,7 @@ def _estimate(told: Mapping[str, Any] | None, there: _Map) -> tuple[float, float
     with np.errstate(divide="ignore", invalid="ignore"):
         value, low, high = (float(there(np.float64(each))) for each in (told["value"], *told["ci95"]))
     halves = [half for half in (value - low, high - value) if math.isfinite(half)]
-    error = sum(halves) / (len(halves) * _Z) if halves else 0.0
+    error = sum(halves) / (len(halves) * WITHIN_95) if halves else 0.0
     return (value, error) if error > 0 else None
 
 

@@ -101,9 +101,10 @@ def fit_logistic(
     rows that have a label, in that label's fit), `row_weights` ``[rows]`` each row. `standardise` (dense only) fits
     on columns of mean 0 and variance 1 and folds that back into the head;
     constant columns get weight 0. Of equal strengths on validation the stronger
-    regularisation wins (where `metric` sees the order of rows alone: the least log loss, see
-    `best_of`); where `metric` is undefined at all of them, log loss chooses.
-    `notes` says the strength, its validation score, all that were tried, and which did not converge.
+    regularisation wins (where `metric` sees the order of rows alone: the least
+    log loss, see `best_of`); where `metric` is undefined at all of them, log loss
+    chooses. `notes` says the strength, its validation score, all that were
+    tried, and which did not converge.
 
     Raises DataError where a table has no rows.
     """

@@ -55,9 +55,7 @@ def ece(target: Target, labels: Labels, probabilities: Probabilities) -> Statist
     """
     confidence, right = confidence_of(target, labels, probabilities)
     rows, columns = confidence.shape
-    # bins are (lower, upper], the first one with 0
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
-    cell = (bins + CALIBRATION_BINS * np.arange(columns)).ravel()
+    cell = (bins_of_equal_width(confidence) + CALIBRATION_BINS * np.arange(columns)).ravel()
     where = (cell, np.repeat(np.arange(rows), columns))
     gaps = sparse.csr_array(((confidence - right).ravel(), where), shape=(columns * CALIBRATION_BINS, rows))
 
@@ -66,6 +64,11 @@ def ece(target: Target, labels: Labels, probabilities: Probabilities) -> Statist
         return np.asarray(distances / weights.sum(axis=1, dtype=np.float64) / columns)
 
     return statistic
+
+
+def bins_of_equal_width(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bin of each confidence, of 15 that are (lower, upper], the first one with 0."""
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
 
 
 def confidence_of(

@@ -30,6 +30,8 @@ Values = NDArray[np.float64]
 Statistic = Callable[[Weights], Values]
 Prepare = Callable[[Target, Labels, Probabilities], Statistic]
 
+WITHIN_95 = 1.959963984540054
+"""Standard deviations on either side of a normal's mean that hold 95 % of it."""
 POSITIVE = 1
 """The column of the positive class of a binary target."""
 

@@ -19,6 +19,7 @@ from medplug.core.judging.entities import by_entity, summary
 from medplug.core.judging.modalities import by_modality
 from medplug.core.judging.settling import with_threshold
 from medplug.core.judging.soundness import soundness
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
@@ -213,11 +214,6 @@ def _subgroups(
         column: parts_json(by_subgroup(target, labels, probabilities, values, names, **how))
         for column, values in subgroups_of(test).items()
     }
-
-
-def subgroups_of(test: Examples) -> dict[str, list[str]]:
-    """The columns that scores are told by, each with one value a row: the site, and those of ``report.by``."""
-    return {**({"site": test.sites} if test.sites else {}), **test.by}
 
 
 def _split_facts(examples: Examples, target: Target) -> SplitFacts:

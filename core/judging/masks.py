@@ -15,7 +15,8 @@ from medplug.core.evaluation.masks import (
     overlaps_by_subgroup,
     overlaps_per_class,
 )
-from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json, subgroups_of
+from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.segmentation.overlap import MEASURES, overlaps

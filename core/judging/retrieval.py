@@ -20,7 +20,8 @@ from medplug.core.evaluation.retrieval import (
     score_rankings,
 )
 from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
-from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json, subgroups_of
+from medplug.core.judging.judge import Judged, as_json, chosen, heading, parts_json
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.retrieval.bm25 import BM25

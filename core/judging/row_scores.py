@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from medplug.core.data.dataset import Dataset
 from medplug.core.evaluation.answers import RowScores, estimate_rows
 from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup
-from medplug.core.judging.judge import as_json, chosen, heading, parts_json, subgroups_of
+from medplug.core.judging.judge import as_json, chosen, heading, parts_json
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.judging.twins import without_twins
 from medplug.core.plan import Plan
 from medplug.core.training.job import Trained

@@ -12,11 +12,29 @@ from medplug.core.config import SelectionConfig
 from medplug.core.data.dataset import Dataset
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.conformal import KINDS, fewest, fit_conformal
+from medplug.core.evaluation.metrics import ONE_LABEL
 from medplug.core.evaluation.operating import HALF, threshold_by
 from medplug.core.evaluation.recalibration import compared, fit_calibration, methods
 from medplug.core.evaluation.statistic import POSITIVE, Labels, Probabilities
+from medplug.core.evaluation.survival import baseline_hazard
+from medplug.core.plan import Plan
+from medplug.core.training.job import Trained
 
 NONE, AUTO = "none", "auto"
+
+
+def target_after(dataset: Dataset, trained: Trained, plan: Plan) -> Target:
+    """The target, with what only a trained model can tell of it.
+
+    Of the time to an event the baseline hazard, of classes and numbers what validation rows settle.
+    """
+    if dataset.target.kind in (*ONE_LABEL, "multilabel", "choice", "regression"):
+        logits = trained.logits["validation"]
+        target, trained.settled = settled(dataset, logits, plan.selection, plan.run.seed)
+        return target
+    if dataset.target.kind != "survival":
+        return dataset.target
+    return replace(dataset.target, hazard=baseline_hazard(dataset.labels["train"], trained.logits["train"][:, 0]))
 
 
 def settled(

@@ -14,7 +14,7 @@ from medplug.core.data.near import texts_of
 from medplug.core.data.owners import NAMED_BY, owned_by, owners_of
 from medplug.core.data.revealing import words_of
 from medplug.core.evaluation.shift import apart, told_apart
-from medplug.core.judging.judge import subgroups_of
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.specs import Modality
 from medplug.core.task import Examples
 

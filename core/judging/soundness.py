@@ -20,6 +20,7 @@ from medplug.core.evaluation.probabilistic import CALIBRATION_BINS, confidence_o
 from medplug.core.evaluation.scores import Estimate, Groups, each_subgroup, estimate, estimates
 from medplug.core.evaluation.statistic import POSITIVE, Labels, Probabilities, Statistic, mean_of, membership
 from medplug.core.evaluation.utility import THRESHOLDS, benefit_of_all, net_benefit
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.plan import Plan
 from medplug.core.training.job import Trained
 
@@ -48,9 +49,8 @@ def soundness(
     test, target, labels = dataset.splits["test"], dataset.target, dataset.labels["test"]
     how: How = {"groups": test.groups, "resamples": plan.report.resamples, "seed": plan.run.seed}
     predicted = target.probabilities(trained.logits["test"])
-    columns = {**({"site": test.sites} if test.sites else {}), **test.by}
     found = {
-        **sound(target, labels, predicted, columns, how),
+        **sound(target, labels, predicted, subgroups_of(test), how),
         "utility": utility_scores(target, labels, predicted, linear, how),
     }
     if target.kind == "binary":

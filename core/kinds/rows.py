@@ -19,8 +19,9 @@ from medplug.core.frames.columns import also_columns, spread_column, weight_colu
 from medplug.core.frames.predictions import prediction_frame, truth_of
 from medplug.core.judging.along import evaluate_also
 from medplug.core.judging.entities import by_entity, summary
-from medplug.core.judging.judge import Judged, judge, subgroups_of
+from medplug.core.judging.judge import Judged, judge
 from medplug.core.judging.soundness import sound
+from medplug.core.judging.subgroups import subgroups_of
 from medplug.core.judging.treatments import treatment_scores
 from medplug.core.kinds.kind import How, Learned
 from medplug.core.model import Model

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.probabilistic import CALIBRATION_BINS
+from medplug.core.evaluation.probabilistic import CALIBRATION_BINS, bins_of_equal_width, confidence_of
+from medplug.core.evaluation.statistic import WITHIN_95
 from medplug.core.report.language import say
 
 MOST_POINTS = 400
 """A curve of more points is thinned: no eye sees more, and the page stays small."""
 
 Floats = NDArray[np.float64]
-_Z = 1.959963984540054  # the normal's 97.5 % quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,10 @@ def calibration(target: Target, labels: NDArray[np.int64], probabilities: Floats
     Binary: the positive probability. Multiclass: that of the decided class.
     Multilabel: those of all labels together.
     """
-    confidence, right, axes, unit = _confidence(target, labels, probabilities)
-    where = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
+    by_column, rightly = confidence_of(target, labels, probabilities)
+    confidence, right = by_column.ravel(), rightly.ravel()
+    where = bins_of_equal_width(confidence)
+    axes, unit = _axes(target)
     rows = np.bincount(where, minlength=CALIBRATION_BINS)
     full = np.flatnonzero(rows)
     sums = (np.bincount(where, weights=each, minlength=CALIBRATION_BINS)[full] for each in (confidence, right))
@@ -61,23 +63,20 @@ def calibration(target: Target, labels: NDArray[np.int64], probabilities: Floats
     return Bins(mean, observed, _wilson(observed, rows[full]), rows[full], left, 1 / CALIBRATION_BINS, axes, unit)
 
 
-def _confidence(
-    target: Target, labels: NDArray[np.int64], probabilities: Floats
-) -> tuple[Floats, NDArray[np.bool_], tuple[str, str], str]:
+def _axes(target: Target) -> tuple[tuple[str, str], str]:
+    """What the bins are of, across and up, and what they count."""
     if target.kind == "binary":
-        axes = say("probability of the positive class"), say("share of positive rows")
-        return probabilities[:, 1], labels == 1, axes, say("rows")
+        return (say("probability of the positive class"), say("share of positive rows")), say("rows")
     if target.kind == "multilabel":
-        axes = say("probability of a label"), say("share present")
-        return probabilities.ravel(), labels.ravel() == 1, axes, say("row labels")
-    axes = say("probability of the decided class"), say("share decided rightly")
-    return probabilities.max(axis=1), target.decide(probabilities) == labels, axes, say("rows")
+        return (say("probability of a label"), say("share present")), say("row labels")
+    return (say("probability of the decided class"), say("share decided rightly")), say("rows")
 
 
 def _wilson(observed: Floats, rows: NDArray[np.int64]) -> Floats:
     """Wilson's score interval of a share (1927), kept so that it holds the share in spite of rounding."""
-    centre = (observed + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
-    half = _Z * np.sqrt(observed * (1 - observed) / rows + _Z**2 / (4 * rows**2)) / (1 + _Z**2 / rows)
+    z = WITHIN_95
+    centre = (observed + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z * np.sqrt(observed * (1 - observed) / rows + z**2 / (4 * rows**2)) / (1 + z**2 / rows)
     return np.stack([np.minimum(centre - half, observed), np.maximum(centre + half, observed)])
 
 

@@ -137,7 +137,7 @@ def reliability(evidence: Evidence) -> Picture:
     figure = Figure(figsize=(3.9, 4.2), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
-    _band(axes, evidence.scores.get("calibration", {}).get("curve"))
+    fitted = _band(axes, evidence.scores.get("calibration", {}).get("curve"))
     errors = np.abs(bins.interval - bins.observed)
     axes.errorbar(bins.confidence, bins.observed, errors, color=MODEL, marker="o", markersize=3.5, elinewidth=0.8)
     axes.set(ylabel=bins.axes[1], xlim=(0, 1), ylim=(-0.02, 1.02))
@@ -152,16 +152,17 @@ def reliability(evidence: Evidence) -> Picture:
     caption = say(
         "On the diagonal a probability means what it says. Bars: Wilson 95 % intervals, by {unit}.", unit=bins.unit
     )
-    if "curve" in evidence.scores.get("calibration", {}):
-        caption = joined(caption, say("Dashed: the logistic calibration line with its 95 % band."))
-    return Picture(name, title, joined(caption, error), inline(figure, name, title, joined(told, error)))
+    line = say("Dashed: the logistic calibration line, with its 95 % band.") if fitted else ""
+    return Picture(name, title, joined(caption, line, error), inline(figure, name, title, joined(told, error)))
 
 
-def _band(axes: Axes, curve: Mapping[str, Any] | None) -> None:
-    """The calibration line of a binary target with its band, where it has one."""
+def _band(axes: Axes, curve: Mapping[str, Any] | None) -> bool:
+    """The calibration line of a binary target with its band, and whether it has one."""
     if curve is not None and None not in (*curve["low"], *curve["high"]):
         axes.fill_between(curve["at"], curve["low"], curve["high"], color=MODEL, alpha=0.18, linewidth=0)
         axes.plot(curve["at"], curve["value"], color=MODEL, linewidth=1, linestyle=(0, (4, 2)))
+        return True
+    return False
 
 
 def _classes(evidence: Evidence, metric: str = "f1") -> Picture:

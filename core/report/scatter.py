@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medplug.core.evaluation.statistic import WITHIN_95
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import count, estimate, score
 from medplug.core.report.language import joined, say
@@ -15,8 +16,6 @@ from medplug.core.report.svg import INK, MODEL, RULE, Picture, inline, new_axes
 
 MOST_POINTS = 1000
 """More test rows are thinned: no eye sees more, and the page stays small."""
-LIMIT = 1.959963984540054
-"""Within so many standard deviations of the mean difference lie 95 % of normal differences."""
 _IN_UNITS = "mae"
 """A difference is written as this metric is."""
 
@@ -47,7 +46,7 @@ def agreement(evidence: Evidence) -> Picture:
     name, title = "agreement", say("Differences (Bland-Altman)")
     measured, values = _points(evidence)
     every = evidence.probabilities[:, 0] - evidence.labels
-    bias, half = float(every.mean()), LIMIT * float(every.std(ddof=1)) if len(every) > 1 else 0.0
+    bias, half = float(every.mean()), WITHIN_95 * float(every.std(ddof=1)) if len(every) > 1 else 0.0
     figure, axes = new_axes(3.9, 3.6)
     axes.axhline(0, color=RULE, linewidth=1)
     axes.plot((measured + values) / 2, values - measured, **_DOT)

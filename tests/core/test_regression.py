@@ -87,8 +87,8 @@ def medplug_tasks():
 WORDS = ["the", "patient", "has", "had", "and", "with"]
 SIGNS = {"mild": 1.0, "acute": 4.0, "severe": 9.0}
 PROMISED = {
-    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json", "seen.safetensors"),
-    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl"),
+    *("config.yaml", "manifest.json", "model.safetensors", "model.json", "metrics.json"),
+    *("predictions.parquet", "report.html", "model_card.md", "tripod_ai.csv", "events.jsonl", "seen.safetensors"),
 }
 SERVING = [spec.name for spec in medplug_adapters() if "regression" in spec.targets]
 REFUSING = {"prototypes", "jmmd", "cdan", "entropy", "label_graph"}
@@ -160,7 +160,7 @@ def test_a_run_leaves_what_is_promised_and_comes_back_from_it(adapter: str, fini
     np.testing.assert_allclose(written["prediction"], seen, rtol=1e-4)
     assert written["truth"].to_list() == rows["severity"][(written["row"] - 1).to_list()].to_list()
     bounds = run.predictor.target.conformal
-    np.testing.assert_allclose(here["high"] - here["low"], 2 * bounds.quantile, rtol=1e-6)
+    np.testing.assert_allclose(here["high"] - here["low"], 2 * bounds.quantile, rtol=1e-9)
     chosen_on = written.filter(pl.col("split") == "validation")
     assert chosen_on["truth"].is_between(chosen_on["low"], chosen_on["high"]).mean() >= 0.9
     described = json.loads((run.folder / "model.json").read_text())["target"]
@@ -242,8 +242,7 @@ def test_the_report_speaks_of_a_number(finished: Any) -> None:
         assert f'id="figure-{name}"' in report
     assert "limits of agreement" in report and "By class" not in report and "By site" in report
     assert "measured and predicted numbers" in report
-    judged = report.partition('id="shift"')[0]  # a classifier tells there how far apart rows are
-    assert not any(word in judged for word in ("ROC", "confusion", "Reliability"))
+    assert not any(word in report for word in ("ROC curve", "confusion", "Reliability"))
 
 
 # ---- every adapter that serves it, and those that do not

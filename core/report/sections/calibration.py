@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from medplug.core.evaluation.calibration import bins_of_equal_count
+from medplug.core.evaluation.statistic import WITHIN_95
 from medplug.core.report.evidence import Evidence
 from medplug.core.report.formats import estimate, number, score
 from medplug.core.report.language import say
@@ -15,8 +16,6 @@ from medplug.core.report.names import metric_name
 from medplug.core.report.section import Section
 from medplug.core.report.svg import MODEL, RULE, Picture, drawing, inline, new_axes
 from medplug.core.report.tables import Table
-
-_BARS = 1.959963984540054
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -147,7 +146,7 @@ def _numbers(evidence: Evidence, found: Mapping[str, Any]) -> Picture:
             axes.plot(curve["at"], curve["value"], color=MODEL)
         for each in np.unique(bins):
             inside = evidence.labels[bins == each]
-            error = _BARS * inside.std(ddof=1) / np.sqrt(len(inside)) if len(inside) > 1 else 0.0
+            error = WITHIN_95 * inside.std(ddof=1) / np.sqrt(len(inside)) if len(inside) > 1 else 0.0
             place = float(predicted[bins == each].mean())
             axes.errorbar(place, inside.mean(), error, color=MODEL, marker="o", markersize=3.5, elinewidth=0.8)
         axes.set(xlabel=say("predicted"), ylabel=say("measured"))

@@ -14,6 +14,8 @@ from medplug.core.report.svg import INK, MODEL, RULE, Picture, drawing, inline, 
 from medplug.core.report.tables import MOST_PARTS, Table
 
 _NAME = 26
+_ENOUGH = 3
+"""Parts that a prediction interval needs."""
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -27,19 +29,29 @@ def section(evidence: Evidence) -> Section | None:
         "the prediction interval is where the score of a further part is to be expected. Of few parts "
         "both are uncertain."
     )
+    few = say(
+        "Two parts say next to nothing of how far parts differ: the interval of their mean, which allows for that, is "
+        "very wide, and that of a further part is not defined."
+    )
+    fewest = min(each["parts"] for metrics in found.values() for each in metrics.values())
     pictures = [_forest(evidence, column) for column, each in found.items() if evidence.metric in each]
     tables = tuple(_table(evidence, column) for column in found)
-    return Section("sites", say("Differences between sites and subgroups"), (told,), tuple(pictures), tables)
+    return Section(
+        "sites",
+        say("Differences between sites and subgroups"),
+        (told, few) if fewest < _ENOUGH else (told,),
+        tuple(pictures),
+        tables,
+    )
 
 
 def _table(evidence: Evidence, column: str) -> Table:
     rows, found = [], evidence.scores["heterogeneity"][column]
     for metric, each in found.items():
-        ahead = say("needs 3 parts")
-        if None not in each["prediction"]:
-            ahead = " \N{EN DASH} ".join(number(bound) for bound in each["prediction"])
+        low, high = (number(bound) for bound in each["prediction"])
+        further = say("of 3 parts or more") if None in each["prediction"] else f"{low} \N{EN DASH} {high}"
         q = say("{q} (p {p})", q=number(each["q"], decimals=1), p=number(each["p"]))
-        told = [metric_name(metric), str(each["parts"]), estimate(each["mean"]), ahead]
+        told = [metric_name(metric), str(each["parts"]), estimate(each["mean"]), further]
         rows.append([*told, f"{100 * each['i2']:.0f} %", number(each["tau2"]), q])
     header = [say("metric"), say("parts"), say("mean"), say("prediction interval"), "I\N{SUPERSCRIPT TWO}"]
     left = {name for each in found.values() for name in each["left_out"]}
@@ -62,21 +74,24 @@ def _forest(evidence: Evidence, column: str) -> Picture:
             _mark(axes, row, part["metrics"][metric], MODEL)
         bottom = len(parts) + 0.4
         _mark(axes, bottom, pooled["mean"], INK)
-        known = None not in pooled["prediction"]
-        if known:
+        foreseen = None not in pooled["prediction"]
+        if foreseen:
             axes.plot(pooled["prediction"], [bottom + 0.8] * 2, color=INK, linewidth=1.2, linestyle=(0, (2, 1.5)))
         axes.axvline(pooled["mean"]["value"], color=RULE, linewidth=0.9, zorder=0)
         labels = [_short(f"{each} ({part['n']:,})") for each, part in parts.items()]
-        labels += [say("mean"), *([say("a further one")] if known else [])]
-        axes.set_yticks([*range(len(parts)), bottom, bottom + 0.8][: len(labels)], labels)
-        axes.set(ylim=(bottom + (1.3 if known else 0.6), -0.6), xlabel=metric_name(metric))
+        below = [(bottom, say("mean")), *([(bottom + 0.8, say("a further one"))] if foreseen else [])]
+        places, named = zip(*below, strict=True)
+        axes.set_yticks([*range(len(parts)), *places], [*labels, *named])
+        axes.set(ylim=(places[-1] + 0.5, -0.6), xlabel=metric_name(metric))
         axes.grid(axis="x")
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         caption = say(
-            "Each part of {column} (test rows in brackets) with its 95 % interval, their mean and, from three parts "
-            "on, where a further one is to be expected (dashed): {metric}.",
+            "{metric} of each part of {column} (test rows in brackets) with 95 % intervals, their mean, and where a "
+            "further part is to be expected (dashed)."
+            if foreseen
+            else "{metric} of each part of {column} (test rows in brackets) with 95 % intervals, and their mean.",
             metric=metric_name(metric),
             column=column,
         )

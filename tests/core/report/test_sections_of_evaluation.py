@@ -131,6 +131,18 @@ def test_classes_may_be_called_as_a_way_to_bin_is() -> None:
     assert [*found["by_class"].values()] == [*same["by_class"].values()]
 
 
+def test_two_parts_have_no_row_for_a_further_one_and_say_why(make: Make) -> None:
+    evidence = judged(make("binary"))
+    part = evidence.scores["by_group"]["site"]
+    two = {name: part[name] for name in [*part][:2]}
+    few = heterogeneity_scores({"site": two}, evidence.metric)
+    told = words(
+        sites.section(replace(evidence, scores={**evidence.scores, "by_group": {"site": two}, "heterogeneity": few}))
+    )
+    assert "Two parts say next to nothing" in told and "of 3 parts or more" in told
+    assert "not defined – not defined" not in told and "dashed" not in told
+
+
 def test_probabilities_and_sets_that_do_not_keep_their_promise_are_cautioned_against(make: Make) -> None:
     evidence = make("binary")
     sure = {"slope": {"value": 1.7, "ci95": [1.4, 2.5]}, "intercept": {"value": -0.1, "ci95": [-0.4, 0.2]}}
