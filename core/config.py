@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from medplug.core.fields import DEFAULT_SHARES, Column, Folds, Rule, Shares, Sites, TableSource
+from medplug.core.fields import DEFAULT_SHARES, Column, Columns, Folds, Rule, Shares, Sites, TableSource
 
 
 class Section(BaseModel):
@@ -254,7 +254,7 @@ class ReportConfig(Section):
     show_examples: bool = Field(
         False, description="show the words, pictures and molecules of explained rows in the report (patients' content!)"
     )
-    by: tuple[Column, ...] = Field((), description='columns to report subgroups by, as ["sex","age"]')
+    by: Columns = Field((), description='columns to report subgroups by, as sex,age or ["sex","age"]')
 
     _stated: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -57,6 +57,14 @@ AlsoColumns = Annotated[dict[Column, AlsoKind], BeforeValidator(_kinds), AfterVa
 """Further label columns and the kind of each; a list of names stands for kinds that the labels tell."""
 
 
+def _columns(value: Any) -> Any:
+    """Columns may be written without brackets, joined by commas; one whose name has a comma is given in a list."""
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
+Columns = Annotated[tuple[Column, ...], BeforeValidator(_columns)]
+
+
 def _sites(value: Any) -> Any:
     """One site may be written without brackets."""
     return (value,) if isinstance(value, str) else value

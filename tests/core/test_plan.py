@@ -370,3 +370,8 @@ def medplug_backbones():
     assert planned(plugins, TASK, "backbone=counts", "adapter=linear_probe").encoder.choice.spec.fixed
     with pytest.raises(ConfigError, match="starts from random weights"):
         planned(plugins, TASK, "backbone=text_cnn", "adapter=linear_probe")
+
+
+@pytest.mark.parametrize("written", ["sex,age", "sex, age", '["sex","age"]'])
+def test_columns_to_report_by_are_joined_by_commas_or_listed(plugins: Plugins, written: str) -> None:
+    assert planned(plugins, TASK, f"report.by={written}").report.by == ("sex", "age")
