@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import medplug
 from medplug.cli import cli
-from medplug.core import plugins as discovery
+from medplug.core import installed as discovery
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import Section
 from medplug.core.data import near_image

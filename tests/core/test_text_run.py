@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import medplug
-from medplug.core import plugins as discovery
+from medplug.core import installed as discovery
 from medplug.core.answers.questions import Pair
 from medplug.core.backbone import Backbone
 from medplug.core.config import DataConfig, Section
