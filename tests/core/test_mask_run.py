@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 import medplug
 from medplug.cli import cli
-from medplug.core import installed as discovery
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.config import Section
 from medplug.core.data import near_image
@@ -127,12 +126,9 @@ def sample(rows: int = ROWS) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _installed() -> Iterator[None]:
+def _installed(installed: Callable[[str, str], AbstractContextManager[None]]) -> Iterator[None]:
     """This module is a plugin, as if its distribution were installed."""
-    point = EntryPoint("tiny", __name__, "medplug")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(discovery, "entry_points", lambda group: [point])
-        patched.delenv("MEDPLUG_PLUGINS", raising=False)
+    with installed("tiny", f"from {__name__} import *"):
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import EntryPoint
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import medplug
-from medplug.core import installed as discovery
 from medplug.core.answers.questions import Pair
 from medplug.core.backbone import Backbone
 from medplug.core.config import DataConfig, Section
@@ -120,12 +119,9 @@ def table() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _installed() -> Iterator[None]:
+def _installed(installed: Callable[[str, str], AbstractContextManager[None]]) -> Iterator[None]:
     """This module is a plugin, as if its distribution were installed."""
-    point = EntryPoint("asking", __name__, "medplug")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(discovery, "entry_points", lambda group: [point])
-        patched.delenv("MEDPLUG_PLUGINS", raising=False)
+    with installed("asking", f"from {__name__} import *"):
         yield
 
 
