@@ -27,8 +27,8 @@ _CASED: tuple[Modality, ...] = ("molecule", "protein")
 _BYTES = 16
 _BLANK = bytes(_BYTES)
 Digests = NDArray[np.bytes_]
-NEAR = "near-identical inputs"
 NEAR_SLOT = "near-identical "
+NEAR = f"{NEAR_SLOT}inputs"
 """Before the name of one slot of several."""
 
 
@@ -39,7 +39,7 @@ class Leak:
     `kind` is ``same group``, or ``same`` and the slot (``same text``), or
     ``same inputs`` where rows have several slots, all of which agree, or
     ``near-identical inputs``, the same ones among them, or ``near-identical``
-    and one slot of several (``near-identical image``). `rows`
+    and a slot (``near-identical image``), the only one or one of several. `rows`
     counts the rows of `second`, `share` is their share of it (0 to 1), `groups`
     the shared groups (None where the kind is not about groups).
     """
@@ -83,7 +83,7 @@ def compare(
         same = _same(digests, second, [first])
         leaks.append(_leak(_kind(splits[second]), first, second, same))
         if near is not None and ((both := same | _near(near, second, [first])) != same).any():
-            leaks.append(_leak(NEAR, first, second, both))
+            leaks.append(_leak(_kind(splits[second], NEAR_SLOT), first, second, both))
         for slot, keys in single.items():
             if (hit := _near(keys, second, [first])).any():
                 leaks.append(_leak(f"{NEAR_SLOT}{slot}", first, second, hit))
@@ -116,8 +116,9 @@ def _near(keys: Mapping[str, NDArray[np.str_]], split: str, others: Sequence[str
     return told & np.isin(keys[split], np.concatenate([keys[name] for name in others]))
 
 
-def _kind(examples: Examples) -> str:
-    return f"same {next(iter(examples.inputs))}" if len(examples.inputs) == 1 else "same inputs"
+def _kind(examples: Examples, likeness: str = "same ") -> str:
+    """What is alike: the only slot, or all of the inputs."""
+    return likeness + (next(iter(examples.inputs)) if len(examples.inputs) == 1 else "inputs")
 
 
 def _same_group(first: str, known: list[str] | None, second: str, groups: list[str] | None) -> Leak:

@@ -105,8 +105,8 @@ def test_near_identical_inputs_are_counted_beside_the_same_ones() -> None:
     alike = Alike({"train": ["1", "2"], "validation": ["3"], "test": ["9", "2", "3", ""]}, "by number")
     assert check(splits, alike) == [
         Leak("same text", "train", "test", 1, None, 0.25),
-        Leak("near-identical inputs", "train", "test", 2, None, 0.5),
-        Leak("near-identical inputs", "validation", "test", 1, None, 0.25),
+        Leak("near-identical text", "train", "test", 2, None, 0.5),
+        Leak("near-identical text", "validation", "test", 1, None, 0.25),
     ]
     found = twins(splits, alike)
     assert found.same.tolist() == [True, False, False, False]

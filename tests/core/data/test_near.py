@@ -29,7 +29,7 @@ def leaks(splits: dict[str, Examples], slots: dict[str, Modality]) -> list[Leak]
 
 def test_an_edited_note_is_a_leak_and_a_twin() -> None:
     splits = {"train": split(text=[LONG, "short"]), "test": split(text=[LONG + " again", OTHER, "short note"])}
-    assert leaks(splits, {"text": "text"}) == [Leak("near-identical inputs", "train", "test", 1, None, 1 / 3)]
+    assert leaks(splits, {"text": "text"}) == [Leak("near-identical text", "train", "test", 1, None, 1 / 3)]
     near = nearly_the_same(splits, {"text": "text"})
     assert near is not None
     twins = compare(splits, {"text": "text"}, near.rows)[1]
@@ -74,7 +74,7 @@ def test_of_questions_both_the_question_and_what_it_is_asked_of_count() -> None:
     train = split(text=[Pair("Is there a fever?", LONG), Choice("Which organ is inflamed here?", ("lung", "liver"))])
     test = split(text=[Pair("Is there a cough?", LONG), Pair("is there a fever?", LONG + " again")])
     found = leaks({"train": train, "test": test}, {"text": "text"})
-    assert [(leak.kind, leak.rows) for leak in found] == [("near-identical inputs", 1)]
+    assert [(leak.kind, leak.rows) for leak in found] == [("near-identical text", 1)]
 
 
 def test_rows_of_molecules_are_left_to_their_task() -> None:
