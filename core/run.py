@@ -166,6 +166,12 @@ def make_task(plan: Plan) -> tuple[Task, bool]:
     require_training_table(plan.data)
     if plan.data.train is not None or plan.data.source is not None:
         return factory(plan.task_options, plan.data), False
+    for key, column in factory.sample_columns.items():
+        if plan.asked(f"data.{key}") and (given := getattr(plan.data, key)) != column:
+            raise ConfigError(
+                f"data.{key}={given}: without data.train the built-in sample is used, whose data.{key} is {column}; "
+                f"name your table by data.train, or leave data.{key} out"
+            )
     data: DataConfig = plan.data.model_copy(update=dict(factory.sample_columns))
     table = factory(plan.task_options, data).sample()
     return factory(plan.task_options, data.model_copy(update={"train": table})), True

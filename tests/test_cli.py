@@ -276,3 +276,10 @@ def test_a_fault_that_nobody_foresaw_keeps_its_words_to_itself(
     monkeypatch.setattr("medplug.core.run.load_dataset", broken)
     result = medplug("run", "task=text_diagnosis", *SCRATCH)
     assert_told(result, 1, "unforeseen KeyError", "--debug", folder=tmp_path, kept=set())
+
+
+def test_a_column_that_the_sample_does_not_have_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    told = CliRunner().invoke(cli, ["run", "task=text_diagnosis", "data.group=ward", f"output={tmp_path / 'run'}"])
+    assert told.exit_code == 2
+    assert "data.group=ward: without data.train the built-in sample is used, whose data.group is patient" in told.output
+    assert not (tmp_path / "run").exists()
