@@ -55,7 +55,8 @@ def _told(evidence: Evidence, asked: str) -> tuple[str, ...]:
         )
     limits = say(
         "That holds on average, for rows that are like the validation rows; it need not hold for each class or each "
-        "subgroup, nor at another hospital. The validation rows also chose the epoch, which makes it a little "
+        "subgroup, nor at another hospital. The validation rows also chose the epoch and, where it was asked for, "
+        "fitted the correction of the probabilities, which makes it a little "
         "optimistic."
     )
     return (what, limits, *uncovered(evidence))
