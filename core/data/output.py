@@ -1,11 +1,11 @@
-"""Tables out: predictions as CSV, JSON Lines or Parquet, moved into place when whole."""
+"""Files that a command is asked for, tables above all: checked before any work, moved into place when whole."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from medplug.core.errors import RunError, UsageError
 
-_ENDINGS = (".csv", ".jsonl", ".parquet")
+TABLES = (".csv", ".jsonl", ".parquet")
 
 
-def check_output(file: Path | None) -> None:
+def check_output(file: Path | None, endings: Sequence[str] = TABLES) -> None:
     """Refuse a place that cannot be written, before any work is done for it."""
     if file is None:
         return
-    if file.suffix not in _ENDINGS:
-        raise UsageError(f"output {file}: write to one of {', '.join(_ENDINGS)}")
+    if file.suffix not in endings:
+        raise UsageError(f"output {file}: write to one of {', '.join(endings)}")
     if not file.absolute().parent.is_dir():
         raise UsageError(f"output {file}: there is no folder {file.absolute().parent}; make it first")
 
@@ -33,11 +33,13 @@ def write_table(frame: pl.DataFrame, file: Path | None) -> None:
         sys.stdout.write(_flat(frame).write_csv())
         return
     check_output(file)
-    writers: dict[str, Callable[[Path], None]] = {
-        ".csv": _flat(frame).write_csv,
-        ".jsonl": frame.write_ndjson,
-        ".parquet": frame.write_parquet,
-    }
+    write_by_ending(
+        file, {".csv": _flat(frame).write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}
+    )
+
+
+def write_by_ending(file: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
+    """Write with the writer of the file's ending, and move the file into place; `RunError` where it cannot be."""
     unfinished = file.with_name(f".{file.name}.partial")
     try:
         writers[file.suffix](unfinished)

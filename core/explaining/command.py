@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medplug.core.data.output import check_output
 from medplug.core.errors import UsageError
-from medplug.core.explaining.output import check_output, lines, write
+from medplug.core.explaining.output import ENDINGS, lines, write
 from medplug.core.explaining.rows import parse_rows
 
 
@@ -27,7 +28,7 @@ def explain_file(
     """
     from medplug.core.api import load
 
-    check_output(output)
+    check_output(output, ENDINGS)
     chosen = None if rows is None else parse_rows(rows)
     if show and output is None:
         raise UsageError(

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from medplug.core.errors import RunError, UsageError
+from medplug.core.data.output import write_by_ending
 from medplug.core.explaining.attribution import Attribution
 
-_ENDINGS = (".html", ".json", ".parquet")
+ENDINGS = (".html", ".json", ".parquet")
 _TOLD = 5
 """Units that the terminal tells of."""
-
-
-def check_output(file: Path | None) -> None:
-    """Refuse a place that cannot be written, before a model is loaded for it."""
-    if file is None:
-        return
-    if file.suffix not in _ENDINGS:
-        raise UsageError(f"output {file}: write to one of {', '.join(_ENDINGS)}")
-    if not file.absolute().parent.is_dir():
-        raise UsageError(f"output {file}: there is no folder {file.absolute().parent}; make it first")
 
 
 def write(found: Sequence[Attribution], file: Path, title: str, *, numeric: bool) -> None:
@@ -37,12 +26,7 @@ def write(found: Sequence[Attribution], file: Path, title: str, *, numeric: bool
         ),
         ".parquet": lambda to: frame(found).write_parquet(to),
     }
-    unfinished = file.with_name(f".{file.name}.partial")
-    try:
-        writers[file.suffix](unfinished)
-        os.replace(unfinished, file)
-    except OSError as error:
-        raise RunError(f"output {file}: cannot be written: {error.strerror or error}") from None
+    write_by_ending(file, writers)
 
 
 def page(found: Sequence[Attribution], title: str, *, numeric: bool) -> str:

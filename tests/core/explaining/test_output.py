@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from medplug.core.data.output import check_output
 from medplug.core.errors import UsageError
 from medplug.core.explaining.attribution import Attribution, Content
-from medplug.core.explaining.output import check_output, frame, lines, page, write
+from medplug.core.explaining.output import ENDINGS, frame, lines, page, write
 from medplug.core.explaining.rows import parse_rows, places_of
 
 WORDS = Attribution(
@@ -111,6 +112,6 @@ def test_likeness_to_random_weights_is_a_warning() -> None:
 
 def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"write to one of \.html, \.json, \.parquet"):
-        check_output(tmp_path / "a.csv")
+        check_output(tmp_path / "a.csv", ENDINGS)
     with pytest.raises(UsageError, match="there is no folder"):
-        check_output(tmp_path / "b" / "a.html")
+        check_output(tmp_path / "b" / "a.html", ENDINGS)

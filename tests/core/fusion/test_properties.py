@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medplug.core.conformance.modalities import spoilt
 from medplug.core.features import Features
 from medplug.core.fusion import (
     BilinearAttention,
@@ -78,18 +79,6 @@ def stirred(fusion: Fusion) -> Fusion:
         for parameter in fusion.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return fusion.eval()
-
-
-def spoilt(features: Mapping[str, Features], value: float) -> dict[str, Features]:
-    """The same with `value` wherever no token is real, and in the pooled features of rows without one."""
-    return {
-        name: Features(
-            each.pooled.masked_fill(~each.present[:, None], value),
-            each.tokens.masked_fill(~each.mask[..., None], value),
-            each.mask,
-        )
-        for name, each in features.items()
-    }
 
 
 def leaves(features: Mapping[str, Features]) -> dict[str, Features]:
