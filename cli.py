@@ -345,12 +345,14 @@ def check(plugin: str, debug: bool) -> None:
 def new(name: str, kind: str, output: Path, debug: bool) -> None:
     """Make a plugin package that works: medplug new medplug-demo --kind backbone.
 
-    Code with its options, the entry point, tests by the conformance kit, a README and a CI file, to change step by step.
+    Code with options, the entry point, a test by the conformance kit, a README and a CI file; change it step by step.
     """
     from medplug.core.scaffold.package import make
 
     made = make(name, kind, output, _plugins(None))
-    click.echo("\n".join([f"made {made.folder} ({len(made.files)} files); now:", *(f"  {each}" for each in made.commands)]))
+    click.echo(
+        "\n".join([f"made {made.folder} ({len(made.files)} files); now:", *(f"  {each}" for each in made.commands)])
+    )
 
 
 def _plugins(registry: Path | None) -> Plugins:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -18,15 +19,15 @@ _OWN = "medplug-"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The distribution's name (as ``medplug-demo``), its module's (``medplug_demo``) and that of what it adds (``demo``)."""
+    """What the distribution is called (``medplug-demo``), its module (``medplug_demo``) and what it adds (``demo``)."""
 
     distribution: str
     module: str
     plugin: str
 
 
-def names_of(name: str, kind: str, plugins: Plugins) -> Names:
-    """The names that follow from `name` for a new plugin of `kind`.
+def names_of(name: str, adds: Sequence[str], plugins: Plugins) -> Names:
+    """The names that follow from `name` for a new plugin that `adds` something of these kinds.
 
     Raises `UsageError` where one of them is not valid, or is that of something else
     which is installed.
@@ -42,10 +43,11 @@ def names_of(name: str, kind: str, plugins: Plugins) -> Names:
     plugin = distribution.removeprefix(_OWN).replace("-", "_")
     if not plugin[0].isalpha():
         raise UsageError(
-            f"{name!r} would add a {kind} called {plugin!r}, and such a name begins with a small letter; change what "
+            f"{name!r} would add the {adds[0]} {plugin!r}, and such a name begins with a small letter; change what "
             f"follows {_OWN}"
         )
-    _check_plugin(name, kind, plugin, plugins)
+    for kind in adds:
+        _check_plugin(name, kind, plugin, plugins)
     return Names(distribution, module, plugin)
 
 
@@ -66,5 +68,5 @@ def _check_plugin(name: str, kind: str, plugin: str, plugins: Plugins) -> None:
     owner = declared[plugin].distribution if plugin in declared else BUILT_IN
     raise UsageError(
         f"{name!r} would add the {kind} {plugin!r}, which {owner} gives already, and a name that two give is refused; "
-        f"choose another, as {_OWN}my-{plugin.replace('_', '-')} (medplug list {kind}s shows which are taken)"
+        f"choose another, as {_OWN}my-{plugin.replace('_', '-')} (see it with: medplug show {plugin})"
     )

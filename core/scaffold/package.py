@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
+from shutil import rmtree
 from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -44,7 +46,7 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
         "task": _Kind(("task", "sample"), "task={plugin}", recipe=True),
         "backbone": _Kind(("encoder",), "task=imaging backbone={plugin}"),
         "adapter": _Kind(("method",), "task=text_diagnosis backbone=text_cnn adapter=finetune+{plugin}"),
-        "fusion": _Kind(("layer",), "task=multimodal fusion={plugin}"),
+        "fusion": _Kind(("layer",), "task=multimodal_diagnosis fusion={plugin}"),
     }
 )
 
@@ -64,17 +66,15 @@ def make(name: str, kind: str, parent: Path, plugins: Plugins) -> Package:
     Raises `UsageError` for a name that cannot be used, for a folder that exists and
     for one that cannot be written.
     """
-    names = names_of(name, kind, plugins)
+    names = names_of(name, (kind, "recipe") if KINDS[kind].recipe else (kind,), plugins)
     folder = parent / names.distribution
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} exists already, and is left as it is; choose another name, or another --output")
     files = rendered(names, kind)
     try:
-        for place, text in files.items():
-            file = folder / place
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="\n")
+        _write(folder, files)
     except OSError as error:
+        rmtree(folder, ignore_errors=True)  # a part of it would stand in the way of the next attempt
         raise UsageError(f"cannot write {folder}: {error.strerror}; choose another --output") from None
     return Package(folder, tuple(files), _commands(folder, names, kind))
 
@@ -102,10 +102,15 @@ def rendered(names: Names, kind: str) -> dict[str, str]:
     }
 
 
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for place, text in files.items():
+        file = folder / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+
+
 def _templates(kind: str) -> dict[str, str]:
-    modules = {
-        f"src/{{module}}/{each}.py": f"{kind}/{each}" for each in ("__init__", "options", *KINDS[kind].modules)
-    }
+    modules = {f"src/{{module}}/{each}.py": f"{kind}/{each}" for each in ("__init__", "options", *KINDS[kind].modules)}
     registry = {"src/{module}/registry.yaml": f"{kind}/registry"} if KINDS[kind].recipe else {}
     return {**_SHARED, **modules, **registry}
 
@@ -116,4 +121,4 @@ def _trial(names: Names, kind: str) -> str:
 
 def _commands(folder: Path, names: Names, kind: str) -> tuple[str, ...]:
     place = str(folder) if folder.is_absolute() else f"./{folder}"
-    return f"pip install {place}", f"medplug check {names.module}", _trial(names, kind)
+    return f"pip install {quote(place)}", f"medplug check {names.module}", _trial(names, kind)
