@@ -331,6 +331,30 @@ def check(plugin: str, debug: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@cli.command()
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
+    default="task",
+    show_default=True,
+    help="What it adds.",
+)
+@click.option("-o", "--output", type=_FILE, default=Path(), help="The folder to make it in (default: this one).")
+@_debug
+def new(name: str, kind: str, output: Path, debug: bool) -> None:
+    """Make a plugin package that works: medplug new medplug-demo --kind backbone.
+
+    Code with options, the entry point, a test by the conformance kit, a README and a CI file; change it step by step.
+    """
+    from medplug.core.scaffold.package import make
+
+    made = make(name, kind, output, _plugins(None))
+    click.echo(
+        "\n".join([f"made {made.folder} ({len(made.files)} files); now:", *(f"  {each}" for each in made.commands)])
+    )
+
+
 def _plugins(registry: Path | None) -> Plugins:
     from medplug.core.plugins import Plugins
 

@@ -37,6 +37,7 @@ def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(built: Path
         *(ROOT / "core/report").glob("*.html"),
         *(ROOT / "core/report").glob("*.md"),
         *(ROOT / "core/report").glob("*.yaml"),
+        *(ROOT / "core/scaffold/templates").rglob("*.jinja"),
     ]
     assert inside == {f"medplug/{file.relative_to(ROOT)}" for file in [*code, *data]}
 
