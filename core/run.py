@@ -19,20 +19,15 @@ from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.seen import keep_seen
 from medplug.core.errors import ConfigError, RunError
-from medplug.core.evaluation.abstention import Threshold, threshold
 from medplug.core.explaining.in_run import of_test_rows
-from medplug.core.explaining.permutation import importance
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.frames.columns import with_groups
 from medplug.core.frames.entities import entity_frame
 from medplug.core.frames.predictions import rejected
 from medplug.core.joint.build import build_adapters, build_backbone
+from medplug.core.judging.gathered import gathered
 from medplug.core.judging.judge import Judged
-from medplug.core.judging.leakage import leakage_told
 from medplug.core.judging.settling import target_after
-from medplug.core.judging.shift import rows_told
-from medplug.core.judging.soundness import heterogeneity_scores
-from medplug.core.kinds.kind import Kind
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
 from medplug.core.model import Model
@@ -200,16 +195,6 @@ def _built(task: Task, job: Job) -> tuple[Model, list[tuple[AdapterSpec, Adapter
     return build_model(task, job.plan, job.dataset, job.compute)
 
 
-def _certain(kind: Kind, task: Task, dataset: Dataset, trained: Trained, judged: Judged) -> Threshold | None:
-    """From which score on answers are sure, where the task says how often these must be right; told with the scores."""
-    if task.sure is None:
-        return None
-    certain = threshold(kind.certainties(dataset, trained, "validation"), task.sure)
-    held = certain.held(kind.certainties(dataset, trained, "test"))
-    judged.scores["certain"] = {**certain.as_json(), "test": held}
-    return certain
-
-
 def _write(
     folder: RunFolder, plugins: Plugins, predictor: Predictor, trained: Trained, job: Job, clock: _Clock
 ) -> Judged:
@@ -217,17 +202,8 @@ def _write(
     plan, dataset, task, model = job.plan, job.dataset, predictor.task, predictor.model
     clock.stage("baseline and intervals")
     kind = kind_of(dataset.target)
-    judged = kind.judge(task, dataset, trained, plan, job.metric)
-    if apart := heterogeneity_scores(judged.scores["by_group"], judged.metric):
-        judged.scores["heterogeneity"] = apart
-    certain = _certain(kind, task, dataset, trained, judged)
+    judged, certain = gathered(kind, predictor, trained, job)
     predictor.certain_from = None if certain is None else certain.score
-    if (told := importance(predictor, dataset, job, judged.probabilities)) is not None:
-        judged.scores["importance"] = told
-    if reading := model.backbone.reading():
-        judged.scores["input"] = trained.notes["what the network is given"] = reading
-    judged.scores.update(rows_told(dataset.splits, task.slots, plan.run.seed))
-    judged.scores["leakage"] = leakage_told(dataset.facts)
     clock.stage("explaining")
     explanations, in_short = of_test_rows(predictor, dataset.splits["test"], plan.report, plan.run.seed)
     if in_short:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from medplug.core.evaluation.logistic import fit_line, fit_shift, line_of, log_odds, shift_of, sigmoid
+from medplug.core.evaluation.logistic import line_of, log_odds, shift_of, sigmoid
 from medplug.core.evaluation.probabilistic import CALIBRATION_BINS
 from medplug.core.evaluation.statistic import Labels, Statistic, Values, Weights, ratio
 
@@ -98,12 +98,6 @@ def error_by_count(confidence: Floats, right: NDArray[np.bool_]) -> tuple[int, S
         return np.asarray(np.abs(gaps @ weights.T).sum(axis=0) / weights.sum(axis=1, dtype=np.float64) / labels)
 
     return most, statistic
-
-
-def slope_and_intercept(positive: NDArray[np.bool_], probabilities: Floats) -> tuple[float, float]:
-    """Slope and intercept of the probabilities ``[rows]`` without intervals; NaN where they have none."""
-    x, y = log_odds(probabilities), positive.astype(np.float64)
-    return fit_line(x, y)[1], fit_shift(x, y)
 
 
 def _grid(predictions: Floats) -> Floats:

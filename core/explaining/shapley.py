@@ -41,11 +41,6 @@ class Shares:
     usual: float
     predicted: float
 
-    @property
-    def left_over(self) -> float:
-        """What the values fail to add up to: they are to sum to `predicted` less `usual`."""
-        return self.predicted - self.usual - float(self.values.sum())
-
 
 def shares(game: Game, players: int, background: int, *, asked: int, seed: int = 0) -> Shares:
     """The Shapley values of so many `players`, against so many rows of `background`.

@@ -11,7 +11,6 @@ from medplug.core.evaluation.calibration import (
     error_by_count,
     of_numbers,
     of_probabilities,
-    slope_and_intercept,
 )
 from medplug.core.evaluation.resampling import bootstrap_weights
 
@@ -21,6 +20,11 @@ def rows_of(rows=400, slope=0.7, shift=0.4, seed=0):
     draw = np.random.default_rng(seed)
     odds = np.round(2 * draw.normal(size=rows), 1)
     return draw.random(rows) < expit(shift + slope * odds), expit(odds)
+
+
+def slope_and_intercept(truth, chances):
+    """Of all rows once, by the way that runs take."""
+    return of_probabilities(truth, chances).statistic(np.ones((1, len(truth))))[0, :2]
 
 
 def weighted_loss(parameters, odds, truth, weights):

@@ -9,7 +9,7 @@ from scipy.special import expit, log_softmax
 from sklearn.isotonic import IsotonicRegression
 
 from medplug.core.data.targets import Target
-from medplug.core.evaluation.calibration import slope_and_intercept
+from medplug.core.evaluation.calibration import of_probabilities
 from medplug.core.evaluation.linear import ABSENT_LOGIT
 from medplug.core.evaluation.recalibration import compared, fit_calibration, methods
 
@@ -92,7 +92,8 @@ def test_every_correction_helps_on_fresh_rows_of_a_model_too_sure_of_itself(targ
     if target.kind == "multiclass":
         assert corrected.probabilities(logits).sum(axis=1) == pytest.approx(1)
     if target.kind == "binary":
-        slope, shift = slope_and_intercept(labels == 1, corrected.probabilities(logits)[:, 1])
+        fit = of_probabilities(labels == 1, corrected.probabilities(logits)[:, 1])
+        slope, shift = fit.statistic(np.ones((1, len(labels))))[0, :2]
         assert abs(slope - 1) < 0.2 and abs(shift) < 0.2
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medplug.core.conformance.modalities import spoilt
+from medplug.core.conformance.modalities import spoilt, without
 from medplug.core.features import Features
 from medplug.core.fusion import (
     BilinearAttention,
@@ -62,16 +62,6 @@ def drawn(tokens: Mapping[str, int] = TOKENS, rows: int = 8, widths: Mapping[str
     return found
 
 
-def without(features: Mapping[str, Features], lacking: Mapping[str, tuple[int, ...]] = LACKING) -> dict[str, Features]:
-    """The same, with some rows' masks cleared."""
-    found = dict(features)
-    for name, rows in lacking.items():
-        mask = features[name].mask.clone()
-        mask[list(rows)] = False
-        found[name] = Features(features[name].pooled, features[name].tokens, mask)
-    return found
-
-
 def stirred(fusion: Fusion) -> Fusion:
     """The fusion with random weights throughout, as after training, and without dropout."""
     torch.manual_seed(1)
@@ -116,7 +106,7 @@ def fusion(make: Make) -> Fusion:
 
 @pytest.fixture
 def features() -> dict[str, Features]:
-    return without(drawn())
+    return without(drawn(), LACKING)
 
 
 def test_what_stands_in_a_row_that_has_it_changes_the_row_and_no_other(
