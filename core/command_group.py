@@ -18,6 +18,19 @@ from medplug.core.errors import MedplugError, PluginWarning
 class CommandGroup(click.Group):
     """The command group; turns medplug's errors into one screen and an exit code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command and end the process; one of several ends without the interpreter's own clearing up.
+
+        Gloo's threads may still hold tensors then, and abort the process when they let go of them too late
+        (PyTorch, issue 190489).
+        """
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                _end_at_once(end.code)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
@@ -55,6 +68,13 @@ def _show(usual: Callable[..., None]) -> Callable[..., None]:
             usual(message, category, *place)
 
     return show
+
+
+def _end_at_once(code: str | int | None) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def speaks() -> bool:

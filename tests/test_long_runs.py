@@ -19,6 +19,7 @@ from medplug.cli import cli
 
 WORDS = ["fever", "cough", "chest", "wrist", "fracture", "fall", "headache", "nausea", "light", "rash", "itch", "lump"]
 EPOCHS = 4
+QUIET: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
 KEYS = (
     *("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn"),
     *(f"train.epochs={EPOCHS}", "train.patience=9", "report.resamples=100"),
@@ -117,3 +118,17 @@ def test_a_fault_on_two_processes_is_told_once(folder: Path) -> None:
     assert process.returncode != 0
     assert err.count("medplug: data.train") == 1
     assert {path.name for path in folder.iterdir()} == {"notes.csv"}
+
+
+@pytest.mark.parametrize(("command", "code"), [("--version", 0), ("show nothing_of_this_name", 2)])
+@pytest.mark.parametrize(("processes", "clears_up"), [("1", True), ("2", False)])
+def test_one_of_several_processes_ends_before_threads_of_the_group_can_abort_it(
+    command: str, code: int, processes: str, clears_up: bool
+) -> None:
+    script = "import atexit, sys; from medplug.cli import cli; atexit.register(print, 'cleared up'); cli(sys.argv[1:])"
+    environment = {**os.environ, "WORLD_SIZE": processes, "RANK": "0"}
+    done = subprocess.run([sys.executable, "-c", script, *command.split()], env=environment, **QUIET)
+    assert done.returncode == code
+    assert ("cleared up" in done.stdout) == clears_up
+    assert done.stdout.removesuffix("cleared up\n") + done.stderr, "what was said came out"
+    assert done.stdout.partition("cleared up")[0] + done.stderr, "what was said came out"

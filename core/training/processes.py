@@ -60,7 +60,7 @@ class Processes:
 
 
 def leave_group() -> None:
-    """Part from the other processes. Ending with the group open can abort a process whose threads still wait."""
+    """Part from the other processes."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
