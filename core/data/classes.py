@@ -13,6 +13,8 @@ from medplug.core.specs import TargetKind
 Asked = Literal["auto", "binary", "multiclass", "multilabel"]
 """What ``task.target`` may ask for where classes are predicted."""
 MANY = 50
+CODES = 20
+"""Of more different numbers than this it must be said whether they are names of classes."""
 LONGEST = 100
 """Characters of the longest class name; a longer cell is a text, and class names stand in reports."""
 POSITIVE = frozenset(
@@ -40,6 +42,11 @@ def target_of(
     several = bool(labels) and isinstance(labels[0], tuple)
     classes = in_order({name for label in labels for name in label} if several else set(labels))
     _check_learnable(classes, len(labels), several)
+    if asked == "auto" and not several and len(classes) > CODES and all(_NUMBER.fullmatch(each) for each in classes):
+        raise DataError(
+            f"the training rows have {len(classes)} different labels, all of them numbers: say task.target=multiclass "
+            "if each is the code of a class, or task.target=regression (where the task has it) to predict the number"
+        )
     kind = _kind(classes, asked, several)
     if positive is not None and kind != "binary":
         raise ConfigError(f"task.positive is for a binary target; this one is {kind}: leave task.positive")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from medplug.core.data.classes import target_of
+from medplug.core.data.classes import CODES, target_of
 from medplug.core.data.targets import Target
 from medplug.core.errors import ConfigError, DataError
 
@@ -92,7 +92,18 @@ def test_a_label_for_nearly_every_row_is_a_wrong_column_and_none_is_quoted() -> 
 
 
 def test_many_classes_with_rows_enough_are_fine() -> None:
-    assert target([str(i) for i in range(80)] * 2).outputs == 80
+    assert target([f"F{i}" for i in range(80)] * 2).outputs == 80
+
+
+def test_of_many_different_numbers_it_must_be_said_what_they_are() -> None:
+    pressures = [f"{120 + i / 2}" for i in range(CODES + 1)] * 3
+    with pytest.raises(
+        DataError, match=r"21 different labels, all of them numbers: .*multiclass.*task.target=regression"
+    ):
+        target(pressures)
+    assert target(pressures, target="multiclass").outputs == CODES + 1
+    assert target([*pressures, "none"]).kind == "multiclass"
+    assert target([str(i) for i in range(CODES)]).outputs == CODES
 
 
 def test_columns_give_the_classes_in_their_order() -> None:
