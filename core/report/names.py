@@ -124,6 +124,8 @@ def leak_name(kind: str, group: str = "patient") -> str:
         return say("the same {group}", group=retold(group))
     if kind == "same inputs":
         return say("the same set of inputs")
+    if kind == "same tabular":
+        return say("the same values in the table")
     if kind == NEAR:
         return say("nearly the same set of inputs")
     if kind.startswith(NEAR_SLOT):
