@@ -211,7 +211,7 @@ def _write(
     clock.stage("writing")
     save_model(folder.work, plan, task, model, dataset.target, plugins, dataset.also_targets, certain)
     kind.keep(folder.work, predictor, trained, job)
-    keep_seen(folder.work, dataset.splits, task.slots)
+    keep_seen(folder.work, dataset.splits, task.slots, dataset.sketches)
     shown = ("validation", "test")
     rows = pl.concat([kind.left(dataset, trained, split) for split in shown])
     with_groups(rows, dataset, shown).write_parquet(folder.work / "predictions.parquet")

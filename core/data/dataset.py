@@ -22,6 +22,7 @@ from medplug.core.data.near import nearly_the_same
 from medplug.core.data.problems import Problem
 from medplug.core.data.reading import Facts, read
 from medplug.core.data.revealing import revealing
+from medplug.core.data.sketched import Sketches
 from medplug.core.data.split_column import named_splits
 from medplug.core.data.splits import LEFT_OUT, Splits, limit_rows, split_rows
 from medplug.core.data.targets import Target
@@ -41,7 +42,7 @@ class Dataset:
 
     `also` holds the targets that are learned along, by their names, `twins` the
     test rows that training or validation rows repeat, `corpus` the passages that
-    questions are answered from, where passages are ranked.
+    questions are answered from, where passages are ranked, `sketches` what rows were compared by.
     """
 
     splits: dict[str, Examples]
@@ -51,6 +52,7 @@ class Dataset:
     also: dict[str, Also] = field(default_factory=dict)
     twins: Twins | None = None
     corpus: Corpus | None = None
+    sketches: Sketches = field(default_factory=Sketches)
 
     @property
     def also_targets(self) -> dict[str, Target]:
@@ -94,7 +96,8 @@ def load_dataset(
     for name in ("validation", "test"):
         splits[name] = _known_labels(splits[name], target, name, data, facts)
     _check_subgroups(splits["test"])
-    near = nearly_the_same(splits, task.slots)
+    sketches = Sketches()
+    near = nearly_the_same(splits, task.slots, sketches)
     alike = task.alike(splits) or (None if near is None else near.rows)
     facts.leaks, twins = leakage.compare(splits, task.slots, alike, None if near is None else near.slots)
     facts.revealing = revealing(splits, target, task.slots)
@@ -105,7 +108,7 @@ def load_dataset(
         told = {"name": "further passages", "rows": len(further), "rejected": 0, "sha256": further.sha256}
         facts.tables["corpus"] = told
     corpus = _corpus(splits, further) if target.kind == "ranking" else None
-    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins, corpus)
+    return Dataset(splits, labels, target, facts, learned_along(task, splits, facts), twins, corpus, sketches)
 
 
 def _corpus(splits: Mapping[str, Examples], further: Corpus | None) -> Corpus:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medplug.core.data import near_image, near_text
 from medplug.core.data.leakage import normalised
+from medplug.core.data.sketched import Sketches
 from medplug.core.data.twins import Alike
 from medplug.core.images.store import StoredImage
 from medplug.core.specs import Modality
@@ -31,8 +32,8 @@ class Near:
     slots: Mapping[str, Mapping[str, list[str]]]
 
 
-def nearly_the_same(splits: Mapping[str, Examples], slots: Mapping[str, Modality]) -> Near | None:
-    """What texts and images say of the rows of all splits; None where a row has neither."""
+def nearly_the_same(splits: Mapping[str, Examples], slots: Mapping[str, Modality], sketches: Sketches) -> Near | None:
+    """What texts and images say of the rows of all splits, by their `sketches`; None where a row has neither."""
     ends = np.cumsum([0, *map(len, splits.values())])
     whole: list[list[str]] = []
     sure: dict[str, list[str]] = {}
@@ -41,7 +42,7 @@ def nearly_the_same(splits: Mapping[str, Examples], slots: Mapping[str, Modality
         if modality not in _READ:
             continue
         values = [value for each in splits.values() for value in each.inputs[slot]]
-        keys, told = _texts(values) if modality == "text" else _images(values)
+        keys, told = (_texts if modality == "text" else _images)(values, sketches)
         whole.append(keys)
         sure[slot] = [key if known else "" for key, known in zip(keys, told, strict=True)]
         means.append((near_text if modality == "text" else near_image).meaning())
@@ -56,18 +57,22 @@ def nearly_the_same(splits: Mapping[str, Examples], slots: Mapping[str, Modality
     return Near(Alike(by_split(joined), "; ".join(dict.fromkeys(means))), each)
 
 
-def _images(values: Sequence[Any]) -> tuple[list[str], list[bool]]:
+def _images(values: Sequence[Any], sketches: Sketches) -> tuple[list[str], list[bool]]:
     found = [value if isinstance(value, StoredImage) else None for value in values]
-    return _keyed(found, lambda image: image.digest, near_image.clusters)
+    return _keyed(found, lambda image: image.digest, lambda own: near_image.clusters(own, sketches.of_images(own)))
 
 
-def _texts(values: Sequence[Any]) -> tuple[list[str], list[bool]]:
+def _texts(values: Sequence[Any], sketches: Sketches) -> tuple[list[str], list[bool]]:
     """Keys of texts; of a question and what it is asked of both, so that one context has many questions."""
+
+    def clusters(texts: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:
+        return near_text.clusters(texts, sketches.of_texts(texts))
+
     parts = [texts_of(value) for value in values]
     keys, told = ["" for _ in values], [False for _ in values]
     for place in range(max((len(each) for each in parts), default=0)):
         column = [each[place] if place < len(each) else None for each in parts]
-        some, known = _keyed([text or None for text in column], lambda text: text, near_text.clusters)
+        some, known = _keyed([text or None for text in column], lambda text: text, clusters)
         keys = [f"{a} {b}".strip() for a, b in zip(keys, some, strict=True)]
         told = [a or b for a, b in zip(told, known, strict=True)]
     return keys, told

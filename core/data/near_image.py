@@ -92,9 +92,14 @@ def near_pairs(found: Prints) -> Pairs:
     return pairs[likeness(found, found, pairs, differing) <= ALIKE]
 
 
-def clusters(images: Sequence[StoredImage]) -> tuple[list[int], NDArray[np.bool_]]:
-    """One number an image, equal where chains of nearly the same link two, and which were compared ``[images]``."""
-    found, told = prints(images)
+def clusters(
+    images: Sequence[StoredImage], made: tuple[Prints, NDArray[np.bool_]] | None = None
+) -> tuple[list[int], NDArray[np.bool_]]:
+    """One number an image, equal where chains of nearly the same link two, and which were compared ``[images]``.
+
+    `made` is what `prints` gives of them, where it is known.
+    """
+    found, told = made or prints(images)
     at, chains = np.flatnonzero(told), Chains(len(images))
     for first, second in at[near_pairs(found[at])].tolist():
         chains.join(first, second)

@@ -107,9 +107,14 @@ def agreement(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.count_nonzero(first == second, axis=1) / BINS, dtype=np.float64)
 
 
-def clusters(texts: Sequence[str]) -> tuple[list[int], NDArray[np.bool_]]:
-    """One number a text ``[texts]``, equal where chains of nearly the same ones link two, and which were compared."""
-    sketches, long = sketch(texts)
+def clusters(
+    texts: Sequence[str], made: tuple[Sketches, NDArray[np.bool_]] | None = None
+) -> tuple[list[int], NDArray[np.bool_]]:
+    """One number a text ``[texts]``, equal where chains of nearly the same ones link two, and which were compared.
+
+    `made` is what `sketch` gives of them, where it is known.
+    """
+    sketches, long = made or sketch(texts)
     at = np.flatnonzero(long)
     pairs = candidates(bands(sketches[at], BANDS))
     near = likeness(sketches[at], sketches[at], pairs, agreement)

@@ -23,6 +23,7 @@ from medplug.core.data import near_image, near_text
 from medplug.core.data.leakage import content_digest
 from medplug.core.data.linking import few, likeness, shared
 from medplug.core.data.near import texts_of
+from medplug.core.data.sketched import Sketches
 from medplug.core.errors import RunError
 from medplug.core.images.store import StoredImage
 from medplug.core.specs import Modality
@@ -69,13 +70,16 @@ def _listed(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:_SHOWN])) + (f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else "")
 
 
-def keep_seen(folder: Path, splits: Mapping[str, Examples], slots: Mapping[str, Modality]) -> None:
-    """Write ``seen.safetensors`` of these splits into a run folder: 16 bytes a row, and 256 a text, 32 an image."""
+def keep_seen(folder: Path, splits: Mapping[str, Examples], slots: Mapping[str, Modality], sketches: Sketches) -> None:
+    """Write ``seen.safetensors`` of these splits into a run folder: 16 bytes a row, and 256 a text, 32 an image.
+
+    `sketches` are those made of the rows before; what is not among them is made now.
+    """
     from safetensors.numpy import save_file
 
     key = secrets.token_bytes(_BYTES)
     known = [examples for name, examples in splits.items() if name in _KNOWN]
-    parts = [_described(examples, slots, key) for examples in known]
+    parts = [_described(examples, slots, key, sketches) for examples in known]
     content: Arrays = {}
     for name in dict.fromkeys(name for part in parts for name in part):
         arrays, there = zip(*(part[name] for part in parts if name in part), strict=True)
@@ -90,7 +94,7 @@ def find_seen(folder: Path, examples: Examples, slots: Mapping[str, Modality]) -
     if not file.exists():
         return None
     known, key = _read(file)
-    mine = _described(examples, slots, key)
+    mine = _described(examples, slots, key, Sketches())
     hit = {name: _among(*mine[name], known[name]) for name in mine.keys() & known.keys()}
     same, group = hit.pop(_ROWS), hit.pop(_GROUPS, None)
     near = np.any([np.zeros_like(same), *hit.values()], axis=0) & ~same
@@ -112,7 +116,7 @@ def _read(file: Path) -> tuple[Arrays, bytes]:
         raise RunError(f"{file}: damaged; remove it, and rows are not compared with those of the run") from None
 
 
-def _described(examples: Examples, slots: Mapping[str, Modality], key: bytes) -> dict[str, _Part]:
+def _described(examples: Examples, slots: Mapping[str, Modality], key: bytes, sketches: Sketches) -> dict[str, _Part]:
     """Digests, sketches and prints of the rows, keyed, each with the rows that have one."""
     found = {_ROWS: _digested([_content(row) for row in zip(*_texted(examples, slots), strict=True)], key)}
     if examples.groups is not None:
@@ -120,10 +124,10 @@ def _described(examples: Examples, slots: Mapping[str, Modality], key: bytes) ->
     for slot, modality in slots.items():
         values = examples.inputs[slot]
         if modality == "text":
-            sketches, told = near_text.sketch([_alone(value) for value in values])
-            found[f"{_TEXT}{slot}"] = sketches ^ _stream(key, 2 * near_text.BINS).view(np.uint16), told
+            made, told = sketches.of_texts([_alone(value) for value in values])
+            found[f"{_TEXT}{slot}"] = made ^ _stream(key, 2 * near_text.BINS).view(np.uint16), told
         if modality == "image":
-            found[f"{_IMAGE}{slot}"] = _images(values, key)
+            found[f"{_IMAGE}{slot}"] = _images(values, key, sketches)
     return found
 
 
@@ -156,10 +160,10 @@ def _digested(contents: Sequence[bytes], key: bytes) -> _Part:
     return np.frombuffer(bytearray().join(digests), dtype=np.uint8).reshape(-1, _BYTES), told
 
 
-def _images(values: Sequence[Any], key: bytes) -> _Part:
+def _images(values: Sequence[Any], key: bytes, sketches: Sketches) -> _Part:
     at = [i for i, value in enumerate(values) if isinstance(value, StoredImage)]
     found, told = np.zeros((len(values), near_image.BYTES), dtype=np.uint8), np.zeros(len(values), dtype=np.bool_)
-    found[at], told[at] = near_image.prints([values[i] for i in at])
+    found[at], told[at] = sketches.of_images([values[i] for i in at])
     return found ^ _stream(key, near_image.BYTES), told
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from medplug.core.answers.questions import Choice, Pair
 from medplug.core.data.leakage import Leak, compare
 from medplug.core.data.near import nearly_the_same
+from medplug.core.data.sketched import Sketches
 from medplug.core.images.store import ImageStore
 from medplug.core.specs import Modality
 from medplug.core.task import Examples
@@ -22,7 +23,7 @@ def split(**inputs: list[Any]) -> Examples:
 
 
 def leaks(splits: dict[str, Examples], slots: dict[str, Modality]) -> list[Leak]:
-    near = nearly_the_same(splits, slots)
+    near = nearly_the_same(splits, slots, Sketches())
     assert near is not None
     return compare(splits, slots, near.rows, near.slots)[0]
 
@@ -30,7 +31,7 @@ def leaks(splits: dict[str, Examples], slots: dict[str, Modality]) -> list[Leak]
 def test_an_edited_note_is_a_leak_and_a_twin() -> None:
     splits = {"train": split(text=[LONG, "short"]), "test": split(text=[LONG + " again", OTHER, "short note"])}
     assert leaks(splits, {"text": "text"}) == [Leak("near-identical text", "train", "test", 1, None, 1 / 3)]
-    near = nearly_the_same(splits, {"text": "text"})
+    near = nearly_the_same(splits, {"text": "text"}, Sketches())
     assert near is not None
     twins = compare(splits, {"text": "text"}, near.rows)[1]
     assert twins is not None and twins.near is not None
@@ -65,7 +66,7 @@ def test_of_several_slots_each_is_compared_and_all_of_them() -> None:
 def test_a_short_note_that_many_rows_share_is_no_leak_of_its_slot() -> None:
     table = [0.0, 1.0]
     splits = {name: split(notes=["no finding", None], tabular=table) for name in ("train", "test")}
-    near = nearly_the_same(splits, {"notes": "text", "tabular": "tabular"})
+    near = nearly_the_same(splits, {"notes": "text", "tabular": "tabular"}, Sketches())
     assert near is not None
     assert near.slots == {"notes": {"train": ["", ""], "test": ["", ""]}}
 
@@ -78,7 +79,10 @@ def test_of_questions_both_the_question_and_what_it_is_asked_of_count() -> None:
 
 
 def test_rows_of_molecules_are_left_to_their_task() -> None:
-    assert nearly_the_same({"train": split(drug=["CCO"]), "test": split(drug=["CCO"])}, {"drug": "molecule"}) is None
+    assert (
+        nearly_the_same({"train": split(drug=["CCO"]), "test": split(drug=["CCO"])}, {"drug": "molecule"}, Sketches())
+        is None
+    )
 
 
 def test_nothing_heavy_is_imported() -> None:

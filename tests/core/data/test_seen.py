@@ -8,6 +8,7 @@ import pytest
 
 from medplug.core.answers.questions import Span
 from medplug.core.data.seen import FILE, Seen, find_seen, keep_seen
+from medplug.core.data.sketched import Sketches
 from medplug.core.errors import RunError
 from medplug.core.images.store import ImageStore
 from medplug.core.specs import Modality
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         "validation": rows(["chosen by"], ["r"]),
         "test": rows([OTHER], ["t"]),
     }
-    keep_seen(tmp_path, splits, TEXT)
+    keep_seen(tmp_path, splits, TEXT, Sketches())
     return tmp_path
 
 
@@ -58,7 +59,7 @@ def test_the_file_holds_no_content_and_no_two_files_can_be_matched(folder: Path,
     assert not any(word in content for word in (b"Zanzibar", b"zanzibar", b"cough", b"emergency"))
     again = tmp_path / "again"
     again.mkdir()
-    keep_seen(again, {"train": rows([LONG], ["Zanzibar"])}, TEXT)
+    keep_seen(again, {"train": rows([LONG], ["Zanzibar"])}, TEXT, Sketches())
     other = (again / FILE).read_bytes()
     assert not {content[i : i + 8] for i in range(1000, len(content) - 8)} & {
         other[i : i + 8] for i in range(len(other) - 300, len(other) - 8)
@@ -70,19 +71,19 @@ def test_images_are_known_resized(tmp_path: Path) -> None:
     first, second = (store.add(draw.integers(256, size=(1, 48, 48)).astype(np.uint8)) for _ in range(2))
     larger = store.add(first.pixels().repeat(2, axis=1).repeat(2, axis=2))
     slots: dict[str, Modality] = {"image": "image"}
-    keep_seen(tmp_path, {"train": rows([first], slot="image")}, slots)
+    keep_seen(tmp_path, {"train": rows([first], slot="image")}, slots, Sketches())
     assert find_seen(tmp_path, rows([first, larger, second], slot="image"), slots) == Seen(3, [1], [2], None)
 
 
 def test_letters_of_molecules_count(tmp_path: Path) -> None:
     slots: dict[str, Modality] = {"drug": "molecule"}
-    keep_seen(tmp_path, {"train": rows(["c1ccccc1"], slot="drug")}, slots)
+    keep_seen(tmp_path, {"train": rows(["c1ccccc1"], slot="drug")}, slots, Sketches())
     found = find_seen(tmp_path, rows(["C1CCCCC1", "c1ccccc1"], slot="drug"), slots)
     assert found is not None and found.same == [2]
 
 
 def test_a_question_is_known_without_its_answers(tmp_path: Path) -> None:
-    keep_seen(tmp_path, {"train": rows([Span("What is it?", LONG, (("fever", 3),))])}, TEXT)
+    keep_seen(tmp_path, {"train": rows([Span("What is it?", LONG, (("fever", 3),))])}, TEXT, Sketches())
     found = find_seen(tmp_path, rows([Span("what is it?", LONG), Span("When was it?", LONG)]), TEXT)
     assert found == Seen(2, [1], [], None)
 
@@ -91,7 +92,7 @@ def test_many_rows_are_compared_by_bands(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     words = np.array([f"word{i}" for i in range(3000)])
     texts = [" ".join(draw.choice(words, 30).tolist()) for _ in range(1500)]
-    keep_seen(tmp_path, {"train": rows(texts[:1000])}, TEXT)
+    keep_seen(tmp_path, {"train": rows(texts[:1000])}, TEXT, Sketches())
     asked = texts[1000:] + [each + " today" for each in texts[:600]]
     found = find_seen(tmp_path, rows(asked), TEXT)
     assert found is not None and found.same == []
