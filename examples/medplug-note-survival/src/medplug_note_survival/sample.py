@@ -29,6 +29,10 @@ _ASIDES = (
     "a mild rash under the tape has faded",
     "reading glasses were returned",
     "blood pressure was taken on both arms",
+    "questions about the diet were answered",
+    "a letter for the employer was given",
+    "the next blood test is on a Monday",
+    "coughs a little in the morning",
 )
 """What tells nothing."""
 _OPENINGS = (
@@ -65,6 +69,7 @@ def _admission(draw: random.Random, frailty: float) -> tuple[str, int, int]:
 
 
 def _note(draw: random.Random, told: list[str]) -> str:
-    sentences = [*told, *draw.sample(_ASIDES, draw.randint(1, 3))]
+    sentences = [*told, *draw.sample(_ASIDES, draw.randint(2, 4))]
     draw.shuffle(sentences)
-    return " ".join([draw.choice(_OPENINGS), *(f"{each.capitalize()}." for each in sentences)])
+    signs = f"Pulse {draw.randint(55, 99)}, weight {draw.randint(48, 120)} kg, stayed {draw.randint(2, 21)} days."
+    return " ".join([draw.choice(_OPENINGS), signs, *(f"{each[0].upper()}{each[1:]}." for each in sentences)])
