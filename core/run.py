@@ -161,8 +161,10 @@ def make_task(plan: Plan) -> tuple[Task, bool]:
     require_training_table(plan.data)
     if plan.data.train is not None or plan.data.source is not None:
         return factory(plan.task_options, plan.data), False
+    fields = type(plan.data).model_fields
     for key, column in factory.sample_columns.items():
-        if plan.asked(f"data.{key}") and (given := getattr(plan.data, key)) != column:
+        given, default = getattr(plan.data, key), fields[key].get_default(call_default_factory=True)
+        if plan.asked(f"data.{key}") and given not in (column, default):  # a config.yaml given back tells defaults too
             raise ConfigError(
                 f"data.{key}={given}: without data.train the built-in sample is used, whose data.{key} is {column}; "
                 f"name your table by data.train, or leave data.{key} out"

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.conformance.backbone_weights import WeightChecks
 from medplug.core.conformance.bench import Bench, encoded, same
 from medplug.core.conformance.checks import Named, Skipped, name_of, require
 from medplug.core.conformance.subject import Subject
+from medplug.core.conformance.values import volumes
+from medplug.core.features import Features
 from medplug.core.specs import BackboneSpec
 
 _BUDGET = 64
@@ -24,8 +28,9 @@ class BackboneChecks:
 
     def checks(self) -> Iterator[Named]:
         """Those of features, then those of weights."""
-        own = (self.shapes, self.maps, self.batches, self.padding, self.company, self.reads_values, self.determinism)
-        for check in (*own, *WeightChecks(self.bench).checks()):
+        own = (self.maps, self.batches, self.padding, self.company, self.reads_values, self.determinism)
+        first = (self.shapes, self.slices) if self.bench.spec.modality == "image" else (self.shapes,)
+        for check in (*first, *own, *WeightChecks(self.bench).checks()):
             yield f"backbone:{self.bench.spec.name}:{name_of(check)}", check
 
     def shapes(self) -> None:
@@ -53,6 +58,24 @@ class BackboneChecks:
         )
         whole = bool(found.pooled.isfinite().all() and found.tokens[found.mask].isfinite().all())
         require(whole, "features are not finite", "look for divisions by zero and for empty rows")
+
+    def slices(self) -> None:
+        """Of images: `pixels` and `owner` as tasks augment them, and features that are made of these pixels."""
+        backbone = self.bench.backbone
+        items = backbone.prepare(volumes())
+        inputs = backbone.collate(items)
+        _check_slices(inputs, len(items))
+        before = _pooled(backbone, inputs)
+        for row in range(len(items)):
+            mine = (inputs["owner"] == row)[:, None, None, None]
+            changed = torch.where(mine, 255 - inputs["pixels"], inputs["pixels"])
+            moved = (_pooled(backbone, {**inputs, "pixels": changed}) - before).abs().amax(
+                1
+            ) > 1e-5 * before.abs().max()
+            others = ", ".join(str(other + 1) for other in moved.nonzero()[:, 0].tolist() if other != row)
+            what = f"other pixels in the slices of row {row + 1} change"
+            require(not others, f"{what} the features of {others}", "let owner say which row each slice is of")
+            require(moved[row], f"{what} nothing of its features", "let forward() read pixels as they are then")
 
     def maps(self) -> None:
         """Where masks can be decoded from it: feature maps of the channels declared, finest first."""
@@ -123,3 +146,26 @@ class BackboneChecks:
             "made twice from one seed it has two sets of weights",
             "draw weights from torch's global generator, which the core seeds",
         )
+
+
+def _pooled(backbone: Backbone, inputs: Inputs) -> Tensor:
+    with torch.no_grad():
+        features: Features = backbone(inputs)
+    return features.pooled.double()
+
+
+def _check_slices(inputs: Inputs, rows: int) -> None:
+    """`Fault` where a batch of images does not name its pixels, or whose they are, as augmentation reads them."""
+    fix = (
+        "collate pixels, uint8 [slices, channels, height, width], and owner, int64 [slices], the row of each slice: by "
+        "these names task=imaging moves and lights training batches anew"
+    )
+    lacking = [name for name in ("pixels", "owner") if name not in inputs]
+    require(not lacking, f"collate gives {', '.join(sorted(inputs))}, and no {' and no '.join(lacking)}", fix)
+    pixels, owner = inputs["pixels"], inputs["owner"]
+    found = f"{pixels.dtype} {list(pixels.shape)}"
+    require(pixels.dtype == torch.uint8 and pixels.ndim == 4, f"pixels are {found}", fix)
+    told = f"owner is {owner.dtype} {list(owner.shape)}, where pixels are {found}"
+    require(owner.dtype == torch.int64 and owner.shape == pixels.shape[:1], told, fix)
+    named = sorted(set(owner.tolist()))
+    require(named == list(range(rows)), f"of {rows} rows owner names {named}, counted from 0", fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,11 +52,20 @@ def with_secret(modality: Modality) -> tuple[list[Any], list[str], str]:
     return [*values, *[own] * 3], [*map(str, range(len(values))), *["one"] * 3], _SECRET
 
 
+def volumes() -> list[Any]:
+    """Three images of several slices, or of one."""
+    return _stored([(3, 40, 40), (1, 64, 48), (2, 33, 57)], (80, 120, 200))
+
+
 def _images() -> list[Any]:
-    draw, store = np.random.default_rng(0), ImageStore()
     shapes = [(1, 40, 40), (1, 64, 48), (1, 33, 57), (1, 28, 28), (1, 90, 30), (1, 50, 51)]
-    levels = zip(shapes, (40, 80, 120, 160, 200, 230), strict=True)
-    return [store.add(draw.integers(level - 40, level + 25, shape).astype(np.uint8)) for shape, level in levels]
+    return _stored(shapes, (40, 80, 120, 160, 200, 230))
+
+
+def _stored(shapes: Sequence[tuple[int, int, int]], levels: Sequence[int]) -> list[Any]:
+    draw, store = np.random.default_rng(0), ImageStore()
+    lit = zip(shapes, levels, strict=True)
+    return [store.add(draw.integers(level - 40, level + 25, shape).astype(np.uint8)) for shape, level in lit]
 
 
 def _signals() -> list[Any]:

@@ -24,5 +24,7 @@ def survival_column(table: pl.DataFrame, time: str, event: str, problems: Proble
     came, lasted = told.is_in(list(EVENT)), told.is_in(list(CENSORED))
     cells.refuse(problems, told.is_null(), event, "the event is empty; 0 or 1 is needed")
     unknown = told.is_not_null() & ~(came | lasted)
-    cells.refuse(problems, unknown, event, "the event is neither 1, true, yes, dead or event nor their opposite")
+    cells.refuse(
+        problems, unknown, event, "the event is neither 1 (true, yes, dead, event) nor 0 (false, no, alive, censored)"
+    )
     return list(zip(times, came.fill_null(False).to_list(), strict=True))

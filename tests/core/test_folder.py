@@ -11,6 +11,7 @@ from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.grammar import Flat, flatten, parse_arguments, read_file
 from medplug.core.plan import Plan, make_plan
 from medplug.core.plugins import Plugins
+from medplug.core.run import make_task
 
 Planned = Callable[..., Plan]
 
@@ -214,6 +215,17 @@ def again(plugins: Plugins, folder: Path, keys: Flat) -> Plan:
     plan = make_plan([("argument", flatten({"task": "text_diagnosis", **keys}))], plugins)
     (folder / "config.yaml").write_text(config_yaml(plan), encoding="utf-8", newline="")
     return make_plan([("file config.yaml", read_file(folder / "config.yaml"))], plugins)
+
+
+@pytest.mark.parametrize("task", ["text_diagnosis", "imaging", "multimodal_diagnosis", "drug_target", "medical_qa"])
+def test_the_written_configuration_of_a_run_on_the_sample_is_taken_back(
+    plugins: Plugins, tmp_path: Path, task: str
+) -> None:
+    first, _ = make_task(make_plan([("argument", {"task": task})], plugins))
+    second, sample = make_task(again(plugins, tmp_path, {"task": task}))
+    assert sample
+    assert second.columns(labelled=True) == first.columns(labelled=True)
+    assert (second.data.group, second.data.site) == (first.data.group, first.data.site)
 
 
 def test_the_written_configuration_names_each_keys_origin(planned: Planned) -> None:

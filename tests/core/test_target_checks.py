@@ -28,6 +28,16 @@ def test_what_looks_at_labels_of_rows_is_refused_where_there_are_none(target: Ta
     check_target([], smoothed, SelectionConfig(), target, lambda key: False)  # a backbone's recipe is not heeded
 
 
+@pytest.mark.parametrize("target", [Target("survival", ("death",)), Target("regression", ("dose",))])
+def test_what_a_backbones_recipe_says_of_classes_stops_no_target_without_them(target: Target) -> None:
+    smoothed = TrainConfig(label_smoothing=0.1)
+    with pytest.raises(
+        ConfigError, match="train.label_smoothing spreads a label over classes, .*leave it out, or give 0"
+    ):
+        check_target([], smoothed, SelectionConfig(), target)
+    check_target([], smoothed, SelectionConfig(), target, lambda key: key != "train.label_smoothing")
+
+
 @pytest.mark.parametrize("name", ["linear_probe", "mmd"])
 @pytest.mark.parametrize("target", [RANKING, TEXT])
 def test_the_next_step_names_adapters_that_serve_it(name: str, target: Target) -> None:
