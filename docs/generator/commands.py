@@ -23,9 +23,10 @@ def page() -> str:
 
 
 def _section(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=f"medplug {name}", color=False, terminal_width=10_000)
+    parent = click.Context(cli, info_name="medplug", **cli.context_settings)
+    context = click.Context(command, info_name=name, parent=parent, color=False, terminal_width=10_000)
     usage = " ".join(command.get_usage(context).split()).removeprefix("Usage: ")
-    records = [each.get_help_record(context) for each in command.get_params(context)]
-    options = [(code(names), plain(told)) for names, told in filter(None, records)]
+    given = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+    options = [(code(names), plain(told)) for names, told in filter(None, (each.get_help_record(context) for each in given))]
     parts = [f"## {code(f'medplug {name}')} {{ #{name} }}", f"```console\n$ {usage}\n```"]
     return "\n\n".join([*parts, plain(inspect.cleandoc(command.help or "")), table(("option", "meaning"), options)])

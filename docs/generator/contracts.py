@@ -10,10 +10,11 @@ from typing import Any
 from generator.writing import code, prose, signature, table
 from medplug.core import adapter, augmentation, backbone, features, task
 from medplug.core.fusion import layer
+from medplug.core.generation import generator
 
 CONTRACTS: dict[str, tuple[type, ...]] = {
     "Task": (task.Task, task.Examples, augmentation.Augmentation),
-    "Backbone": (backbone.Backbone, features.Features),
+    "Backbone": (backbone.Backbone, features.Features, generator.Generator),
     "Adapter": (*(adapter.Adapter, adapter.FitData, adapter.Batch, adapter.Material, adapter.LinearHead),),
     "Fusion": (layer.Fusion, layer.Fused),
 }
@@ -57,4 +58,4 @@ def _methods(given: type) -> Iterator[str]:
 
 def _callable(each: Any) -> Any:
     inner = each.fget if isinstance(each, property) else getattr(each, "__func__", each)
-    return inner if inspect.isfunction(inner) else None
+    return inner if inspect.isfunction(inner) and inner.__name__ != "<lambda>" else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from generator.writing import code, function_section, plain, prose, table
 from medplug.core import hooks, specs
+from medplug.core.plugin_answers import KINDS
 
 
 def page() -> str:
@@ -33,7 +34,7 @@ def given_hooks() -> list[Any]:
 
 def given_specs() -> list[type[specs.Spec]]:
     """The kinds of specs, the one that they share first."""
-    return [specs.Spec, *specs.Spec.__subclasses__()]
+    return [specs.Spec, *(spec for _, spec in KINDS.values())]
 
 
 def _spec(spec: type[specs.Spec]) -> str:

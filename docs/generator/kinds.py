@@ -9,7 +9,7 @@ from generator.options import option_table
 from generator.writing import code, plain, table
 from medplug.core.catalogue import ANSWERED, listing
 from medplug.core.composition import NEEDED
-from medplug.core.config import DataConfig
+from medplug.core.config import DataConfig, FusionConfig
 from medplug.core.options import option_models
 from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
@@ -27,27 +27,26 @@ def page(kind: str, plugins: Plugins) -> str:
 
 def _more(kind: str) -> Iterator[str]:
     if kind == "task":
-        yield "The keys that every task has stand in [Keys of a run](keys.md)."
+        yield "The keys that every task has are among the [keys of a run](keys.md#data)."
     if kind == "backbone":
         yield (
             "A name that has a source is loaded by the pretrained backbone of its modality, whose options it takes. In "
             "a run of several modalities the keys are `backbone.SLOT.option`."
         )
     if kind == "fusion":
-        yield "Options stand below `fusion.`, whichever is chosen."
+        yield "Options stand below `fusion.`, whichever is chosen; [one of them](keys.md#fusion) they all have."
 
 
 def _section(kind: str, spec: Spec) -> str:
     tables = [_options(prefix, model) for prefix, model in option_models(kind, spec)]
     facts = [f"- {fact}" for fact in _facts(spec)]
-    parts = [f"## {code(spec.name)} {{ #{spec.name} }}", f"{plain(spec.summary)}.", "\n".join(facts), *tables]
+    parts = [f"## {code(spec.name)} {{ #{spec.name} }}", f"{plain(spec.summary[:1].upper() + spec.summary[1:])}.", "\n".join(facts), *tables]
     return "\n\n".join(part for part in parts if part)
 
 
 def _options(prefix: str, model: Any) -> str:
-    if not issubclass(model, DataConfig):
-        return option_table(prefix, model) or "It has no options."
-    return option_table(prefix, model, besides=DataConfig)
+    shared = next((each for each in (DataConfig, FusionConfig) if issubclass(model, each)), None)
+    return option_table(prefix, model, besides=shared) or "It has no options of its own."
 
 
 def _facts(spec: Spec) -> Iterator[str]:

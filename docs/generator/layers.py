@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from importlib import import_module
 from types import ModuleType
 
@@ -28,6 +27,4 @@ def _package(module: ModuleType) -> str:
 
 def _one(module: ModuleType, name: str) -> str:
     given = getattr(module, name)
-    called = given.__init__ if inspect.isclass(given) else given
-    shown = signature(called).replace("__init__(self, ", f"{name}(").replace("__init__(self", f"{name}(")
-    return "\n\n".join([f"### {code(name)} {{ #{name} }}", f"```python\n{shown}\n```", prose(given)])
+    return "\n\n".join([f"### {code(name)} {{ #{name} }}", f"```python\n{signature(given)}\n```", prose(given)])

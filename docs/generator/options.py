@@ -39,7 +39,7 @@ def _rows(prefix: str, model: type[BaseModel], besides: type[BaseModel] | None) 
         yield (
             code(f"{prefix}{name}"),
             taken,
-            "*needed*" if default is None else code(default),
+            "*needed*" if default is None else code(default) or "*empty*",
             plain(option.description or ""),
         )
 
@@ -76,5 +76,5 @@ def _listed(schema: Schema, definitions: Mapping[str, Schema]) -> str:
 
 
 def _bounds(schema: Schema) -> Iterable[str]:
-    found = [f"{word} {schema[name]:g}" for name, word in _BOUNDS.items() if name in schema]
+    found = [f"{word} {schema[name]}" for name, word in _BOUNDS.items() if name in schema]
     return [" and ".join(found)] if found else []

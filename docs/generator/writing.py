@@ -72,13 +72,16 @@ class _Bare(str):
         return str(self)
 
 
-def signature(function: Callable[..., Any]) -> str:
-    """``name(argument: type = default) -> type``, types as they were written; one argument a line where it is long."""
-    found = inspect.signature(function)
-    arguments = [_bare(each) for each in found.parameters.values()]
+def signature(called: Callable[..., Any]) -> str:
+    """``name(argument: type = default) -> type``, types as they were written; one argument a line where it is long.
+
+    Of a class how it is made, of a method what it is called with.
+    """
+    found = inspect.signature(called)
+    arguments = [_bare(each) for each in found.parameters.values() if each.name != "self"]
     returned = found.return_annotation
     given = _Bare(returned) if isinstance(returned, str) else returned
-    name = getattr(function, "__name__", "")
+    name = called.__name__
     line = f"{name}{found.replace(parameters=arguments, return_annotation=given)}"
     if len(line) <= 100:
         return line
