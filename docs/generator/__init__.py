@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator import commands, contracts, declared, errors, keys, kinds, layers, public, registry, writing
+from generator import commands, contents, contracts, declared, errors, keys, kinds, layers, public, registry, writing
 from medplug.core.plugin_answers import KINDS
 from medplug.core.plugins import Plugins
 
@@ -22,4 +22,5 @@ def pages() -> dict[str, str]:
         "python": public.page(),
         "errors": errors.page(),
     }
+    made["index"] = contents.page(made)
     return {f"{name}.md": writing.finished(text) for name, text in made.items()}

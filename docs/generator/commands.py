@@ -27,6 +27,8 @@ def _section(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=name, parent=parent, color=False, terminal_width=10_000)
     usage = " ".join(command.get_usage(context).split()).removeprefix("Usage: ")
     given = [each for each in command.get_params(context) if isinstance(each, click.Option)]
-    options = [(code(names), plain(told)) for names, told in filter(None, (each.get_help_record(context) for each in given))]
+    options = [
+        (code(names), plain(told)) for names, told in filter(None, (each.get_help_record(context) for each in given))
+    ]
     parts = [f"## {code(f'medplug {name}')} {{ #{name} }}", f"```console\n$ {usage}\n```"]
     return "\n\n".join([*parts, plain(inspect.cleandoc(command.help or "")), table(("option", "meaning"), options)])

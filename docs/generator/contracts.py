@@ -47,7 +47,7 @@ def _fields(given: type) -> Iterator[str]:
 
 
 def _methods(given: type) -> Iterator[str]:
-    must = getattr(given, "__abstractmethods__", frozenset())
+    must: frozenset[str] = getattr(given, "__abstractmethods__", frozenset())
     for name, each in vars(given).items():
         called = _callable(each)
         if name.startswith("_") or called is None:

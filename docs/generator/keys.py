@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator.options import option_table
 from generator.writing import code, plain, table
-from medplug.core.config import DataConfig, FusionConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.config import DataConfig, FusionConfig, ReportConfig, RunConfig, Section, SelectionConfig, TrainConfig
 from medplug.core.grammar import SELECTORS
 
 _SELECTS = {
@@ -14,7 +14,7 @@ _SELECTS = {
     "fusion": "what joins several modalities ([Fusions](fusions.md))",
     "recipe": "a named set of defaults ([Recipes](recipes.md))",
 }
-_SECTIONS = {
+_SECTIONS: dict[str, tuple[str, type[Section]]] = {
     "": ("Of the run itself", RunConfig),
     "data.": ("Data", DataConfig),
     "train.": ("Training", TrainConfig),

@@ -39,9 +39,12 @@ def _more(kind: str) -> Iterator[str]:
 
 def _section(kind: str, spec: Spec) -> str:
     tables = [_options(prefix, model) for prefix, model in option_models(kind, spec)]
-    facts = [f"- {fact}" for fact in _facts(spec)]
-    parts = [f"## {code(spec.name)} {{ #{spec.name} }}", f"{plain(spec.summary[:1].upper() + spec.summary[1:])}.", "\n".join(facts), *tables]
-    return "\n\n".join(part for part in parts if part)
+    heading, facts = f"## {code(spec.name)} {{ #{spec.name} }}", "\n".join(f"- {fact}" for fact in _facts(spec))
+    return "\n\n".join(part for part in (heading, _sentence(spec.summary), facts, *tables) if part)
+
+
+def _sentence(summary: str) -> str:
+    return f"{plain(summary[:1].upper() + summary[1:])}."
 
 
 def _options(prefix: str, model: Any) -> str:

@@ -17,6 +17,9 @@ _OUTSIDE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 _LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "embed": "src", "object": "data"}
 _STYLE_URL = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")]+)", re.IGNORECASE)
 
+_MERMAID = "https://unpkg.com/mermaid"
+"""What the theme fetches to draw a diagram."""
+
 
 def within_site(text: str, source: str) -> str:
     """Markdown whose links hold on the site; `source` is the file's path in the repository.
@@ -84,6 +87,8 @@ class _Loads(HTMLParser):
             self.found.append(given.get(_LOADED[tag], ""))
         self.found += [part.split()[0] for part in given.get("srcset", "").split(",") if part.strip()]
         self.found += _STYLE_URL.findall(given.get("style", ""))
+        if "mermaid" in given.get("class", "").split():
+            self.found.append(_MERMAID)
 
 
 def loaded_from_outside(text: str, *, style: bool = False) -> list[str]:
