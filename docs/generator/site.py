@@ -78,8 +78,11 @@ class _Loads(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._tag = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take what the tag's attributes name."""
+        self._tag = tag
         given = {name: value or "" for name, value in attrs}
         if tag == "link" and "canonical" not in given.get("rel", ""):
             self.found.append(given.get("href", ""))
@@ -90,19 +93,23 @@ class _Loads(HTMLParser):
         if "mermaid" in given.get("class", "").split():
             self.found.append(_MERMAID)
 
+    def handle_data(self, data: str) -> None:
+        """Take what a style sheet within the page names."""
+        if self._tag == "style":
+            self.found += _STYLE_URL.findall(data)
 
-def loaded_from_outside(text: str, *, style: bool = False) -> list[str]:
-    """What a page (or with `style` a style sheet) loads from another host."""
-    if style:
-        return list(_STYLE_URL.findall(text))
+
+def loaded_from_outside(page: str) -> list[str]:
+    """What a page loads from another host."""
     parser = _Loads()
-    parser.feed(text)
-    return [each for each in [*parser.found, *_STYLE_URL.findall(text)] if _OUTSIDE.match(each)]
+    parser.feed(page)
+    return [each for each in parser.found if _OUTSIDE.match(each)]
 
 
-def outside_of(site: Path) -> Iterator[str]:
+def outside_of(folder: Path) -> Iterator[str]:
     """Each page or style sheet of a built site that loads something from another host, and what."""
-    for file in sorted(site.rglob("*")):
-        if file.suffix in (".html", ".css"):
-            for each in loaded_from_outside(file.read_text(encoding="utf-8"), style=file.suffix == ".css"):
-                yield f"{file.relative_to(site)} loads {each}"
+    found = {".html": loaded_from_outside, ".css": _STYLE_URL.findall}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in found:
+            for each in found[file.suffix](file.read_text(encoding="utf-8")):
+                yield f"{file.relative_to(folder)} loads {each}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 _CODE = re.compile(r"(`[^`]*`)")
-_TITLE = re.compile(r"^#+ ", re.MULTILINE)
 
 
 def finished(text: str) -> str:
@@ -38,7 +37,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+    """One line; a stroke outside of code would end the cell."""
+    parts = _CODE.split(" ".join(text.split()))
+    return "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in parts)
 
 
 def prose(documented: Any) -> str:

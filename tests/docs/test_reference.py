@@ -46,7 +46,8 @@ def section(page: str, name: str) -> str:
 
 def rows(text: str) -> dict[str, list[str]]:
     """First cell of each row of the tables, without its code marks -> the other cells."""
-    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("| `")]
+    lines = (line.removesuffix("|") for line in text.splitlines() if line.startswith("| `"))
+    cells = [re.findall(r"\|((?:`[^`]*`|\\\||[^|`])*)", line) for line in lines]
     return {first.strip().strip("`"): [cell.strip() for cell in others] for first, *others in cells}
 
 
