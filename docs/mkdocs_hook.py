@@ -41,6 +41,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Refuse a site that loads anything from another host."""
+    """Let pages that are opened as files find the index; refuse a site that loads anything from another host."""
+    search = Path(config.site_dir) / "search"
+    index = (search / "search_index.json").read_text(encoding="utf-8")
+    (search / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
     if found := list(site.outside_of(Path(config.site_dir))):
         raise PluginError("the site must not need another host:\n" + "\n".join(found))
