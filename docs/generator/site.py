@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def loaded_from_outside(page: str) -> list[str]:
 
 def outside_of(folder: Path) -> Iterator[str]:
     """Each page or style sheet of a built site that loads something from another host, and what."""
-    found = {".html": loaded_from_outside, ".css": _STYLE_URL.findall}
+    found: dict[str, Callable[[str], list[str]]] = {".html": loaded_from_outside, ".css": _STYLE_URL.findall}
     for file in sorted(folder.rglob("*")):
         if file.suffix in found:
             for each in found[file.suffix](file.read_text(encoding="utf-8")):
