@@ -22,7 +22,8 @@ Models = Mapping[str, type[BaseModel]]
 
 def option_models(kind: str, spec: Spec) -> Iterator[tuple[str, type[BaseModel]]]:
     """The prefix of keys (``adapter.lora.``) and the model of the options below it, of one thing that is declared."""
-    yield f"adapter.{spec.name}." if kind == "adapter" else f"{kind}.", resolve(spec.config, owner=spec.name)
+    prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
+    yield prefix, resolve(spec.config, owner=spec.name)
     if isinstance(spec, TaskSpec):
         yield "data.", resolve(spec.data, owner=spec.name)
         if spec.augment:
