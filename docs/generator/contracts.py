@@ -13,10 +13,10 @@ from medplug.core.fusion import layer
 from medplug.core.generation import generator
 
 CONTRACTS: dict[str, tuple[type, ...]] = {
-    "Task": (task.Task, task.Examples, augmentation.Augmentation),
-    "Backbone": (backbone.Backbone, features.Features, generator.Generator),
-    "Adapter": (*(adapter.Adapter, adapter.FitData, adapter.Batch, adapter.Material, adapter.LinearHead),),
-    "Fusion": (layer.Fusion, layer.Fused),
+    "A task": (task.Task, task.Examples, augmentation.Augmentation),
+    "A backbone": (backbone.Backbone, features.Features, generator.Generator),
+    "An adapter": (*(adapter.Adapter, adapter.FitData, adapter.Batch, adapter.Material, adapter.LinearHead),),
+    "A fusion": (layer.Fusion, layer.Fused),
 }
 """Contract -> its class, and what its methods are given and give."""
 
@@ -34,8 +34,8 @@ def page() -> str:
 
 
 def _class(given: type) -> str:
-    heading = f"### {code(f'{given.__module__}.{given.__name__}')} {{ #{given.__name__} }}"
-    return "\n\n".join([heading, prose(given), *_fields(given), *_methods(given)])
+    heading = f"### {code(given.__name__)} {{ #{given.__name__} }}"
+    return "\n\n".join([heading, f"In `{given.__module__}`.", prose(given), *_fields(given), *_methods(given)])
 
 
 def _fields(given: type) -> Iterator[str]:

@@ -80,7 +80,7 @@ def signature(called: Callable[..., Any]) -> str:
     """
     found = inspect.signature(called)
     arguments = [_bare(each) for each in found.parameters.values() if each.name != "self"]
-    returned = found.return_annotation
+    returned = found.empty if inspect.isclass(called) else found.return_annotation
     given = _Bare(returned) if isinstance(returned, str) else returned
     name = called.__name__
     line = f"{name}{found.replace(parameters=arguments, return_annotation=given)}"

@@ -132,8 +132,8 @@ def test_contracts_tell_what_a_plugin_must_give(pages: dict[str, str]) -> None:
     from medplug.core.task import Task
 
     for contract in (Task, Backbone, Fusion):
-        told = re.split(r"^### ", pages["contracts.md"], flags=re.MULTILINE)
-        (own,) = [part for part in told if part.startswith(f"`{contract.__module__}.{contract.__name__}`")]
+        own = section(pages["contracts.md"], contract.__name__).partition("\n### ")[0]
+        assert f"`{contract.__module__}`" in own
         must = {name for name in contract.__abstractmethods__ if not name.startswith("_")}
         assert set(re.findall(r"^```python\n(\w+)\([^`]*```\n\n\*must be there\*", own, re.MULTILINE)) == must
 
@@ -197,6 +197,17 @@ def test_options_that_are_the_same_elsewhere_are_left_out() -> None:
         three: int = Field(3, description="three")
 
     assert [*rows(options.option_table("", Own, besides=Shared))] == ["two", "three"]
+
+
+class Made:
+    """What is made of numbers."""
+
+    def __init__(self, first: int, *, second: float = 0.5) -> None:
+        raise NotImplementedError
+
+
+def test_a_class_is_shown_as_it_is_made() -> None:
+    assert writing.signature(Made) == "Made(first: int, *, second: float = 0.5)"
 
 
 def long(first: str, *, second: int = 1, third: str | None = None, fourth: str | None = None) -> dict[str, int]:
