@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PARTS := __init__.py cli.py core plugins registry.yaml py.typed
 
-.PHONY: demo test check types install clean
+.PHONY: demo test check docs types install clean
 
 demo: $(VENV)/.installed                   ## a first run, offline, on the built-in sample
 	HF_HUB_OFFLINE=1 $(BIN)/medplug run task=text_diagnosis
@@ -16,7 +16,11 @@ check: $(VENV)/.installed-test types       ## style, types and import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=docs $(BIN)/mypy -p generator
 	$(BIN)/python -m pytest -q tests/test_house.py
+
+docs: $(VENV)/.installed-docs               ## the documents as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 HF_HUB_OFFLINE=1 $(BIN)/mkdocs build --strict --quiet
 
 install: $(VENV)/.installed-test
 
@@ -30,6 +34,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[all,test]"
 	touch $(VENV)/.installed $@
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	touch $@
 
 types: build/types/medplug/.linked         ## the package as a folder of links, for type checkers and PYTHONPATH
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import get_args
 
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
 from medplug.core.choice import scratch
 from medplug.core.composition import NEEDED, require_training_table
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
+from medplug.core.options import default_of, option_models
 from medplug.core.plan import Plan
 from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
-from medplug.core.specs import AdapterSpec, BackboneSpec, Family, FusionSpec, Question, Spec, TaskSpec, resolve
+from medplug.core.specs import AdapterSpec, BackboneSpec, Family, FusionSpec, Question, Spec, TaskSpec
 
 Row = tuple[str, ...]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -146,11 +146,7 @@ def _spec(kind: str, spec: Spec, plugins: Plugins) -> str:
         head += _contract(spec)
     if isinstance(spec, FusionSpec):
         head.append(f"  reads: the {_reads(spec)} of each modality")
-    prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
-    options = [*_options(prefix, resolve(spec.config, owner=spec.name))]
-    if isinstance(spec, TaskSpec):
-        options += _options("data.", resolve(spec.data, owner=spec.name))
-        options += _options("augment.", resolve(spec.augment, owner=spec.name)) if spec.augment else ()
+    options = [line for prefix, model in option_models(kind, spec) for line in _options(prefix, model)]
     return "\n".join([*head, *options])
 
 
@@ -166,9 +162,9 @@ def _contract(spec: AdapterSpec) -> Iterator[str]:
 
 def _options(prefix: str, model: type[BaseModel]) -> Iterator[str]:
     for name, info in model.model_fields.items():
-        value = None if info.is_required() else to_jsonable_python(info.get_default(call_default_factory=True))
-        default = "required" if info.is_required() else f"default {written(value)}"
-        yield f"  {prefix}{name} ({default}): {info.description or ''}"
+        default = default_of(info)
+        told = "required" if default is None else f"default {default}"
+        yield f"  {prefix}{name} ({told}): {info.description or ''}"
 
 
 def preview(plan: Plan) -> str:

@@ -6,15 +6,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from medplug.core.config import RunConfig
 from medplug.core.errors import ConfigError, did_you_mean
 from medplug.core.grammar import SELECTORS, written
+from medplug.core.specs import Spec, TaskSpec, resolve
 
 Keys = Mapping[str, tuple[Any, str]]
 """Dotted key -> its value and origin."""
 Models = Mapping[str, type[BaseModel]]
 """Prefix of keys (``data.``) -> the model of the options below it."""
+
+
+def option_models(kind: str, spec: Spec) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The prefix of keys (``adapter.lora.``) and the model of the options below it, of one thing that is declared."""
+    prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
+    yield prefix, resolve(spec.config, owner=spec.name)
+    if isinstance(spec, TaskSpec):
+        yield "data.", resolve(spec.data, owner=spec.name)
+        if spec.augment:
+            yield "augment.", resolve(spec.augment, owner=spec.name)
+
+
+def default_of(option: FieldInfo) -> str | None:
+    """An option's default as it is typed after ``key=``; None where a value must be given."""
+    if option.is_required():
+        return None
+    return written(to_jsonable_python(option.get_default(call_default_factory=True)))
 
 
 def valid_keys(models: Models, selectors: Sequence[str] = SELECTORS) -> list[str]:

@@ -34,19 +34,17 @@ class Source(Entry):
 
 
 class NamedBackbone(Source):
-    """A pretrained backbone with a name.
+    """A pretrained backbone with a name, and where its weights come from: one source at least."""
 
-    `builder` is the backbone plugin that loads it (by default the pretrained one
-    of its modality); `width` and `tokens` are for reading, the weights decide.
-    """
-
-    modality: Modality
-    builder: str | None = None
-    licence: str = "not stated"
-    width: int | None = None
-    tokens: int | None = None
-    use: str = ""
-    options: dict[str, Any] = {}
+    modality: Modality = Field(description="what it encodes")
+    builder: str | None = Field(
+        None, description="the backbone plugin that loads it (default: the pretrained one of its modality)"
+    )
+    licence: str = Field("not stated", description="the licence of the weights")
+    width: int | None = Field(None, description="the width of its features, for reading; the weights decide")
+    tokens: int | None = Field(None, description="the most tokens it reads at once, for reading; the weights decide")
+    use: str = Field("", description="what it is good for")
+    options: dict[str, Any] = Field({}, description="defaults of the options backbone.*")
 
     @model_validator(mode="after")
     def _has_source(self) -> NamedBackbone:
@@ -63,14 +61,14 @@ class NamedBackbone(Source):
 class Recipe(Entry):
     """A named set of defaults: dotted keys and their values."""
 
-    summary: str
-    keys: dict[str, Any]
+    summary: str = Field(description="one line about it")
+    keys: dict[str, Any] = Field(description="dotted keys and their values, as in a configuration file")
 
 
 class PluginList(Entry):
     """The built-in plugins, by module, and which third parties may be imported (None: all that are installed)."""
 
-    built_in: tuple[str, ...] = ()
+    built_in: tuple[str, ...] = Field((), description="medplug's own modules; no other registry may name any")
     allow: tuple[str, ...] | None = Field(
         None, description="the third-party plugins that may be imported, each as NAME or NAME@sha256:HEX of its RECORD"
     )
@@ -79,10 +77,10 @@ class PluginList(Entry):
 class Registry(Entry):
     """A whole catalogue."""
 
-    version: Literal[1] = 1
-    plugins: PluginList = PluginList()
-    backbones: dict[str, NamedBackbone] = {}
-    recipes: dict[str, Recipe] = {}
+    version: Literal[1] = Field(1, description="the version of this format")
+    plugins: PluginList = Field(PluginList(), description="which plugins may be imported")
+    backbones: dict[str, NamedBackbone] = Field({}, description="pretrained backbones by name")
+    recipes: dict[str, Recipe] = Field({}, description="sets of defaults by name")
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of that name; `RegistryError` with close matches else."""
