@@ -21,7 +21,7 @@ from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.generator_folder import described, load_writer, made
 from medplug.plugins.backbones.generator_options import GeneratorOptions
 from medplug.plugins.backbones.tied import save_tied_once
-from medplug.plugins.backbones.weights import Library, find_weights
+from medplug.core.pretrained import Library, find_weights
 
 WRITERS = Library(
     wanted="give the folder that holds config.json and *.safetensors",

@@ -18,7 +18,7 @@ from medplug.plugins.backbones.image_inside import inside_of
 from medplug.plugins.backbones.image_networks import Network, described, loaded, made, map_widths, stages, width_of
 from medplug.plugins.backbones.image_options import PretrainedImageOptions
 from medplug.plugins.backbones.pictures import View
-from medplug.plugins.backbones.weights import find_image_weights
+from medplug.core.pretrained import find_image_weights
 
 
 class PretrainedImage(ImageBackbone):

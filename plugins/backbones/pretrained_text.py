@@ -24,7 +24,7 @@ from medplug.plugins.backbones.context_windows import windows_of_ids
 from medplug.plugins.backbones.pair_layout import PairLayout
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.transformer_folder import describe, load_model, without_heads
-from medplug.plugins.backbones.weights import find_weights
+from medplug.core.pretrained import find_weights
 from medplug.plugins.backbones.windows import Ids, Windows, cut_windows, units_of_windows
 
 

@@ -28,7 +28,7 @@ from medplug.plugins.backbones.scratch_options import (
     TextLSTMOptions,
 )
 from medplug.plugins.backbones.vocabulary import PAD, UNKNOWN, Vocabulary
-from medplug.plugins.backbones.weights import refuse_weights
+from medplug.core.pretrained import refuse_weights
 
 Ids = NDArray[np.int32]
 
