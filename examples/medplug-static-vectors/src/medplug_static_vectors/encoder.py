@@ -59,7 +59,8 @@ class StaticVectors(Backbone):
             raise BackboneError("static_vectors has no vectors of its own; name some, as backbone=minilm_static")
         folder, origin = find_weights(source)
         vectors = read_vectors(folder)
-        return cls(options, read_tokenizer(folder, len(vectors)), nn.Embedding.from_pretrained(vectors, False), origin)
+        tokenizer = read_tokenizer(folder, len(vectors))
+        return cls(options, tokenizer, nn.Embedding(len(vectors), vectors.shape[1], _weight=vectors), origin)
 
     @classmethod
     def restore(cls, assets: Mapping[str, Any]) -> Self:
@@ -123,7 +124,9 @@ class StaticVectors(Backbone):
     def inside(self) -> Embedded:
         """The vectors, which stand for words one by one; the mean of them all stands for none."""
         baseline = self.vectors.weight.detach().mean(0)
-        return Embedded("token", self.vectors, lambda _, inputs: units_in_place(inputs["mask"]), self._located, baseline)
+        return Embedded(
+            "token", self.vectors, lambda _, inputs: units_in_place(inputs["mask"]), self._located, baseline
+        )
 
     def _located(self, values: Sequence[str]) -> list[Located]:
         """The tokens of every text, and where they stand in it; an empty text has one that is empty."""

@@ -49,7 +49,7 @@ def _by_group(texts: Sequence[Ids], groups: Sequence[str] | None) -> Iterable[li
 def inverse_frequencies(counts: NDArray[np.int64], smoothing: float) -> Tensor:
     """The weight a / (a + p) of every token ``[size]``, float32; 1 where it was never seen."""
     probabilities = counts / max(counts.sum(), 1)
-    return torch.from_numpy(smoothing / (smoothing + probabilities)).float()
+    return torch.from_numpy((smoothing / (smoothing + probabilities)).astype(np.float32))
 
 
 def common_direction(batches: Iterable[Tensor], width: int) -> Tensor:
@@ -62,4 +62,5 @@ def common_direction(batches: Iterable[Tensor], width: int) -> Tensor:
     for rows in batches:
         rows = rows.double()
         products += rows.T @ rows
-    return torch.linalg.eigh(products).eigenvectors[:, -1].float()
+    vectors: Tensor = torch.linalg.eigh(products).eigenvectors  # by rising eigenvalue
+    return vectors[:, -1].float()
