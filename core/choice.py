@@ -64,6 +64,12 @@ def choose_backbone(
     if name.count("/") == 1 and not name.endswith("/"):
         hub = Source(hub=name)
         return BackboneChoice(name, _loader(modality, plugins, hub, writes=writes is not None), hub, {})
+    if name in plugins.known("backbone"):
+        weights = _weights_for(plugins.backbone(name), plugins)
+        raise ConfigError(
+            f"{key}={name} loads weights and has none of its own; name weights instead (known: {weights or 'none'}), "
+            f"or give yours a name in a registry, with builder: {name}"
+        )
     known = {*plugins.registry.backbones, *(spec.name for spec in scratch(plugins)), *plugins.declared("backbone")}
     raise UnknownNameError("backbone", name, known, [str(failure) for failure in plugins.failures])
 
@@ -79,6 +85,16 @@ def _named_backbone(name: str, plugins: Plugins, *, writes: bool) -> BackboneCho
     if name not in {spec.name for spec in scratch(plugins)}:
         return None
     return BackboneChoice(name, plugins.backbone(name), None, {})
+
+
+def _weights_for(loader: BackboneSpec, plugins: Plugins) -> str:
+    """The names of the weights that a backbone loads, as far as plugins were asked."""
+    fitting = {name: each for name, each in plugins.registry.backbones.items() if each.modality == loader.modality}
+    builders = {
+        name: each.builder or _loader(each.modality, plugins, each, writes=loader.writes).name
+        for name, each in fitting.items()
+    }
+    return ", ".join(sorted(name for name, builder in builders.items() if builder == loader.name))
 
 
 def scratch(plugins: Plugins) -> list[BackboneSpec]:

@@ -24,8 +24,11 @@ def third_parties(plan: Plan, plugins: Plugins) -> list[dict[str, str]]:
     ]
 
 
-def check_plugins(needed: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """What is to be said of packages of other versions than the model was made with; `PluginError` of missing ones."""
+def check_plugins(needed: Sequence[Mapping[str, str]], plugins: Plugins) -> Iterator[str]:
+    """What is to be said of packages of other versions than the model was made with.
+
+    `PluginError` of those that are missing, or that may not be imported.
+    """
     for each in needed:
         package, made_with = each["distribution"], each["version"]
         try:
@@ -35,8 +38,20 @@ def check_plugins(needed: Sequence[Mapping[str, str]]) -> Iterator[str]:
                 f"this model needs the {each['kind']} {each['name']} of {package} {made_with}, which is not installed: "
                 f"pip install {package}=={made_with}"
             ) from None
+        _check_allowed(each, plugins)
         if here != made_with:
             yield (
                 f"this model was made with {package} {made_with} ({each['kind']} {each['name']}), and {here} is "
                 f"installed: it may predict otherwise; pip install {package}=={made_with} gives back what it was"
             )
+
+
+def _check_allowed(needed: Mapping[str, str], plugins: Plugins) -> None:
+    """Raise `PluginError` where an allow-list keeps out every plugin of the package that is needed."""
+    label = f"{needed['distribution']} {version(needed['distribution'])}"
+    refusals = [plugins.allowance().refusal(each) for each in plugins.installed() if each.distribution == label]
+    if refusals and all(refusals):
+        raise PluginError(
+            f"this model needs the {needed['kind']} {needed['name']} of {label}, which may not be imported: "
+            f"{refusals[0]}; allow it there, once you trust it"
+        )

@@ -82,7 +82,7 @@ def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path
     Paths in tables start from `root` where the task reads files (else `ConfigError`).
     """
     described = _read(folder)
-    for line in check_plugins(described.get("plugins", ())):
+    for line in check_plugins(described.get("plugins", ()), plugins):
         warnings.warn(line, PluginWarning, stacklevel=3)
     target = _target(described["target"])
     also = {name: _target(told) for name, told in described.get("also", {}).items()}

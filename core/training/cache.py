@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,18 @@ Encode = Callable[[list[Any]], NDArray[np.float32]]
 
 def backbone_key(backbone: Backbone, arithmetic: str) -> str:
     """A name for this very encoder: its weights, its architecture, the code that computes it and its arithmetic."""
-    code = [__version__, type(backbone).__module__, type(backbone).__qualname__]
+    code = [__version__, *_packages(backbone), type(backbone).__module__, type(backbone).__qualname__]
     return _digest(backbone, [code, arithmetic])
+
+
+def _packages(backbone: Backbone) -> list[str]:
+    """The packages of others that compute some of it, with their versions."""
+    made_of = {type(each).__module__.partition(".")[0] for each in backbone.modules() if isinstance(each, Backbone)}
+    strangers = made_of - {"medplug"}
+    if not strangers:
+        return []
+    carriers = packages_distributions()  # reads what every installed package says of itself
+    return sorted({f"{name} {version(name)}" for each in strangers for name in carriers.get(each, ())})
 
 
 def encoder_key(backbone: Backbone) -> str:

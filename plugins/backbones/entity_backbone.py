@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from medplug.core.backbone import Backbone
 from medplug.core.config import Section
+from medplug.core.pretrained import refuse_weights
 from medplug.core.registry import Source
-from medplug.plugins.backbones.weights import refuse_weights
 
 
 class EntityBackbone(Backbone):

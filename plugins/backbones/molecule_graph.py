@@ -17,12 +17,12 @@ from medplug.core.explaining.inside import Embedded, Located, units_at
 from medplug.core.features import Features
 from medplug.core.molecules.graph import MoleculeGraph as Drawn
 from medplug.core.molecules.graph import graph, symbols
+from medplug.core.pretrained import lone_file, refuse_weights
 from medplug.core.registry import Source
 from medplug.plugins.backbones.entity_options import MoleculeGraphOptions, PretrainedMoleculeOptions
 from medplug.plugins.backbones.lines import laid_out
 from medplug.plugins.backbones.molecule_network import SELF_LOOP, MoleculeNetwork, Shape
 from medplug.plugins.backbones.molecule_weights import read_molecule_weights
-from medplug.plugins.backbones.weights import lone_file, refuse_weights
 
 _ATOMS = (120, 3, 12, 11, 9, 2, 9)  # values of element, chirality, degree, charge, hydrogens, aromatic, hybridisation
 _BONDS = (6, 3, 2, 2)  # of type (a self-loop's among them), direction, conjugated, ring: as in the pretrained weights

@@ -16,12 +16,12 @@ from medplug.core.errors import BackboneError
 from medplug.core.features import Features
 from medplug.core.generation.generator import Frame, Generator, Written
 from medplug.core.generation.prompt import Prompt
+from medplug.core.pretrained import Library, find_weights
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.generator_folder import described, load_writer, made
 from medplug.plugins.backbones.generator_options import GeneratorOptions
 from medplug.plugins.backbones.tied import save_tied_once
-from medplug.plugins.backbones.weights import Library, find_weights
 
 WRITERS = Library(
     wanted="give the folder that holds config.json and *.safetensors",

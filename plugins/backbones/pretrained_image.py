@@ -11,6 +11,7 @@ from medplug.core.backbone import Inputs
 from medplug.core.errors import BackboneError
 from medplug.core.explaining.inside import Attending, Mapped
 from medplug.core.features import Features
+from medplug.core.pretrained import find_image_weights
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
 from medplug.plugins.backbones.image_backbone import ImageBackbone
@@ -18,7 +19,6 @@ from medplug.plugins.backbones.image_inside import inside_of
 from medplug.plugins.backbones.image_networks import Network, described, loaded, made, map_widths, stages, width_of
 from medplug.plugins.backbones.image_options import PretrainedImageOptions
 from medplug.plugins.backbones.pictures import View
-from medplug.plugins.backbones.weights import find_image_weights
 
 
 class PretrainedImage(ImageBackbone):

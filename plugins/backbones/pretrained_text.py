@@ -17,6 +17,7 @@ from medplug.core.errors import BackboneError
 from medplug.core.explaining.attribution import Unit
 from medplug.core.explaining.inside import Embedded, Located
 from medplug.core.features import Features
+from medplug.core.pretrained import find_weights
 from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
 from medplug.core.training.quiet import quiet
@@ -24,7 +25,6 @@ from medplug.plugins.backbones.context_windows import windows_of_ids
 from medplug.plugins.backbones.pair_layout import PairLayout
 from medplug.plugins.backbones.pretrained_options import PretrainedTextOptions
 from medplug.plugins.backbones.transformer_folder import describe, load_model, without_heads
-from medplug.plugins.backbones.weights import find_weights
 from medplug.plugins.backbones.windows import Ids, Windows, cut_windows, units_of_windows
 
 

@@ -14,11 +14,11 @@ from medplug.core.backbone import Inputs
 from medplug.core.explaining.inside import Mapped
 from medplug.core.features import Features
 from medplug.core.images.store import StoredImage
+from medplug.core.pretrained import refuse_weights
 from medplug.core.registry import Source
 from medplug.plugins.backbones.image_backbone import ImageBackbone
 from medplug.plugins.backbones.image_options import CNNOptions
 from medplug.plugins.backbones.pictures import Pictures, View
-from medplug.plugins.backbones.weights import refuse_weights
 
 _LARGEST = 64  # pixels; details that need more are better learned from pretrained weights
 _STEM = 3  # a convolution, its norm and its bend stand before the blocks

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.explaining.inside import Embedded, Located, units_at, units_in_place
 from medplug.core.features import Features
+from medplug.core.pretrained import refuse_weights
 from medplug.core.readers.windows import SpanWindow
 from medplug.core.registry import Source
 from medplug.plugins.backbones.context_windows import windows_of_units
@@ -28,7 +29,6 @@ from medplug.plugins.backbones.scratch_options import (
     TextLSTMOptions,
 )
 from medplug.plugins.backbones.vocabulary import PAD, UNKNOWN, Vocabulary
-from medplug.plugins.backbones.weights import refuse_weights
 
 Ids = NDArray[np.int32]
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.features import Features
+from medplug.core.pretrained import refuse_weights
 from medplug.core.registry import Source
 from medplug.core.signals.signal import Signal
 from medplug.plugins.backbones.recordings import Format, Recording
 from medplug.plugins.backbones.signal_options import PatchOptions, SignalOptions
-from medplug.plugins.backbones.weights import refuse_weights
 
 _UNKNOWN = Format(1, None, 1_000)  # until `learn` has seen signals
 

@@ -52,6 +52,17 @@ def test_a_model_whose_plugin_is_missing_says_what_to_install(run: Path) -> None
         medplug.load(run, device="cpu")
 
 
+def test_a_model_whose_plugin_may_not_be_imported_says_which_list_keeps_it_out(
+    run: Path,
+    installed: Callable,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = r"needs the adapter ward_probe of ward 1\.0, which may not be imported: MEDPLUG_PLUGINS does not name it"
+    with installed("ward", PLUGIN), pytest.raises(PluginError, match=told):
+        monkeypatch.setenv("MEDPLUG_PLUGINS", "")
+        medplug.load(run, device="cpu")
+
+
 def test_a_plugin_of_another_version_is_told_of(run: Path, installed: Callable) -> None:  # type: ignore[type-arg]
     file = run / "model.json"
     before = file.read_text()

@@ -125,3 +125,20 @@ def test_the_key_changes_with_the_encoders_class(letters: Callable[..., Any]) ->
     other = Sentences()
     other.load_state_dict(letters().state_dict())
     assert backbone_key(other, "None") != backbone_key(letters(), "None")
+
+
+def test_the_key_changes_with_the_version_of_the_package_that_the_encoder_came_in(
+    letters: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sentences(type(letters())):  # type: ignore[misc]
+        """An encoder of another package."""
+
+    Sentences.__module__ = "ward_encoders.sentences"
+    other, keys = Sentences(), []
+    other.load_state_dict(letters().state_dict())
+    place = "medplug.core.training.cache"
+    monkeypatch.setattr(f"{place}.packages_distributions", lambda: {"ward_encoders": ["ward-encoders"]})
+    for number in ("1.0", "1.1"):
+        monkeypatch.setattr(f"{place}.version", lambda name, number=number: number)
+        keys.append(backbone_key(other, "None"))
+    assert keys[0] != keys[1]

