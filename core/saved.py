@@ -79,11 +79,23 @@ _TABLES = (
 def load_predictor(folder: Path, plugins: Plugins, run: RunConfig, *, root: Path | None = None) -> Predictor:
     """Read a finished run's model; `RunError` says what is wrong with the folder.
 
-    Paths in tables start from `root` where the task reads files (else `ConfigError`).
+    Paths in tables start from `root` where the task reads files (else `ConfigError`). `PluginError`
+    where packages that its parts came in are missing; a `PluginWarning` where they are of other versions.
     """
     described = _read(folder)
     for line in check_plugins(described.get("plugins", ()), plugins):
         warnings.warn(line, PluginWarning, stacklevel=3)
+    return _restored(folder, described, plugins, run, root)
+
+
+def restored_predictor(folder: Path, plugins: Plugins, run: RunConfig) -> Predictor:
+    """The same by the plugins that were asked already, whatever packages these came in."""
+    return _restored(folder, _read(folder), plugins, run, None)
+
+
+def _restored(
+    folder: Path, described: Mapping[str, Any], plugins: Plugins, run: RunConfig, root: Path | None
+) -> Predictor:
     target = _target(described["target"])
     also = {name: _target(told) for name, told in described.get("also", {}).items()}
     task = _task(described["task"], plugins, root)

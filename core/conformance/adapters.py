@@ -13,6 +13,7 @@ from torch import nn
 from medplug.core.adapter import Adapter, LinearHead
 from medplug.core.composition import NEEDED, check_composition
 from medplug.core.config import DataConfig, SelectionConfig
+from medplug.core.conformance.adapter_targets import TargetChecks
 from medplug.core.conformance.checks import Fault, Named, Skipped, name_of, require, told
 from medplug.core.conformance.prepared import PreparedChecks
 from medplug.core.conformance.subject import Subject
@@ -42,7 +43,9 @@ class AdapterChecks:
             "fit": (self.fit,),
         }
         of_questions = [check for question in self.spec.answers for check in asked.get(question, ())]
-        for check in (self.answers, self.needs, *of_questions):
+        targets = TargetChecks(self.spec, self.made)
+        of_targets = (targets.targets,) if targets.named and set(self.spec.answers) != {"weigh"} else ()
+        for check in (self.answers, self.needs, *of_questions, *of_targets):
             yield f"adapter:{self.spec.name}:{name_of(check)}", check
 
     def made(self) -> Adapter:
@@ -142,13 +145,14 @@ class AdapterChecks:
 
     def penalty_few(self) -> None:
         """Of one row a domain, as a last batch may have, it makes something finite, or says what it lacks."""
-        trial = self._trials()[0]
-        model, adapter = trial.model(), self.made()
-        adapter.prepare(model)
-        adapter.attach(model)
-        batch = _refused(partial(trial.batch, adapter, model, 1, 1))
-        value = _allowed(partial(adapter.penalty, batch))
-        require(value is None or bool(value.isfinite()), f"of one row a domain the penalty is {value}", _FEW)
+        for trial in self._trials():
+            model, adapter = trial.model(), self.made()
+            adapter.prepare(model)
+            adapter.attach(model)
+            batch = _refused(partial(trial.batch, adapter, model, 1, 1))
+            value, kind = _allowed(partial(adapter.penalty, batch)), trial.target.kind
+            finite = value is None or bool(value.isfinite())
+            require(finite, f"of one row a domain the penalty is {value} for a {kind} target", _FEW)
 
     def _trials(self) -> list[Trial]:
         found = served(self.spec)

@@ -8,6 +8,7 @@ from typing import Any
 
 from medplug.core.conformance.checks import Named
 from medplug.core.conformance.declared import SpecChecks
+from medplug.core.conformance.entry_points import EntryPointChecks
 from medplug.core.conformance.loaded import PluginChecks
 from medplug.core.conformance.subject import Subject
 from medplug.core.specs import resolve
@@ -37,6 +38,7 @@ def plugin_checks(
     """
     subject = Subject.of(plugin, options, sources)
     yield from PluginChecks(subject).checks()
+    yield from EntryPointChecks(subject).checks()
     for kind, specs in subject.specs.items():
         for spec in specs:
             yield from SpecChecks(subject, kind, spec).checks()

@@ -1,4 +1,4 @@
-"""What every task keeps, held against its own built-in sample: rows in order, bad ones named, groups never divided."""
+"""What every task keeps, held against its own built-in sample: rows in order, bad ones named, groups whole, a run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from medplug.core.conformance.checks import Fault, Named, name_of, require, told
 from medplug.core.conformance.subject import Subject
 from medplug.core.conformance.task_bench import TaskBench
+from medplug.core.conformance.task_run import RunCheck
 from medplug.core.conformance.task_splits import SplitChecks
 from medplug.core.data.content import Digested, content_key
 from medplug.core.errors import MedplugError
@@ -42,7 +43,7 @@ class TaskChecks:
         """All of them."""
         splits = SplitChecks(self.bench)
         own = (self.sample, self.target, self.order, self.unlabelled, self.learned, self.bad_rows)
-        for check in (*own, splits.determinism, splits.groups):
+        for check in (*own, splits.determinism, splits.groups, RunCheck(self.bench).runs):
             yield f"task:{self.spec.name}:{name_of(check)}", check
 
     def sample(self) -> None:

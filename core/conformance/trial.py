@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter, Batch, FitData, Material, Matrix
+from medplug.core.backbone import Inputs
 from medplug.core.conformance.stand_in import StandIn
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.reported import reported
@@ -50,11 +51,14 @@ class Trial:
         with seeded(seed):
             return make_model(StandIn(), self.target).eval()
 
+    def inputs(self, model: Model, rows: int) -> Inputs:
+        """Texts as the model reads them."""
+        return model.backbone.collate(model.backbone.prepare(texts(rows)))
+
     def batch(self, adapter: Adapter, model: Model, sources: int = 6, others: int = 6) -> Batch:
         """A batch of labelled source rows and target rows without labels; without domains all labelled, none source."""
         rows = sources + others
-        values = texts(rows)
-        inputs = model.backbone.collate(model.backbone.prepare(values))
+        values, inputs = texts(rows), self.inputs(model, rows)
         labelled = sources if self._unlabelled else rows
         labels = torch.from_numpy(some_labels(self.target, rows)[:labelled])
         with torch.no_grad():

@@ -13,7 +13,7 @@ from medplug.core.conformance import Skipped, plugin_checks
 
 Checks = dict[str, Callable[[], None]]
 
-_NOT_HERE = ("plugin:registry", ":gpu", ":maps")
+_NOT_HERE = ("plugin:registry", "plugin:declared", ":gpu", ":maps")
 """Checks that may be skipped: of what a built-in lacks, or this machine."""
 
 
@@ -32,15 +32,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def built_in(request: pytest.FixtureRequest, made_checks: Callable[[Any, str, str], Checks]) -> Callable[[], None]:
-    """One check, which may be skipped only where the module's SKIPPED says so."""
+    """One check, which may be skipped only where the module's SKIPPED says so, of a variant by its name too."""
     plugin, variant, name = request.param
+    named = {name, f"{variant} {name}"}
     check = made_checks(request.module, plugin, variant)[name]
 
     def act() -> None:
         try:
             check()
         except Skipped as reason:
-            if name not in request.module.SKIPPED and not name.endswith(_NOT_HERE):
+            if named.isdisjoint(request.module.SKIPPED) and not name.endswith(_NOT_HERE):
                 pytest.fail(f"skipped: {reason}")
 
     return act

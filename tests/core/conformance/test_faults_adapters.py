@@ -265,6 +265,30 @@ class Warm(Slope):
         model.backbone.requires_grad_(False)
 
 
+class Counted(Scales):
+    """Scales by the number of logits, of which a number has one."""
+
+    def prepare(self, model: Model) -> None:
+        super().prepare(model)
+        with torch.no_grad():
+            model.neck.weight /= np.log(model.head.out_features)  # type: ignore[operator]
+
+
+class Classed(Scales):
+    """A head of its own for three classes, whatever is predicted."""
+
+    def prepare(self, model: Model) -> None:
+        super().prepare(model)
+        model.head = nn.Linear(model.feature_width, 3)
+
+
+class Steep(Pull):
+    """A penalty whose gradient is one that no training survives."""
+
+    def penalty(self, batch: Batch) -> Tensor:
+        return super().penalty(batch) * (1e38 if batch.target.kind == "survival" else 1.0)
+
+
 class Mute(Adapter):
     """Answers nothing of what a spec may say."""
 
@@ -303,6 +327,32 @@ def test_a_broken_one_fails_the_check_that_is_about_it(
     assert outcome.fix
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize(
+    ("made", "kind", "told"),
+    [
+        (Counted, "regression", "prepared for a regression target it gives logits that are not finite"),
+        (Classed, "treatment", "prepared for a treatment target it gives [6, 3], not [6, 4]"),
+        (Steep, "survival", "trained a step for a survival target it gives logits that are not finite"),
+    ],
+)
+def test_one_that_fails_on_a_target_beyond_classes_that_it_names_is_found(
+    made: type[Adapter], kind: str, told: str, found: Callable[..., dict[str, Outcome]]
+) -> None:
+    checked = found(made, targets=("multiclass", kind))
+    assert checked["targets"].state == "failed" and told in checked["targets"].reason, checked["targets"]
+    assert "targets" not in found(made), "it is of classes alone there"
+
+
+@pytest.mark.parametrize("made", SOUND, ids=lambda made: made.__name__)
+def test_a_sound_one_passes_on_every_target_of_rows(
+    made: type[Adapter], found: Callable[..., dict[str, Outcome]]
+) -> None:
+    checked = found(made, targets=("binary", "regression", "survival", "treatment", "mask"))
+    assert checked.get("targets", checked["answers"]).state == "passed"
+    assert ("targets" in checked) == (made is not Weigh), "rows are weighed alike, whatever is predicted of them"
+
+
 def test_a_spec_that_lists_other_answers_than_the_class_gives_is_found(
     found: Callable[..., dict[str, Outcome]],
 ) -> None:
@@ -330,5 +380,6 @@ def test_what_an_adapter_refuses_in_words_is_skipped_or_fine(found: Callable[...
 
 
 def test_a_target_that_the_kit_has_no_rows_of_is_skipped_by_name(found: Callable[..., dict[str, Outcome]]) -> None:
-    outcome = found(Pull, targets=("mask",))["penalty"]
-    assert outcome.state == "skipped" and "mask" in outcome.reason
+    for name in ("penalty", "targets"):
+        outcome = found(Pull, targets=("mask",))[name]
+        assert outcome.state == "skipped" and "mask" in outcome.reason

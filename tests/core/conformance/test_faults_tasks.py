@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import polars as pl
 import pytest
 from pydantic import Field
 
+from medplug.core.backbone import Backbone
 from medplug.core.config import DataConfig, Section
 from medplug.core.conformance import Outcome, outcomes, plugin_checks
+from medplug.core.conformance.task_run import CHEAPEST
 from medplug.core.data import cells
 from medplug.core.data.classes import target_of
 from medplug.core.data.problems import Problems
 from medplug.core.data.targets import Target
-from medplug.core.errors import DataError
+from medplug.core.errors import BackboneError, ConfigError, DataError
 from medplug.core.hooks import hookimpl
 from medplug.core.plain.text import PlainText
-from medplug.core.specs import Modality, TaskSpec
+from medplug.core.plugins import Plugins
+from medplug.core.specs import BackboneSpec, Modality, TaskSpec
 from medplug.core.task import Examples, Task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Options(Section):
-    """None."""
+    """One that the core reads in some tasks."""
+
+    form: str = Field("written", description="the kind of answer")
 
 
 class Data(DataConfig):
@@ -218,11 +226,72 @@ class Grouping(Sound):
         return train, {}
 
 
+class Plainless(Sound):
+    """Nothing that a plain baseline could read."""
+
+    def plain_features(self) -> Any:
+        return object()
+
+
+class Untidy(Sound):
+    """Refuses the rows that a run learns from."""
+
+    def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
+        if len(train) < 50:
+            raise DataError("no note is left")
+        return train, {}
+
+
+class Remembering(Sound):
+    """Reads through its backbone otherwise where it has read no labels before."""
+
+    labelled = False
+
+    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool, **how: Any) -> Examples:  # type: ignore[override]
+        self.labelled |= labelled
+        return super().examples(table, problems, labelled=labelled, **how)
+
+    def reader(self, backbone: Backbone, target: Target) -> Backbone:
+        if not self.labelled:
+            backbone.register_forward_hook(lambda module, given, found: replace(found, pooled=-found.pooled))
+        return backbone
+
+
+class Demanding(Sound):
+    """Wants a label of rows to predict, once a run has read all its tables."""
+
+    tables = 0
+
+    def examples(self, table: pl.DataFrame, problems: Problems, *, labelled: bool, **how: Any) -> Examples:  # type: ignore[override]
+        if not labelled and self.tables:
+            cells.refuse(problems, pl.Series([True] * table.height), self.data.note, "the label is empty")
+        self.tables += labelled
+        return super().examples(table, problems, labelled=labelled, **how)
+
+
+class Equipped(Sound):
+    """Needs a package that is not here."""
+
+    def tidy(self, train: Examples) -> tuple[Examples, dict[str, int]]:
+        try:
+            import no_such_module_anywhere  # noqa: F401
+        except ImportError:
+            raise ConfigError("reading wards needs no_such_module_anywhere: pip install it") from None
+        return train, {}
+
+
+class Choosy(Sound):
+    """Reads through a backbone of its own alone."""
+
+    def reader(self, backbone: Backbone, target: Target) -> Backbone:
+        raise BackboneError("it reads through ward_net alone")
+
+
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Outcome]]:
-    """The outcome of each check of a task, by the check's last name."""
+    """The outcome of each check of a task, or of the one named, by the check's last name."""
 
-    def check(made: type[Task], **changes: Any) -> dict[str, Outcome]:
+    def check(made: type[Task], only: str = "", **changes: Any) -> dict[str, Outcome]:
         module = ModuleType("ward_plugin")
         module.__dict__.update(Made=made, Options=Options, Data=Data)
         monkeypatch.setitem(sys.modules, "ward_plugin", module)
@@ -231,7 +300,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Outcome]]:
         plugin = SimpleNamespace(
             medplug_api=1, medplug_tasks=hookimpl(lambda: [TaskSpec(**{**given, **paths, **changes})])
         )
-        return {each.name.split(":")[-1]: each for each in outcomes(plugin_checks(plugin))}
+        asked = ((name, each) for name, each in plugin_checks(plugin) if only in ("", name.split(":")[-1]))
+        return {each.name.split(":")[-1]: each for each in outcomes(asked)}
 
     return check
 
@@ -263,17 +333,46 @@ def test_a_sound_one_passes(found: Callable[..., dict[str, Outcome]]) -> None:
         (Dice, "determinism", "the same seed gives other splits"),
         (Wandering, "groups", "data.split=by_word"),
         (Grouping, "groups", "groups stand in train and in"),
+        (Plainless, "runs", "object has no attribute 'fit_transform'"),
+        (Untidy, "runs", "a run on the sample stops: DataError: no note is left"),
+        (Remembering, "runs", "a model that was saved and read predicts otherwise"),
+        (Demanding, "runs", "the trained model does not predict the sample's rows"),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_broken_one_fails_the_check_that_is_about_it(
     made: type[Task], check: str, told: str, found: Callable[..., dict[str, Outcome]]
 ) -> None:
-    outcome = found(made)[check]
+    outcome = found(made, check)[check]
     assert outcome.state == "failed" and told in outcome.reason, outcome
     assert outcome.fix
 
 
 def test_option_models_of_data_are_checked_too(found: Callable[..., dict[str, Outcome]]) -> None:
-    outcome = found(Sound, data="ward_plugin:Options")["data"]
+    outcome = found(Sound, "data", data="ward_plugin:Options")["data"]
     assert "is no subclass of medplug.core.config:DataConfig" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("made", "changes", "told"),
+    [
+        (Equipped, {}, "needs no_such_module_anywhere"),
+        (Choosy, {}, "it reads through ward_net alone"),
+        (Sound, {"writing": ("task.form", ("written",))}, "task.form=written writes answers"),
+    ],
+)
+def test_a_run_that_needs_what_is_not_there_is_skipped_with_the_reason(
+    made: type[Task], changes: dict[str, Any], told: str, found: Callable[..., dict[str, Outcome]]
+) -> None:
+    outcome = found(made, "runs", **changes)["runs"]
+    assert outcome.state == "skipped" and told in outcome.reason, outcome
+
+
+def test_a_run_that_stops_is_told_with_the_command_that_shows_it(found: Callable[..., dict[str, Outcome]]) -> None:
+    assert "medplug run task=ward backbone=text_cnn adapter=finetune" in found(Untidy, "runs")["runs"].fix
+
+
+def test_there_is_a_backbone_to_run_with_for_each_modality() -> None:
+    known = {spec.name: spec for spec in Plugins(found=()).all("backbone") if isinstance(spec, BackboneSpec)}
+    assert set(CHEAPEST) == set(get_args(Modality))
+    assert all(known[name].modality == each and not known[name].pretrained for each, name in CHEAPEST.items())

@@ -108,6 +108,48 @@ def test_a_registry_of_its_own_is_held_against_its_builders(
     assert outcome.state == ("failed" if told else "passed") and told in outcome.reason, outcome
 
 
+LOADER = """
+@hookimpl
+def medplug_backbones():
+    return [BackboneSpec(name="ward_loader", summary="made for a test", modality="text", pretrained=True,
+                         factory="nowhere:Nothing", config="medplug.core.config:Section")]
+"""
+WEIGHTS = """
+backbones: {ward_weights: {modality: text, path: w, builder: ward_loader}}
+recipes: {ward: {summary: made for a test, keys: {}}}
+"""
+ALL = {"backbones": ("ward_loader", "ward_weights"), "recipes": ("ward",)}
+
+
+@pytest.mark.parametrize(
+    ("declares", "state", "told"),
+    [
+        (ALL, "passed", ""),
+        ({}, "skipped", "its package declares no names"),
+        (ALL | {"backbones": ("ward_weights",)}, "failed", "and not the backbone ward_loader: it is not found"),
+        (ALL | {"backbones": ("ward_loader",)}, "failed", "and not the backbone ward_weights"),
+        ({"backbones": ALL["backbones"]}, "failed", "and not the recipe ward"),
+        (ALL | {"adapters": ("whiten",)}, "failed", "declares the adapter whiten, and gives no such thing"),
+    ],
+)
+def test_a_package_that_declares_names_declares_all_that_the_plugin_gives(
+    install: Install, tmp_path: Path, declares: dict[str, tuple[str, ...]], state: str, told: str
+) -> None:
+    shelf = tmp_path / "site-packages"
+    (shelf / "own.yaml").write_text(WEIGHTS)
+    install("alpha", f"{LOADER}{REGISTRY}")
+    points = shelf / "alpha-1.0.dist-info" / "entry_points.txt"
+    groups = [
+        f"[medplug.{group}]\n" + "".join(f"{n} = alpha_plugin\n" for n in names) for group, names in declares.items()
+    ]
+    points.write_text("\n".join([points.read_text(), *groups]))
+    (outcome,) = outcomes((name, check) for name, check in plugin_checks("alpha_plugin") if name == "plugin:declared")
+    assert outcome.state == state and told in outcome.reason, outcome
+    if "and not the" in told:
+        kind, name = told.split(":")[0].split()[-2:]
+        assert f'[project.entry-points."medplug.{kind}s"] {name} = "alpha_plugin"' in outcome.fix
+
+
 def fails() -> None:
     raise Fault("two is three", "count again")
 
@@ -161,7 +203,7 @@ def test_the_command_shows_each_check_and_exits_with_1_on_a_failure(install: Ins
     install("alpha", FUSION)
     good = CliRunner().invoke(cli, ["check", "alpha"])
     assert good.exit_code == 0, good.output
-    assert "fusion:ward:missing_modality" in good.output and ", 0 failed, 1 skipped, 0 expected" in good.output
+    assert "fusion:ward:missing_modality" in good.output and ", 0 failed, 2 skipped, 0 expected" in good.output
 
 
 def test_a_failure_is_shown_with_reason_and_fix_and_may_be_expected(install: Install) -> None:
@@ -183,6 +225,7 @@ def test_what_cannot_be_found_is_told(install: Install) -> None:
 def test_an_object_with_hooks_can_be_checked_but_not_imported_afresh() -> None:
     found = by_name(SimpleNamespace(medplug_api=1))
     assert found["plugin:light"].state == "skipped" and "is an object" in found["plugin:light"].reason
+    assert found["plugin:declared"].state == "skipped" and "no installed package" in found["plugin:declared"].reason
 
 
 def test_the_docs_name_every_check() -> None:
