@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medplug.core.adapter import Adapter, Batch, FitData, Material, Matrix
-from medplug.core.backbone import Inputs
+from medplug.core.backbone import Backbone, Inputs
 from medplug.core.conformance.stand_in import StandIn
 from medplug.core.data.targets import Target
 from medplug.core.evaluation.reported import reported
@@ -49,18 +49,30 @@ class Trial:
     def model(self, seed: int = 0) -> Model:
         """A model from a seed, in eval mode, all of it trainable."""
         with seeded(seed):
-            return make_model(StandIn(), self.target).eval()
+            return make_model(self.backbone(), self.target).eval()
+
+    def backbone(self) -> Backbone:
+        """A new small transformer."""
+        return StandIn()
+
+    def values(self, rows: int) -> list[Any]:
+        """Texts."""
+        return list(texts(rows))
+
+    def labels(self, rows: int) -> NDArray[Any]:
+        """Encoded labels, one a row."""
+        return some_labels(self.target, rows)
 
     def inputs(self, model: Model, rows: int) -> Inputs:
-        """Texts as the model reads them."""
-        return model.backbone.collate(model.backbone.prepare(texts(rows)))
+        """The first rows as the model reads them."""
+        return model.backbone.collate(model.backbone.prepare(self.values(rows)))
 
     def batch(self, adapter: Adapter, model: Model, sources: int = 6, others: int = 6) -> Batch:
         """A batch of labelled source rows and target rows without labels; without domains all labelled, none source."""
         rows = sources + others
-        values, inputs = texts(rows), self.inputs(model, rows)
+        values, inputs = self.values(rows), self.inputs(model, rows)
         labelled = sources if self._unlabelled else rows
-        labels = torch.from_numpy(some_labels(self.target, rows)[:labelled])
+        labels = torch.from_numpy(self.labels(rows)[:labelled])
         with torch.no_grad():
             features = model.outputs(inputs).features.numpy()
         own = adapter.reference(Material(values, self.target, lambda: np.asarray(features, dtype=np.float32)))

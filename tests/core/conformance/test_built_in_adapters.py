@@ -20,7 +20,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "frozen": {"narrow": {"hidden": 3}},
 }
 SKIPPED = {
-    *(f"adapter:distill:{check}" for check in ("options", "answers", "penalty", "penalty_few")),  # needs a teacher
+    *(
+        f"adapter:distill:{check}" for check in ("options", "answers", "penalty", "penalty_few", "targets")
+    ),  # needs a teacher
     *(f"adapter:{name}:identity_at_start" for name in ("frozen", "prefix")),  # a new layer, new positions
 }
 
