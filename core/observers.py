@@ -37,8 +37,7 @@ class Observers:
 
     def __init__(self) -> None:
         self.dropped: dict[str, str] = {}
-        self._manager = pluggy.PluginManager(hooks.PROJECT)
-        self._manager.add_hookspecs(hooks)
+        self._manager = new_manager()
         self._run: StartedRun | None = None
         self._events = Events(None)
 
@@ -46,10 +45,10 @@ class Observers:
         """Make those that the plan names; `MedplugError` where one cannot be made, or lacks a package that it needs."""
         for name, plugin in plugins.imported():
             self._manager.register(plugin, name)
-            if not self._watches(plugin):
+            if not _watches(self._manager, plugin):
                 self._manager.unregister(plugin)
         for spec, options in plan.observers:
-            self._admit(spec.name, made(spec, options))
+            admit(self._manager, spec.name, made(spec, options))
 
     @property
     def names(self) -> list[str]:
@@ -83,18 +82,6 @@ class Observers:
         stopped = isinstance(error, KeyboardInterrupt)
         self._tell("medplug_run_failed", failure=FailedRun(type(error).__name__, message, stopped))
 
-    def _admit(self, name: str, observer: Any) -> None:
-        try:
-            self._manager.register(observer, name)
-            self._manager.check_pending()
-        except (ValueError, pluggy.PluginValidationError) as error:
-            raise PluginError(f"observer {name}: {' '.join(str(error).split())}") from None
-        if not self._watches(observer):
-            raise PluginError(f"observer {name}: it has none of {', '.join(HOOKS)} (marked with hookimpl)")
-
-    def _watches(self, plugin: Any) -> bool:
-        return any(caller.name in HOOKS for caller in self._manager.get_hookcallers(plugin) or ())
-
     def _tell(self, hook: str, **facts: Any) -> None:
         if self._run is None:
             return
@@ -125,3 +112,25 @@ def made(spec: ObserverSpec, options: BaseModel) -> Any:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         raise PluginError(f"observer {spec.name}: cannot be made: {reason(error)}") from error
+
+
+def new_manager() -> pluggy.PluginManager:
+    """One that knows the hooks, and nobody who has them."""
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    return manager
+
+
+def admit(manager: pluggy.PluginManager, name: str, observer: Any) -> None:
+    """Let an object be told by its hooks of a run; `PluginError` where it has none, or others than there are."""
+    try:
+        manager.register(observer, name)
+        manager.check_pending()
+    except (ValueError, pluggy.PluginValidationError) as error:
+        raise PluginError(f"observer {name}: {' '.join(str(error).split())}") from None
+    if not _watches(manager, observer):
+        raise PluginError(f"observer {name}: it has none of {', '.join(HOOKS)} (marked with hookimpl)")
+
+
+def _watches(manager: pluggy.PluginManager, plugin: Any) -> bool:
+    return any(caller.name in HOOKS for caller in manager.get_hookcallers(plugin) or ())

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ _SETTINGS = {
 """Settings of MLflow that hold while it is called from here, where the user has not set them."""
 _AT_ONCE = 100
 """The most parameters or metrics that a server takes in one request."""
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _LONGEST = 500
 """The most characters of a value that servers of every version since 1.28 take."""
 _REPORT = ("report.html", "model_card.md", "tripod_ai.csv", "metrics.json", "manifest.json", "config.yaml")
@@ -129,10 +131,12 @@ class MLflow:
 
 def _client(make: type[MlflowClient], uri: str) -> MlflowClient:
     """The client of a folder, which need not exist, or of an address."""
-    try:
-        return make(tracking_uri=uri if ":" in uri else Path(uri).expanduser().resolve().as_uri())
-    except ImportError as error:  # the small package cannot speak to databases
-        raise ConfigError(f"observers.mlflow.uri: this address needs {error.name} beside mlflow: {error}") from None
+    if uri.startswith(_DATABASES) and find_spec("sqlalchemy") is None:
+        kind = uri.partition(":")[0]
+        raise ConfigError(
+            f"observers.mlflow.uri: {kind} needs the whole of mlflow: pip install mlflow, or give a folder"
+        )
+    return make(tracking_uri=uri if ":" in uri else Path(uri).expanduser().resolve().as_uri())
 
 
 @contextmanager

@@ -7,20 +7,24 @@ from typing import Any
 
 
 def final_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """``test/macro_f1`` with ``test/macro_f1_low95`` and ``_high95``, and what a plain baseline has of each.
+    """``test/macro_f1`` with ``test/macro_f1_low95`` and ``_high95``, and ``baseline/linear/macro_f1``.
 
     `metrics` is the content of ``metrics.json``; what is not defined is left out.
     """
-    models = {metrics["split"]: metrics["metrics"]}
-    models |= {f"baseline/{name}": found for name, found in metrics.get("baseline", {}).items()}
-    return {name: value for model, found in models.items() for name, value in _numbers(model, found)}
+    told = dict(_scores(metrics["split"], metrics["metrics"]))
+    for model, found in metrics.get("baseline", {}).items():
+        told |= {f"baseline/{model}/{name}": each["value"] for name, each in found.items()}
+    return {name: float(value) for name, value in told.items() if value is not None}
 
 
-def _numbers(model: str, found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _scores(split: str, found: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
     for name, each in found.items():
-        low, high = each.get("ci95") or (None, None)
-        told = {f"{name}": each["value"], f"{name}_low95": low, f"{name}_high95": high}
-        yield from ((f"{model}/{key}", float(value)) for key, value in told.items() if value is not None)
+        low, high = each["ci95"]
+        yield from (
+            (f"{split}/{name}", each["value"]),
+            (f"{split}/{name}_low95", low),
+            (f"{split}/{name}_high95", high),
+        )
 
 
 def epoch_numbers(facts: Mapping[str, float], member: int | None) -> dict[str, float]:
