@@ -100,7 +100,7 @@ class ObserverChecks:
     def _elsewhere(self) -> Iterator[Path]:
         """A working folder of its own, and no network: runs that are made up belong on nobody's server."""
         refused = (patch.object(socket.socket, "connect", _refuse), patch.object(socket, "getaddrinfo", _refuse))
-        with TemporaryDirectory() as folder, chdir(folder), refused[0], refused[1]:
+        with TemporaryDirectory() as folder, chdir(folder), _process_kept(), refused[0], refused[1]:
             try:
                 yield Path(folder)
             except Exception as error:
@@ -159,6 +159,18 @@ def _process() -> Mapping[str, object]:
         "torch's default number type": torch.get_default_dtype(),
         "numpy's answer to faults": np.geterr(),
     }
+
+
+@contextmanager
+def _process_kept() -> Iterator[None]:
+    """Put back what one observer changed for everyone, so that the next check begins as this one did."""
+    threads, numbers, faults = torch.get_num_threads(), torch.get_default_dtype(), np.geterr()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(numbers)
+        np.seterr(**faults)
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:
