@@ -29,6 +29,7 @@ _SETTINGS = {
     "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3 refuses folders else, as new features of its own need a database
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # with MLflow's own a run would stand still for minutes at a dead server
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # inside other programs nothing is printed
 }
 """Settings of MLflow that hold while it is called from here, where the user has not set them."""
 _AT_ONCE = 100

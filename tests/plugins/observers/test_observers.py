@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -210,6 +212,45 @@ def test_a_server_that_is_away_costs_the_run_neither_its_end_nor_minutes(
     assert (
         "medplug_run_started" in json.loads((run.folder / "manifest.json").read_text())["observers_dropped"]["mlflow"]
     )
+
+
+class Server(BaseHTTPRequestHandler):
+    """A tracking server as far as a run needs one; keeps what it is asked."""
+
+    asked: list[tuple[str, str]] = []
+
+    def answer(self) -> None:
+        path = self.path.removeprefix("/api/2.0/mlflow/").partition("?")[0]
+        self.asked.append((path, self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()))
+        missing = path == "experiments/get-by-name"
+        run = {"info": {"run_id": "abc", "experiment_id": "7", "status": "RUNNING"}, "data": {}}
+        told = {"error_code": "RESOURCE_DOES_NOT_EXIST"} if missing else {"experiment_id": "7", "run": run}
+        content = json.dumps(told).encode()
+        self.send_response(404 if missing else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def test_a_server_is_asked_for_no_more_than_a_run_needs_and_nothing_is_printed(
+    go: Go, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Server.asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        go(observers="mlflow", **{"observers.mlflow.uri": f"http://127.0.0.1:{server.server_port}"})
+        server.shutdown()
+    asked = [path for path, _ in Server.asked]
+    assert asked[:3] == ["experiments/get-by-name", "experiments/create", "runs/create"]
+    assert set(asked[3:]) == {"runs/log-batch", "runs/set-tag", "runs/update"}
+    assert '"FINISHED"' in Server.asked[-1][1] and any('"test/f1_low95"' in body for _, body in Server.asked)
+    assert not any("the patient has" in body for _, body in Server.asked)
+    assert capfd.readouterr().out == ""
 
 
 def test_its_telemetry_is_off_while_it_is_called_and_the_users_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
