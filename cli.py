@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medplug.core.plan import Plan
     from medplug.core.plugins import Plugins
 
-_KINDS = ("tasks", "backbones", "adapters", "fusions")
+_KINDS = ("tasks", "backbones", "adapters", "fusions", "observers")
 _FILE = click.Path(path_type=Path)
 _device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
@@ -272,7 +272,7 @@ def ask(
 @_registry
 @_debug
 def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
-    """List the tasks, backbones, adapters or fusions that are installed."""
+    """List the tasks, backbones, adapters, fusions or observers that are installed."""
     from medplug.core.catalogue import listing
     from medplug.core.terminal import show_table
 
@@ -291,7 +291,7 @@ def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
 @_registry
 @_debug
 def show(name: str, registry: Path | None, debug: bool) -> None:
-    """Show one task, backbone, adapter or recipe, with its options."""
+    """Show one task, backbone, adapter, fusion, observer or recipe, with its options."""
     from medplug.core.catalogue import describe
 
     click.echo(describe(name, _plugins(registry)))
@@ -335,7 +335,7 @@ def check(plugin: str, debug: bool) -> None:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice([kind.removesuffix("s") for kind in _KINDS]),
+    type=click.Choice([kind.removesuffix("s") for kind in _KINDS if kind != "observers"]),
     default="task",
     show_default=True,
     help="What it adds.",

@@ -16,7 +16,16 @@ from medplug.core.options import default_of, option_models
 from medplug.core.plan import Plan
 from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
-from medplug.core.specs import AdapterSpec, BackboneSpec, Family, FusionSpec, Question, Spec, TaskSpec
+from medplug.core.specs import (
+    AdapterSpec,
+    BackboneSpec,
+    Family,
+    FusionSpec,
+    ObserverSpec,
+    Question,
+    Spec,
+    TaskSpec,
+)
 
 Row = tuple[str, ...]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -39,7 +48,7 @@ TABLES = {
 
 
 def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
-    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters``, ``fusions``); no third party is imported.
+    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters`` ...); no third party is imported.
 
     Of plugins that were not imported what their packages declare stands there.
     """
@@ -65,6 +74,8 @@ def _listed(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
         ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: FAMILIES.index(s.family))
         rows = [(s.family, s.name, ", ".join(s.needs).replace("_", " "), s.summary) for s in ordered]
         return ("family", "adapter", "needs", "what it does"), rows
+    if kind == "observers":
+        return ("observer", "what it does"), [(s.name, s.summary) for s in specs if isinstance(s, ObserverSpec)]
     rows = [(s.name, _reads(s), s.summary) for s in specs if isinstance(s, FusionSpec)]
     return ("fusion", "reads", "what it does"), rows
 

@@ -70,7 +70,10 @@ class PluginError(MedplugError):
 
 
 class PluginWarning(UserWarning):
-    """A saved model's plugin is installed in another version than the model was made with."""
+    """A plugin does not do as it should, and the work goes on.
+
+    A saved model's is installed in another version than the model was made with, or an observer of a run failed.
+    """
 
 
 class BackboneError(MedplugError):

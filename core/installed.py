@@ -2,8 +2,8 @@
 
 A plugin is an entry point of the group ``medplug``. Its package may declare what it gives by
 entry points of the same value in the groups ``medplug.tasks``, ``medplug.backbones``,
-``medplug.adapters``, ``medplug.fusions`` and ``medplug.recipes``: then it is imported for
-these names alone. One that declares nothing is imported when a name is found nowhere else.
+``medplug.adapters``, ``medplug.fusions``, ``medplug.observers`` and ``medplug.recipes``: then it
+is imported for these names alone. One that declares nothing is imported when a name is found nowhere else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from medplug.core.errors import PluginError
 
 GROUP = "medplug"
-DECLARED = ("task", "backbone", "adapter", "fusion", "recipe")
+DECLARED = ("task", "backbone", "adapter", "fusion", "observer", "recipe")
 _UNKNOWN = "unknown distribution"
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pluggy
 
 from medplug.core.errors import PluginError
-from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
+from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
 
 KINDS: Mapping[str, tuple[str, type[Spec]]] = {
     "task": ("medplug_tasks", TaskSpec),
     "backbone": ("medplug_backbones", BackboneSpec),
     "adapter": ("medplug_adapters", AdapterSpec),
     "fusion": ("medplug_fusions", FusionSpec),
+    "observer": ("medplug_observers", ObserverSpec),
 }
 
 

@@ -1,4 +1,4 @@
-"""Discovery: who gives which task, backbone, adapter and fusion.
+"""Discovery: who gives which task, backbone, adapter, fusion and observer.
 
 Built-in plugins are asked first. Of installed third parties (`medplug.core.installed`) those
 are imported that declare a name which the built-ins lack and, where none does, those that
@@ -23,7 +23,7 @@ from medplug.core import hooks, registry
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
 from medplug.core.installed import Allowance, Installed, check_entry, installed
 from medplug.core.plugin_answers import KINDS, answers, check_api, reason, specs_of
-from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
 BUILT_IN = "medplug"
@@ -103,6 +103,14 @@ class Plugins:
     def fusion(self, name: str) -> FusionSpec:
         """The fusion of that name; `UnknownNameError` else."""
         return self._get("fusion", name)  # type: ignore[return-value]
+
+    def observer(self, name: str) -> ObserverSpec:
+        """The observer of that name; `UnknownNameError` else."""
+        return self._get("observer", name)  # type: ignore[return-value]
+
+    def imported(self) -> list[tuple[str, Any]]:
+        """The plugins themselves that work, each by ``distribution:name``."""
+        return self._manager.list_name_plugin()
 
     def all(self, kind: str) -> list[Spec]:
         """Every spec of a kind, built-ins first, third parties asked."""

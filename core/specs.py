@@ -122,6 +122,16 @@ class FusionSpec(Spec):
     learns: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSpec(Spec):
+    """Who watches runs: ``factory``, called with the options, makes an object with hooks of `medplug.core.hooks`.
+
+    These are `medplug_run_started`, `medplug_epoch_ended`, `medplug_run_finished` and `medplug_run_failed`, any of
+    them, marked with ``hookimpl``. A package that it cannot work without is asked for in the factory: what that
+    raises ends the run before a row is read.
+    """
+
+
 def resolve(target: str, *, owner: str) -> Any:
     """Import ``"module:attribute"``; `owner` is named when that fails (`PluginError`)."""
     module, _, attribute = target.partition(":")

@@ -35,7 +35,7 @@ import medplug.core.config, medplug.core.plugins
 from medplug.core.specs import resolve
 began = time.perf_counter()
 plugin = __import__(module, fromlist=["_"])
-for hook in ("tasks", "backbones", "adapters", "fusions", "registry"):
+for hook in ("tasks", "backbones", "adapters", "fusions", "observers", "registry"):
     given = getattr(plugin, f"medplug_{hook}", None)
     if given is not None:
         given = given()
@@ -71,7 +71,8 @@ class PluginChecks:
         require(
             any(self.subject.specs.values()) or self._own_registry(),
             "no hook gives anything",
-            "mark a function medplug_tasks, medplug_backbones, medplug_adapters or medplug_fusions with @hookimpl",
+            "mark a function medplug_tasks, medplug_backbones, medplug_adapters, medplug_fusions or medplug_observers "
+            "with @hookimpl",
         )
 
     def light(self) -> None:

@@ -22,7 +22,7 @@ def planned(*words: str) -> Plan:
     return make_plan([("command line", parse_arguments(words))], Plugins(found=()))
 
 
-@pytest.mark.parametrize("kind", ["tasks", "backbones", "adapters", "fusions"])
+@pytest.mark.parametrize("kind", ["tasks", "backbones", "adapters", "fusions", "observers"])
 def test_a_listing_shows_every_thing_on_a_row_as_wide_as_its_header(install: Install, kind: str) -> None:
     plugins = Plugins(found=[install("alpha", declares=kind == "tasks", **{kind.removesuffix("s"): ["novel"]})])
     if kind != "tasks":
