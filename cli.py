@@ -299,18 +299,27 @@ def show(name: str, registry: Path | None, debug: bool) -> None:
 
 @cli.command()
 @click.option("--load", is_flag=True, help="Import them all, each by itself, and say what is wrong with which.")
-@click.option("--verify", is_flag=True, help="Hold each file against the RECORD of its package.")
+@click.option("--verify", is_flag=True, help="Hold each file against its package's RECORD; tell pins.")
 @_registry
 @_debug
 def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> None:
-    """List the installed plugins: package, version, state, what they add, and their files' signature."""
-    from medplug.core.plugin_table import plugin_table
-    from medplug.core.terminal import show_table
+    """List the installed plugins: package, version, state, what they add, and the SHA-256 of their RECORD.
+
+    Below stands what is wrong with which, and what to do. Nothing is imported without --load.
+    """
+    from medplug.core.plugin_table import findings, pins, plugin_table, told
+    from medplug.core.terminal import show_lines, show_table
 
     found = _plugins(registry)
     if load:
+        from medplug.core.plugin_parts import check_parts
+
         found.ask_third_parties()
+        check_parts(found)
     show_table(*plugin_table(found, verify=verify))
+    show_lines(told(findings(found)))
+    if verify:
+        show_lines(pins(found))
 
 
 @cli.command()

@@ -66,7 +66,11 @@ class RowsError(DataError):
 
 
 class PluginError(MedplugError):
-    """A plugin broke its contract."""
+    """A plugin broke its contract: `what` is wrong, and the `fix`, where one is known."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what}\nfix: {fix}" if fix else what)
+        self.what, self.fix = what, fix
 
 
 class PluginWarning(UserWarning):

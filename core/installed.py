@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from typing import Any
 
 from medplug.core.errors import PluginError
 
 GROUP = "medplug"
 DECLARED = ("task", "backbone", "adapter", "fusion", "recipe")
-_UNKNOWN = "unknown distribution"
+UNKNOWN = "unknown distribution"
+_UNREADABLE = (ValueError, TypeError, OSError)
+"""What Python raises of an entry_points.txt that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +30,37 @@ class Installed:
     """A plugin that was not imported: its entry point's name, and what its distribution declares.
 
     `declares` maps a kind to the names that the plugin gives, and is empty where its package says nothing.
+    `rivals` are other distributions with a plugin of this name.
     """
 
     name: str
     point: EntryPoint
     declares: Mapping[str, tuple[str, ...]]
+    rivals: tuple[str, ...] = ()
 
     @property
     def distribution(self) -> str:
         """Name and version of the distribution that it came in."""
-        return _label(self.point.dist)
+        return label(self.point.dist)
+
+    @property
+    def module(self) -> str:
+        """The module that its entry point names, or what stands there in place of one."""
+        return self.point.value.partition("[")[0].partition(":")[0].strip()
 
     @property
     def signature(self) -> str | None:
         """The SHA-256 of the distribution's RECORD, which holds that of each file; None without one."""
         return record_signature(self.point.dist)
+
+    def load(self) -> Any:
+        """Import it; `PluginError` where its entry point names no module."""
+        if not all(part.isidentifier() for part in self.module.split(".")):
+            raise PluginError(
+                f"its entry point says {self.point.value!r}, which is no module",
+                f'its author: write [project.entry-points.{GROUP}] {self.name} = "package.module"',
+            )
+        return self.point.load()
 
     def gives(self) -> tuple[str, ...]:
         """What it declares, as ``adapter whiten``."""
@@ -49,20 +69,62 @@ class Installed:
 
 def installed(found: Iterable[EntryPoint] | None = None) -> list[Installed]:
     """Every installed plugin by name; `found` replaces the installed entry points."""
-    points = entry_points(group=GROUP) if found is None else found
-    return [Installed(point.name, point, _declared(point)) for point in sorted(points, key=lambda each: each.name)]
+    points = sorted(_points() if found is None else found, key=lambda each: each.name)
+    named = Counter(point.name for point in points)
+    return [
+        Installed(point.name, point, _declared(point), _rivals(point, points) if named[point.name] > 1 else ())
+        for point in points
+    ]
+
+
+def _rivals(point: EntryPoint, points: Iterable[EntryPoint]) -> tuple[str, ...]:
+    """The other distributions with a plugin of this one's name."""
+    others = (label(each.dist) for each in points if each.name == point.name)
+    return tuple(sorted({each for each in others if each != label(point.dist)}))
+
+
+def _points() -> Iterator[EntryPoint]:
+    """Those of the group, where a package cannot be read without those of that package."""
+    try:
+        yield from entry_points(group=GROUP)
+    except _UNREADABLE:  # one entry_points.txt that is none hides all others
+        for distribution in every_distribution():
+            yield from (point for point in entries(distribution) or () if point.group == GROUP)
+
+
+def every_distribution(found: Iterable[EntryPoint] | None = None) -> Iterator[Distribution]:
+    """The installed distributions, each once; where `found` is given those of these entry points."""
+    seen: set[str] = set()
+    for each in distributions() if found is None else (point.dist for point in found):
+        name = label(each).rpartition(" ")[0]
+        if each is not None and (name not in seen or label(each) == UNKNOWN):
+            seen.add(name)
+            yield each
+
+
+def entries(distribution: Distribution) -> list[EntryPoint] | None:
+    """All entry points of a distribution; None where they cannot be read."""
+    try:
+        return list(distribution.entry_points)
+    except _UNREADABLE:
+        return None
 
 
 def _declared(point: EntryPoint) -> dict[str, tuple[str, ...]]:
     if point.dist is None:
         return {}
-    own = [each for each in point.dist.entry_points if each.value == point.value]
+    own = [each for each in entries(point.dist) or () if each.value == point.value]
     found = {kind: tuple(sorted(each.name for each in own if each.group == f"{GROUP}.{kind}s")) for kind in DECLARED}
     return {kind: names for kind, names in found.items() if names}
 
 
-def _label(distribution: Distribution | None) -> str:
-    return _UNKNOWN if distribution is None else f"{distribution.name} {distribution.version}"
+def label(distribution: Distribution | None) -> str:
+    """Name and version of a distribution, as far as its metadata say."""
+    metadata = None if distribution is None else distribution.metadata
+    if not metadata or "Name" not in metadata:
+        return UNKNOWN
+    version = metadata["Version"] if "Version" in metadata else "(no version)"  # noqa: SIM401 - it has no get before 3.12
+    return f"{metadata['Name']} {version}"
 
 
 def record_signature(distribution: Distribution | None) -> str | None:
@@ -103,6 +165,8 @@ class Allowance:
             if entry is None:
                 return f"{stated} does not name it"
             _, pinned, wanted = entry.partition("@sha256:")
+            if plugin.rivals and not pinned:
+                return f"{stated} names it without saying which: {', '.join(plugin.rivals)} has one of this name too"
             if pinned and plugin.signature != wanted.lower():
                 told = plugin.signature or "missing"
                 return f"{stated} wants a RECORD of SHA-256 {wanted[:12]}…, and it is {told[:12]}…"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from medplug.core import progress
 from medplug.core.report.formats import decimals_of, plain_baseline
@@ -126,14 +128,27 @@ def interval(found: dict[str, Any], metric: str = "") -> str:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """A plain table on standard output; never cut where output goes to a file."""
+    """A plain table on standard output, each cell as it is; never cut where output goes to a file."""
     console = _console()
     if title:
-        console.print(title, highlight=False)
+        console.print(title, highlight=False, markup=False)
     table = Table(*header, box=box.SIMPLE_HEAD if console.is_terminal else None, highlight=False, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_plain(cell) for cell in row))
     console.print(table)
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output; in a terminal folded at words, the rest of each under its beginning."""
+    console = _console()
+    for line in lines:
+        text = line.lstrip(" ")
+        console.print(Padding(_plain(text), (0, 0, 0, len(line) - len(text))))
+
+
+def _plain(text: str) -> Text:
+    """Text in which nothing is markup, and what would steer a terminal can be seen."""
+    return Text("".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text))
 
 
 def _console() -> Console:
