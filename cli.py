@@ -58,6 +58,8 @@ def run(
 
     plugins = _plugins(registry)
     plan = plan_for(plugins, grammar.parse_arguments(keys), origin="command line", config=config)
+    for each in plugins.slow() if speaks() else ():
+        click.echo(f"medplug: plugin {each}", err=True)
     if dry_run:
         _show_plan(plan)
         return
@@ -284,6 +286,8 @@ def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
         click.echo(f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)", err=True)
     for failure in plugins.failures:
         click.echo(f"set aside: plugin {failure}", err=True)
+    if plugins.failures:
+        click.echo("what to do is told by: medplug plugins --load", err=True)
 
 
 @cli.command()
@@ -319,7 +323,7 @@ def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> Non
     show_table(*plugin_table(found, verify=verify))
     show_lines(told(findings(found)))
     if verify:
-        show_lines(pins(found))
+        show_lines(pins(found), fold=False)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import Distribution
 
 from medplug.core.errors import did_you_mean
-from medplug.core.installed import DECLARED, GROUP, Installed, entries, label
+from medplug.core.installed import DECLARED, GROUP, Installed, label
 from medplug.core.plugin_findings import Finding, on_plugin
 
 _GROUPS = tuple(f"{GROUP}.{kind}s" for kind in DECLARED)
@@ -56,11 +56,7 @@ def _claimed_twice(plugins: Iterable[Installed], built_in: Collection[str]) -> I
 
 def _strays(distribution: Distribution) -> Iterator[Finding]:
     """Declarations of a package that lead to no plugin of it."""
-    own, package = entries(distribution), label(distribution)
-    if own is None:
-        fix = "install it again; until then other programs that look for plugins may fail"
-        yield Finding("-", package, "its entry_points.txt cannot be read", fix)
-        return
+    own, package = list(distribution.entry_points), label(distribution)
     values = [point.value for point in own if point.group == GROUP]
     for point in own:
         if point.group.startswith(f"{GROUP}.") and point.group not in _GROUPS:

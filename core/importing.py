@@ -31,8 +31,8 @@ def contained() -> Iterator[list[str]]:
             try:
                 yield told
             finally:
-                filters, wide = _added(before)
-                if wide or not {*before} <= {*warnings.filters}:
+                filters = _narrow(before)
+                if [each for each in warnings.filters if each not in filters] != before:
                     told.append("the filters of warnings of every module")
     finally:
         warnings.filters[:0] = filters  # type: ignore[index]  # a list, which typeshed calls a sequence
@@ -54,11 +54,10 @@ def imported(module: str) -> ModuleType:
         return import_module(module)
 
 
-def _added(before: list[Any]) -> tuple[list[Any], bool]:
-    """The new filters that concern some messages, modules or own categories alone; and whether there are others."""
+def _narrow(before: list[Any]) -> list[Any]:
+    """The new filters that concern some messages, some modules or a package's own categories alone."""
     new = [each for each in warnings.filters if each not in before]
-    narrow = [each for each in new if each[1] or each[3] or each[2].__module__ != "builtins"]
-    return narrow, len(narrow) < len(new)
+    return [each for each in new if each[1] or each[3] or each[2].__module__ != "builtins"]
 
 
 def _folder() -> Path | None:

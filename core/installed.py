@@ -21,8 +21,6 @@ from medplug.core.errors import PluginError
 GROUP = "medplug"
 DECLARED = ("task", "backbone", "adapter", "fusion", "recipe")
 UNKNOWN = "unknown distribution"
-_UNREADABLE = (ValueError, TypeError, OSError)
-"""What Python raises of an entry_points.txt that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Installed:
 
 def installed(found: Iterable[EntryPoint] | None = None) -> list[Installed]:
     """Every installed plugin by name; `found` replaces the installed entry points."""
-    points = sorted(_points() if found is None else found, key=lambda each: each.name)
+    points = sorted(entry_points(group=GROUP) if found is None else found, key=lambda each: each.name)
     named = Counter(point.name for point in points)
     return [
         Installed(point.name, point, _declared(point), _rivals(point, points) if named[point.name] > 1 else ())
@@ -83,15 +81,6 @@ def _rivals(point: EntryPoint, points: Iterable[EntryPoint]) -> tuple[str, ...]:
     return tuple(sorted({each for each in others if each != label(point.dist)}))
 
 
-def _points() -> Iterator[EntryPoint]:
-    """Those of the group, where a package cannot be read without those of that package."""
-    try:
-        yield from entry_points(group=GROUP)
-    except _UNREADABLE:  # one entry_points.txt that is none hides all others
-        for distribution in every_distribution():
-            yield from (point for point in entries(distribution) or () if point.group == GROUP)
-
-
 def every_distribution(found: Iterable[EntryPoint] | None = None) -> Iterator[Distribution]:
     """The installed distributions, each once; where `found` is given those of these entry points."""
     seen: set[str] = set()
@@ -102,18 +91,10 @@ def every_distribution(found: Iterable[EntryPoint] | None = None) -> Iterator[Di
             yield each
 
 
-def entries(distribution: Distribution) -> list[EntryPoint] | None:
-    """All entry points of a distribution; None where they cannot be read."""
-    try:
-        return list(distribution.entry_points)
-    except _UNREADABLE:
-        return None
-
-
 def _declared(point: EntryPoint) -> dict[str, tuple[str, ...]]:
     if point.dist is None:
         return {}
-    own = [each for each in entries(point.dist) or () if each.value == point.value]
+    own = [each for each in point.dist.entry_points if each.value == point.value]
     found = {kind: tuple(sorted(each.name for each in own if each.group == f"{GROUP}.{kind}s")) for kind in DECLARED}
     return {kind: names for kind, names in found.items() if names}
 

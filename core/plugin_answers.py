@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -34,8 +34,8 @@ def check_api(plugin: Any) -> None:
     where = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__
     fix = f"its author: write medplug_api = {API_VERSION} in {where}"
     if isinstance(stated, int):
-        newer = stated > API_VERSION
-        fix = f"pip install --upgrade {'medplug' if newer else 'the package of the plugin'}; the two are of one time"
+        old = "medplug" if stated > API_VERSION else "the plugin's package"
+        fix = f"{old} is the older of the two: pip install --upgrade it"
     raise PluginError(f"{where} states medplug_api = {stated!r}; this medplug speaks {API_VERSION}", fix)
 
 
@@ -135,7 +135,7 @@ def registry_of(manager: pluggy.PluginManager, plugin: Any) -> Path | None:
 def check_values(kind: str, spec: Spec) -> None:
     """Raise `PluginError` where a field of a spec holds what the contract does not know."""
     try:
-        _adapter(type(spec)).validate_python(asdict(spec))
+        _values(kind).validate_python(asdict(spec))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -144,5 +144,5 @@ def check_values(kind: str, spec: Spec) -> None:
 
 
 @cache
-def _adapter(spec_type: Hashable) -> TypeAdapter[Spec]:
-    return TypeAdapter(spec_type)
+def _values(kind: str) -> TypeAdapter[Spec]:
+    return TypeAdapter(KINDS[kind][1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medplug.core.errors import PluginError, RegistryError, did_you_mean
@@ -36,13 +36,17 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong with a plugin: the `reason`, and what to do (`fix`); `module` is what its entry point names."""
+    """Something wrong with a plugin: the `reason`, and what to do (`fix`); `module` is what its entry point names.
+
+    `slow` says that all that is wrong is how long its import takes.
+    """
 
     name: str
     distribution: str
     reason: str
     fix: str = ""
     module: str = ""
+    slow: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({self.distribution}): {self.reason}"
@@ -99,7 +103,8 @@ def slowness(plugin: Installed, seconds: float, before: Collection[str]) -> Iter
     heavy = [name for name in HEAVY if name in sys.modules and name not in before]
     also = f" and imports {', '.join(heavy)}" if heavy else ""
     fix = "its author: read files, connect and import what is heavy where a factory is called, not with the module"
-    yield on_plugin(plugin, f"is slow: its import takes {seconds:.1f} s{also}", f"only what uses it waits; {fix}")
+    found = on_plugin(plugin, f"is slow: its import takes {seconds:.1f} s{also}", f"only what uses it waits; {fix}")
+    yield replace(found, slow=True)
 
 
 def changes(plugin: Installed, told: Iterable[str]) -> Iterator[Finding]:

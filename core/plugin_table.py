@@ -13,7 +13,7 @@ from medplug.core.plugins import BUILT_IN, Plugins
 
 _MOST_NAMES = 4
 """More names of a kind than this are counted and not told."""
-_DIGITS = 12
+_DIGITS = 8
 Key = tuple[str, str, str]
 
 
@@ -21,18 +21,16 @@ def plugin_table(plugins: Plugins, *, verify: bool = False) -> tuple[Row, list[R
     """Who is there: name, distribution with its version, state, what it adds, and the SHA-256 of its RECORD.
 
     Nothing is imported: what was not imported yet stands with the names that its package declares. With `verify`
-    each file of a third party is held against its RECORD.
+    each file of a third party is held against that RECORD in place of the sum.
     """
     own = [p for p in plugins.loaded if p.distribution == BUILT_IN]
-    rows: list[Row] = [(p.name, p.distribution, "loaded", _adds(p.gives), "-", "-") for p in own]
+    rows: list[Row] = [(p.name, p.distribution, "loaded", _adds(p.gives), "-") for p in own]
     waiting = {_key(each) for each in plugins.not_imported()}
     for each in plugins.installed():
-        state, adds = _state(each, plugins, waiting)
-        files = _verified(each) if verify else ""
-        rows.append((each.name, each.distribution, state, adds, (each.signature or "-")[:_DIGITS], files))
-    rows += [(f.name, f.distribution, "missing", "", "-", "-") for f in plugins.failures if not f.module]
-    header: Row = ("plugin", "distribution", "state", "adds", "RECORD", "files")
-    return (header, rows) if verify else (header[:-1], [row[:-1] for row in rows])
+        files = _verified(each) if verify else (each.signature or "-")[:_DIGITS]
+        rows.append((each.name, each.distribution, *_state(each, plugins, waiting), files))
+    rows += [(f.name, f.distribution, "missing", "", "-") for f in plugins.failures if not f.module]
+    return ("plugin", "distribution", "state", "adds", "files" if verify else "RECORD"), rows
 
 
 def _state(plugin: Installed, plugins: Plugins, waiting: set[Key]) -> tuple[str, str]:
@@ -85,11 +83,11 @@ def told(found: Iterable[Finding]) -> Iterator[str]:
             yield f"  fix: {each.fix}"
 
 
-def pins(plugins: Plugins) -> Iterator[str]:
-    """What a list of allowed plugins says to allow these very files alone, a line each."""
-    for each in plugins.installed():
-        if each.signature is not None:
-            yield f"{each.name}@sha256:{each.signature}"
+def pins(plugins: Plugins) -> list[str]:
+    """What a list of allowed plugins says to allow these very files alone, a line each below one that says so."""
+    signed = [f"{each.name}@sha256:{each.signature}" for each in plugins.installed() if each.signature is not None]
+    head = "to allow these very files alone, in plugins.allow of your registry or MEDPLUG_PLUGINS:"
+    return [head, *signed] if signed else []
 
 
 def _verified(plugin: Installed) -> str:
@@ -97,4 +95,4 @@ def _verified(plugin: Installed) -> str:
     changed = changed_files(plugin.point.dist)
     if changed is None:
         return "no RECORD"
-    return "as installed" if not changed else f"changed: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}"
+    return "intact" if not changed else f"changed: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}"

@@ -105,6 +105,10 @@ class Plugins:
             raise UnknownNameError(kind, name, known, self.told(kind, name))
         return specs[name]
 
+    def slow(self) -> list[Finding]:
+        """The plugins that took long to import."""
+        return [each for each in self.remarks if each.slow]
+
     def told(self, kind: str, name: str) -> list[str]:
         """What was found wrong with plugins which may be why a name is given by none, a line each."""
         of_it = [each for each in self.remarks if f"the {kind} {name}," in each.reason]
