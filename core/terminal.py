@@ -163,7 +163,7 @@ def show_lines(lines: Iterable[str], *, fold: bool = True) -> None:
     console = _console()
     for line in lines:
         text = line.lstrip(" ")
-        told = Padding(_plain(text), (0, 0, 0, len(line) - len(text))) if fold else _plain(line)
+        told = Padding(_plain(text), (0, 0, 0, len(line) - len(text)), expand=False) if fold else _plain(line)
         console.print(told, soft_wrap=not fold)
 
 

@@ -8,7 +8,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from medplug.cli import cli
 from medplug.core.errors import UnknownNameError
 from medplug.core.plugin_findings import Finding
 from medplug.core.plugin_parts import check_parts
@@ -177,6 +179,15 @@ def test_a_slow_import_is_told_with_its_seconds_and_the_plugin_works(
     plugins = asked(install("alpha", "import time\ntime.sleep(0.1)", adapter=["whiten"]))
     assert plugins.adapter("whiten") and plugins.slow() == findings(plugins)
     assert "is slow: its import takes 0.1 s" in only(plugins).reason
+
+
+def test_a_run_that_waits_for_a_slow_plugin_says_so(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medplug.core.plugin_findings.SLOW", 0.05)
+    install("alpha", "import time\ntime.sleep(0.1)", declares=True, adapter=["whiten"])
+    dry = ["run", "--dry-run", "task=text_diagnosis", "backbone=text_cnn"]
+    assert "is slow" not in CliRunner().invoke(cli, [*dry, "adapter=finetune"]).output
+    said = CliRunner().invoke(cli, [*dry, "adapter=whiten"])
+    assert "medplug: plugin alpha (alpha 1.0): is slow: its import takes 0.1 s" in said.output
 
 
 def test_a_plugin_that_is_not_imported_is_told_of_what_its_package_says_wrongly(
