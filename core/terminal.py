@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -155,7 +156,8 @@ def _widths(columns: Sequence[Sequence[str]], room: int) -> Sequence[int | None]
     spare = room - sum(least)
     if spare < 0 or spare >= sum(more):
         return [None] * len(columns)
-    return [width + spare * each // sum(more) for width, each in zip(least, more, strict=True)]
+    ends = [spare * end // sum(more) for end in accumulate(more, initial=0)]
+    return [width + end - begin for width, (begin, end) in zip(least, pairwise(ends), strict=True)]
 
 
 def show_lines(lines: Iterable[str], *, fold: bool = True) -> None:

@@ -38,7 +38,7 @@ def test_what_is_printed_on_import_is_kept_out_of_standard_output(
     assert out == "" and err == "hello\nagain\n"
 
 
-@pytest.mark.parametrize("line", ["simplefilter('ignore')", "resetwarnings()", "filterwarnings('error')"])
+@pytest.mark.parametrize("line", ["simplefilter('ignore')", "resetwarnings()", "filterwarnings('always')"])
 def test_filters_of_all_warnings_are_put_back_and_told(install: Install, line: str) -> None:
     before = list(warnings.filters)
     (reason,) = reasons(install("alpha", f"import warnings\nwarnings.{line}"))
