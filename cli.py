@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medplug.core.command_group import CommandGroup, speaks
+from medplug.core.errors import printable
 from medplug.core.screening.arguments import screening_options
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(
     plugins = _plugins(registry)
     plan = plan_for(plugins, grammar.parse_arguments(keys), origin="command line", config=config)
     for each in plugins.slow() if speaks() else ():
-        click.echo(f"medplug: plugin {each}", err=True)
+        click.echo(printable(f"medplug: plugin {each}"), err=True)
     if dry_run:
         _show_plan(plan)
         return
@@ -283,9 +284,10 @@ def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
         plugins.ask_third_parties()
     show_table(*listing(kind, plugins))
     if silent := [each.name for each in plugins.not_imported() if not each.declares]:
-        click.echo(f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)", err=True)
+        told = f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)"
+        click.echo(printable(told), err=True)
     for failure in plugins.failures:
-        click.echo(f"set aside: plugin {failure}", err=True)
+        click.echo(printable(f"set aside: plugin {failure}"), err=True)
     if plugins.failures:
         click.echo("what to do is told by: medplug plugins --load", err=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,16 @@ class Installed:
         """The SHA-256 of the distribution's RECORD, which holds that of each file; None without one."""
         return record_signature(self.point.dist)
 
+    def check_files(self) -> None:
+        """Raise `PluginError` where its files are not those that its RECORD lists, or no RECORD holds them."""
+        changed = changed_files(self.point.dist)
+        if changed is None:
+            what = "is pinned, and its RECORD does not hold its code: it was installed with --editable"
+            raise PluginError(what, "install it without --editable, or allow it by its name alone")
+        if changed:
+            what = f"is pinned, and files are not those that were installed: {', '.join(changed[:3])}"
+            raise PluginError(what, "find out who changed them; then install the package again")
+
     def load(self) -> Any:
         """Import it; `PluginError` where its entry point names no module."""
         if not all(part.isidentifier() for part in self.module.split(".")):
@@ -81,12 +92,13 @@ def _rivals(point: EntryPoint, points: Iterable[EntryPoint]) -> tuple[str, ...]:
     return tuple(sorted({each for each in others if each != label(point.dist)}))
 
 
-def every_distribution(found: Iterable[EntryPoint] | None = None) -> Iterator[Distribution]:
-    """The installed distributions, each once; where `found` is given those of these entry points."""
+def concerned(found: Iterable[EntryPoint] | None = None) -> Iterator[Distribution]:
+    """The distributions that say anything to medplug, each once; where `found` is given those of these entry points."""
     seen: set[str] = set()
     for each in distributions() if found is None else (point.dist for point in found):
-        name = label(each).rpartition(" ")[0]
-        if each is not None and (name not in seen or label(each) == UNKNOWN):
+        if each is None or not any(point.group.partition(".")[0] == GROUP for point in each.entry_points):
+            continue
+        if (name := label(each)) not in seen or name == UNKNOWN:
             seen.add(name)
             yield each
 
@@ -114,9 +126,19 @@ def record_signature(distribution: Distribution | None) -> str | None:
     return None if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def is_link(distribution: Distribution | None) -> bool:
+    """Whether it was installed with ``--editable``: its RECORD then holds a link to its code, and not the code."""
+    text = None if distribution is None else distribution.read_text("direct_url.json")
+    try:
+        told = json.loads(text or "{}")
+    except ValueError:
+        return False
+    return bool(isinstance(told, dict) and (told.get("dir_info") or {}).get("editable"))
+
+
 def changed_files(distribution: Distribution | None) -> list[str] | None:
-    """The files that are not as its RECORD says: changed or gone, by name; None without a RECORD."""
-    if distribution is None or distribution.read_text("RECORD") is None:
+    """The files that are not as its RECORD says: changed or gone, by name; None where no RECORD holds them."""
+    if distribution is None or distribution.read_text("RECORD") is None or is_link(distribution):
         return None
     return [str(file) for file in distribution.files or [] if file.hash is not None and not _as_recorded(file)]
 
@@ -152,6 +174,11 @@ class Allowance:
                 told = plugin.signature or "missing"
                 return f"{stated} wants a RECORD of SHA-256 {wanted[:12]}…, and it is {told[:12]}…"
         return None
+
+    def pins(self, plugin: Installed) -> bool:
+        """Whether a list allows a plugin with these very files alone."""
+        entries = (entry.partition("@") for names in self.lists.values() for entry in names)
+        return any(name == plugin.name and pinned for name, _, pinned in entries)
 
     def absent(self, plugins: Iterable[Installed]) -> list[tuple[str, str]]:
         """Names that a list holds and no installed plugin has, each with who states it."""

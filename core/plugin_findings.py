@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medplug.core.errors import PluginError, RegistryError, did_you_mean
+from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable
 from medplug.core.installed import DECLARED, GROUP, Installed
 
 SLOW = 2.0
@@ -92,7 +92,7 @@ def _foreign(name: object) -> bool:
 
 def _short(text: str) -> str:
     """On one line, and not longer than a screen shows."""
-    text = " ".join(text.split())
+    text = " ".join(printable(text).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

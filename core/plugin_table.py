@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from medplug.core.catalogue import Row
 from medplug.core.declarations import misdeclared
-from medplug.core.installed import Installed, changed_files
+from medplug.core.installed import Installed, changed_files, is_link
 from medplug.core.plugin_findings import Finding
 from medplug.core.plugins import BUILT_IN, Plugins
 
@@ -85,7 +85,8 @@ def told(found: Iterable[Finding]) -> Iterator[str]:
 
 def pins(plugins: Plugins) -> list[str]:
     """What a list of allowed plugins says to allow these very files alone, a line each below one that says so."""
-    signed = [f"{each.name}@sha256:{each.signature}" for each in plugins.installed() if each.signature is not None]
+    held = [each for each in plugins.installed() if changed_files(each.point.dist) == []]
+    signed = [f"{each.name}@sha256:{each.signature}" for each in held]
     head = "to allow these very files alone, in plugins.allow of your registry or MEDPLUG_PLUGINS:"
     return [head, *signed] if signed else []
 
@@ -94,5 +95,5 @@ def _verified(plugin: Installed) -> str:
     """Whether the files of its distribution are as they were installed."""
     changed = changed_files(plugin.point.dist)
     if changed is None:
-        return "no RECORD"
+        return "editable" if is_link(plugin.point.dist) else "no RECORD"
     return "intact" if not changed else f"changed: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}"

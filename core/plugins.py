@@ -24,7 +24,7 @@ import pluggy
 from medplug.core import hooks, registry
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
 from medplug.core.importing import contained
-from medplug.core.installed import Allowance, Installed, check_entry, every_distribution, installed
+from medplug.core.installed import Allowance, Installed, check_entry, concerned, installed
 from medplug.core.plugin_answers import KINDS, check_api, check_hooks, check_values, registry_of, specs_of, unmarked
 from medplug.core.plugin_findings import Finding, Loaded, changes, on_plugin, slowness, undeclared, why
 from medplug.core.plugin_names import BUILT_IN, Names
@@ -151,8 +151,8 @@ class Plugins:
         return installed(self._found)
 
     def distributions(self) -> Iterator[Distribution]:
-        """The installed distributions, of whatever group their entry points are."""
-        return every_distribution(self._found)
+        """The installed distributions that say anything to medplug, rightly or wrongly."""
+        return concerned(self._found)
 
     def not_imported(self) -> list[Installed]:
         """The allowed plugins that were not imported, as nothing of theirs was needed."""
@@ -176,6 +176,8 @@ class Plugins:
         began, before = perf_counter(), set(sys.modules)
         changed: list[str] = []
         try:
+            if self.allowance().pins(one):
+                one.check_files()
             with contained() as changed:
                 plugin = one.load()
                 known = Loaded(one.name, one.distribution, (), one.signature, one.point.value)
@@ -193,7 +195,9 @@ class Plugins:
         """Register one plugin and take its specs, a stranger's read closely; on any fault nothing of it stays."""
         check_api(plugin)
         if self._manager.is_registered(plugin):
-            raise PluginError(f"is the very module that {self._manager.get_name(plugin)} gives; state it once")
+            raise PluginError(
+                f"is the very module that {self._manager.get_name(plugin)} gives", "its author: state it once"
+            )
         check_hooks(self._manager, plugin)
         try:
             self._manager.register(plugin, name=f"{known.distribution}:{known.name}")

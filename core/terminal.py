@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medplug.core import progress
+from medplug.core.errors import printable
 from medplug.core.report.formats import decimals_of, plain_baseline
 
 _WIDE = 96
@@ -170,8 +171,8 @@ def show_lines(lines: Iterable[str], *, fold: bool = True) -> None:
 
 
 def _plain(text: str) -> Text:
-    """Text in which nothing is markup, and what would steer a terminal can be seen."""
-    return Text("".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text))
+    """Text in which nothing is markup."""
+    return Text(printable(text))
 
 
 def _console() -> Console:

@@ -289,3 +289,45 @@ def test_a_name_that_is_allowed_and_not_installed_has_a_row(monkeypatch: pytest.
 def test_many_names_of_a_kind_are_counted(install: Install) -> None:
     plugins = asked(install("alpha", adapter=[f"a{i}" for i in range(6)], fusion=["stitch"]))
     assert plugin_table(plugins)[1][-1][3] == "fusion stitch, 6 adapters"
+
+
+def test_a_pinned_plugin_whose_files_were_changed_is_not_imported(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = install("alpha", adapter=["whiten"])
+    monkeypatch.setenv("MEDPLUG_PLUGINS", pins(Plugins(found=[point]))[1])
+    with (tmp_path / "site-packages" / "alpha_plugin.py").open("a") as file:
+        file.write("# changed")
+    plugins = asked(point)
+    assert "files are not those that were installed: alpha_plugin.py" in only(plugins).reason
+    assert "alpha_plugin" not in sys.modules and pins(plugins) == []
+
+
+def test_a_plugin_that_is_installed_as_a_link_can_be_used_and_not_pinned(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = install("alpha", adapter=["whiten"])
+    info = tmp_path / "site-packages" / "alpha-1.0.dist-info"
+    (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    assert plugin_table(Plugins(found=[point]), verify=True)[1][-1][-1] == "editable"
+    assert pins(Plugins(found=[point])) == [] and asked(point).adapter("whiten")
+    (one,) = Plugins(found=[point]).installed()
+    monkeypatch.setenv("MEDPLUG_PLUGINS", f"alpha@sha256:{one.signature}")
+    assert "installed with --editable" in only(asked(point)).reason
+
+
+def test_what_would_steer_a_terminal_is_spelled_out(install: Install, tmp_path: Path) -> None:
+    install("alpha", "raise OSError('\\x1b[2J gone')")
+    info = tmp_path / "site-packages" / "alpha-1.0.dist-info" / "entry_points.txt"
+    info.write_text("[medplug]\n\x1b[31malpha = alpha_plugin\n")
+    for words in (["plugins", "--load"], ["list", "adapters"], ["list", "--load"], ["show", "nothing_at_all"]):
+        said = CliRunner().invoke(cli, words).output
+        assert "\x1b" not in said and "\\x1b[31malpha" in said, words
+
+
+def test_brackets_in_what_a_plugin_says_are_no_markup(install: Install, tmp_path: Path) -> None:
+    install("alpha", adapter=["whiten"])
+    file = tmp_path / "site-packages" / "alpha_plugin.py"
+    file.write_text(file.read_text().replace("made for a test", "features [batch, width] to [red]white[/red]"))
+    said = CliRunner().invoke(cli, ["list", "adapters", "--load"])
+    assert "features [batch, width] to [red]white[/red]" in said.output
