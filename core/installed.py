@@ -116,7 +116,7 @@ def label(distribution: Distribution | None) -> str:
     metadata = None if distribution is None else distribution.metadata
     if not metadata or "Name" not in metadata:
         return UNKNOWN
-    version = metadata["Version"] if "Version" in metadata else "(no version)"  # noqa: SIM401 - it has no get before 3.12
+    version = metadata["Version"] if "Version" in metadata else "unversioned"  # noqa: SIM401 - it has no get before 3.12
     return f"{metadata['Name']} {version}"
 
 

@@ -17,6 +17,8 @@ LIGHT = {
     "assert 'task=NAME' in CliRunner().invoke(cli, ['run', '-h']).output",
     "list": "from medplug.core.catalogue import listing; from medplug.core.plugins import Plugins\n"
     "for kind in ('tasks', 'backbones', 'adapters', 'fusions'): listing(kind, Plugins(found=()))",
+    "plugins": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert '25 adapters' in CliRunner().invoke(cli, ['plugins', '--verify']).output",
     "show": "from medplug.core.catalogue import describe; from medplug.core.plugins import Plugins\n"
     "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune', 'gated'): describe(name, Plugins(found=()))",
     "plan": "from medplug.core.api import plan_for; from medplug.core.catalogue import preview\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -12,10 +13,14 @@ from click.testing import CliRunner
 
 from medplug.cli import cli
 from medplug.core.errors import UnknownNameError
+from medplug.core.grammar import parse_arguments
+from medplug.core.plan import make_plan
 from medplug.core.plugin_findings import Finding
 from medplug.core.plugin_parts import check_parts
 from medplug.core.plugin_table import findings, pins, plugin_table, told
 from medplug.core.plugins import Plugins
+from medplug.core.requirements import third_parties
+from medplug.core.terminal import show_lines, show_table
 
 Install = Callable[..., EntryPoint]
 
@@ -331,3 +336,28 @@ def test_brackets_in_what_a_plugin_says_are_no_markup(install: Install, tmp_path
     file.write_text(file.read_text().replace("made for a test", "features [batch, width] to [red]white[/red]"))
     said = CliRunner().invoke(cli, ["list", "adapters", "--load"])
     assert "features [batch, width] to [red]white[/red]" in said.output
+
+
+def test_the_table_of_plugins_cuts_no_name_in_a_narrow_terminal(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes any stream for a terminal
+    name = "medplug-" + "-".join(["longest"] * 5)
+    install(name, declares=True, module="alpha_plugin", adapter=["whiten"])
+    found = Plugins()
+    show_table(*plugin_table(found, verify=True))
+    show_lines(pins(found), fold=False)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(len(line) for line in lines[: lines.index(next(each for each in lines if "to allow" in each))]) <= 80
+    assert "…" not in "".join(lines) and f"{name}@sha256:" in lines[-1]
+
+
+def test_a_part_of_a_package_without_metadata_asks_for_none_when_its_model_is_loaded(
+    install: Install, tmp_path: Path
+) -> None:
+    point = install("alpha", adapter=["whiten"])
+    (tmp_path / "site-packages" / "alpha-1.0.dist-info" / "METADATA").unlink()
+    plugins = Plugins(found=[point])
+    words = ["task=text_diagnosis", "backbone=text_cnn", "adapter=whiten"]
+    assert third_parties(make_plan([("", parse_arguments(words))], plugins), plugins) == []
