@@ -98,8 +98,8 @@ def concerned(found: Iterable[EntryPoint] | None = None) -> Iterator[Distributio
     for each in distributions() if found is None else (point.dist for point in found):
         if each is None or not any(point.group.partition(".")[0] == GROUP for point in each.entry_points):
             continue
-        if (name := label(each)) not in seen or name == UNKNOWN:
-            seen.add(name)
+        if (name := label(each).rpartition(" ")[0]) not in seen or label(each) == UNKNOWN:
+            seen.add(name)  # the first of a name is the one that Python finds
             yield each
 
 
