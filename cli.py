@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medplug.core.command_group import CommandGroup, speaks
+from medplug.core.errors import printable
 from medplug.core.screening.arguments import screening_options
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def run(
 
     plugins = _plugins(registry)
     plan = plan_for(plugins, grammar.parse_arguments(keys), origin="command line", config=config)
+    for each in plugins.slow() if speaks() else ():
+        click.echo(printable(f"medplug: plugin {each}"), err=True)
     if dry_run:
         _show_plan(plan)
         return
@@ -281,9 +284,12 @@ def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
         plugins.ask_third_parties()
     show_table(*listing(kind, plugins))
     if silent := [each.name for each in plugins.not_imported() if not each.declares]:
-        click.echo(f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)", err=True)
+        told = f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)"
+        click.echo(printable(told), err=True)
     for failure in plugins.failures:
-        click.echo(f"set aside: plugin {failure}", err=True)
+        click.echo(printable(f"set aside: plugin {failure}"), err=True)
+    if plugins.failures:
+        click.echo("what to do is told by: medplug plugins --load", err=True)
 
 
 @cli.command()
@@ -299,18 +305,27 @@ def show(name: str, registry: Path | None, debug: bool) -> None:
 
 @cli.command()
 @click.option("--load", is_flag=True, help="Import them all, each by itself, and say what is wrong with which.")
-@click.option("--verify", is_flag=True, help="Hold each file against the RECORD of its package.")
+@click.option("--verify", is_flag=True, help="Hold each file against its package's RECORD; tell pins.")
 @_registry
 @_debug
 def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> None:
-    """List the installed plugins: package, version, state, what they add, and their files' signature."""
-    from medplug.core.plugin_table import plugin_table
-    from medplug.core.terminal import show_table
+    """List the installed plugins: package, version, state, what they add, and the SHA-256 of their RECORD.
+
+    Below stands what is wrong with which, and what to do. Nothing is imported without --load.
+    """
+    from medplug.core.plugin_table import findings, pins, plugin_table, told
+    from medplug.core.terminal import show_lines, show_table
 
     found = _plugins(registry)
     if load:
+        from medplug.core.plugin_parts import check_parts
+
         found.ask_third_parties()
+        check_parts(found)
     show_table(*plugin_table(found, verify=verify))
+    show_lines(told(findings(found)))
+    if verify:
+        show_lines(pins(found), fold=False)
 
 
 @cli.command()

@@ -116,7 +116,7 @@ def describe(name: str, plugins: Plugins) -> str:
         known = {name for kind in KINDS for name in (*plugins.known(kind), *plugins.declared(kind))}
         known |= {*plugins.registry.backbones, *plugins.registry.recipes}
         lines = [f"nothing is named {name!r}{did_you_mean(name, known)}", f"known: {', '.join(sorted(known))}"]
-        lines += [f"a plugin that might give it did not load: {failure}" for failure in plugins.failures]
+        lines += [f"of a plugin that might give it: {failure}" for failure in plugins.failures]
         raise UsageError("\n".join([*lines, f"see them with: medplug list [{'|'.join(f'{kind}s' for kind in KINDS)}]"]))
     return "\n\n".join(parts)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from medplug.core.errors import MedplugError, PluginWarning
+from medplug.core.errors import MedplugError, PluginWarning, printable
 
 
 class CommandGroup(click.Group):
@@ -41,7 +41,7 @@ class CommandGroup(click.Group):
             if "--debug" in sys.argv:
                 raise
             if speaks():
-                click.echo(f"medplug: {error}", err=True)
+                click.echo(printable(f"medplug: {error}"), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("medplug: interrupted; if a checkpoint was made, add --resume to go on", err=True)

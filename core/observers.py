@@ -23,7 +23,7 @@ from medplug.core.folder import Events, RunFolder
 from medplug.core.manifest import versions
 from medplug.core.observing import Epoch, FailedRun, FinishedRun, StartedRun
 from medplug.core.plan import Plan
-from medplug.core.plugin_answers import reason
+from medplug.core.plugin_findings import why
 from medplug.core.plugins import Plugins
 from medplug.core.specs import ObserverSpec, resolve
 from medplug.core.training.seeds import seeded
@@ -96,7 +96,7 @@ class Observers:
 
     def _drop(self, name: str, plugin: Any, hook: str, error: BaseException) -> None:
         self._manager.unregister(plugin)
-        self.dropped[name] = f"{hook}: {reason(error)}"
+        self.dropped[name] = f"{hook}: {why(error)[0]}"
         self._events.write("observer dropped", observer=name, reason=self.dropped[name])
         with suppress(PluginWarning):  # where warnings are errors, too, the run goes on
             told = f"observer {name} failed and is told nothing more; the run goes on ({self.dropped[name]})"
@@ -111,7 +111,7 @@ def made(spec: ObserverSpec, options: BaseModel) -> Any:
     except MedplugError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
-        raise PluginError(f"observer {spec.name}: cannot be made: {reason(error)}") from error
+        raise PluginError(f"observer {spec.name}: cannot be made: {why(error)[0]}") from error
 
 
 def new_manager() -> pluggy.PluginManager:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Literal
 
-from medplug.core.errors import PluginError
+from medplug.core.errors import PluginError, did_you_mean
+from medplug.core.importing import imported
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal[
@@ -135,7 +135,18 @@ class ObserverSpec(Spec):
 def resolve(target: str, *, owner: str) -> Any:
     """Import ``"module:attribute"``; `owner` is named when that fails (`PluginError`)."""
     module, _, attribute = target.partition(":")
+    failed = f"{owner}: cannot load {target!r}"
+    if not module or not attribute:
+        raise PluginError(f"{failed}: it names no code", 'write it "package.module:ClassOrFunction" in the spec')
     try:
-        return getattr(import_module(module), attribute)
-    except Exception as error:  # noqa: BLE001 - a plugin's module may raise anything
-        raise PluginError(f"{owner}: cannot load {target!r}: {type(error).__name__}: {error}") from error
+        found = imported(module)
+        if hasattr(found, attribute):
+            return getattr(found, attribute)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's module may raise anything
+        step = f'see it whole with: python -c "import {module}"'
+        raise PluginError(f"{failed}: {type(error).__name__}: {error}", step) from error
+    own = [name for name in vars(found) if not name.startswith("_")]
+    raise PluginError(
+        f"{failed}: {module} has no {attribute!r}{did_you_mean(attribute, own)}",
+        "name in the spec what the module defines",
+    )

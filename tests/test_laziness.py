@@ -20,6 +20,8 @@ LIGHT = {
     "assert 'task=NAME' in CliRunner().invoke(cli, ['run', '-h']).output",
     "list": "from medplug.core.catalogue import listing; from medplug.core.plugins import Plugins\n"
     "for kind in ('tasks', 'backbones', 'adapters', 'fusions', 'observers'): listing(kind, Plugins(found=()))",
+    "plugins": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert '25 adapters' in CliRunner().invoke(cli, ['plugins', '--verify']).output",
     "show": "from medplug.core.catalogue import describe; from medplug.core.plugins import Plugins\n"
     "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune', 'gated', 'tensorboard', 'mlflow'):\n"
     "    describe(name, Plugins(found=()))",
