@@ -157,8 +157,11 @@ class Task(ABC):
         """
         alone = next(iter(self.slots.values())) if len(self.slots) == 1 else "text"
         held: dict[Modality, Cell] = {"image": "file", "signal": "file", "tabular": "value"}
-        slots = {key: key.removeprefix("data.").partition("[")[0].partition("{")[0] for key in self.columns(labelled=False)}
-        return {key: held.get(self.slots.get(slot, alone), "text") for key, slot in slots.items()}
+        found: dict[str, Cell] = {}
+        for key in self.columns(labelled=False):
+            slot = key.removeprefix("data.").partition("[")[0].partition("{")[0]
+            found[key] = held.get(self.slots.get(slot, alone), "text")
+        return found
 
     def columns_of_slots(self) -> list[tuple[str, ...]]:
         """The keys of `columns` slot by slot (``data.text``, ``data.tabular[0]``) where there are several slots.

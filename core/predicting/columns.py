@@ -30,10 +30,11 @@ class NeededColumn:
 
 
 def needed_columns(task: Task) -> tuple[NeededColumn, ...]:
-    """The columns that a task reads of rows without labels, in its order; each name once."""
-    cells, spared = task.cells(), {key for group in task.columns_of_slots() for key in group}
-    found = [NeededColumn(name, key, cells[key], key not in spared) for key, name in task.columns(labelled=False).items()]
-    return tuple({column.name: column for column in reversed(found)}.values())[::-1]
+    """The columns that a task reads of rows without labels, each once."""
+    cells, names = task.cells(), task.columns(labelled=False)
+    spared = {key for group in task.columns_of_slots() for key in group}
+    found = {name: NeededColumn(name, key, cells[key], key not in spared) for key, name in names.items()}
+    return tuple(found.values())
 
 
 def given_columns(predictor: Predictor) -> pl.Schema:

@@ -103,7 +103,7 @@ class MultimodalDiagnosis(Task):
         return {f"{key}[{i}]": name for i, name in enumerate(settled)}
 
     def cells(self) -> dict[str, Cell]:
-        """As everywhere; once a table was read, its columns of numbers and those of a signal's samples are told apart."""
+        """Of files, texts and values; once a table was read it is settled which of these are numbers."""
         numbers = {name for slot in TABLES if slot in self.slots for name in self._numeric(slot)}
         numbers |= set(self._schema.samples) if self._schema else set()
         names = self.columns(labelled=False)
