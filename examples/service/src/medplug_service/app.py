@@ -10,6 +10,7 @@ from typing import Any
 import medplug
 import torch
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
 from medplug.core.errors import DataError
 from medplug.core.predictor import Predictor
 
@@ -25,11 +26,18 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code 
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application for a run (None: as the environment says), which is loaded before anything is answered."""
+    """The application for a run (None: as the environment says), which is loaded before anything is answered.
+
+    `SystemExit` says why a run cannot be served.
+    """
     settings = settings or Settings.from_environment()
-    predictor = medplug.load(settings.run, device=settings.device)
+    try:
+        predictor = medplug.load(settings.run, device=settings.device)
+        forms = forms_of(predictor, settings.rows)
+    except (medplug.MedplugError, ValueError) as error:
+        raise SystemExit(str(error)) from None
     torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))  # or workers fight for cores
-    told, forms = about(predictor, settings.run), forms_of(predictor, settings.rows)
+    told = about(predictor, settings.run)
     written = (settings.run / "model_card.md").read_text(encoding="utf-8")
     desk = Desk(settings.workers, settings.waiting)
 
@@ -51,9 +59,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def model() -> About:
         return told
 
-    @app.post(
-        "/predict", response_model=forms.answered, responses={code: {"model": Refusal} for code in (413, 422, 500, 503)}
-    )
+    @app.get("/card", response_class=PlainTextResponse)
+    async def card() -> str:
+        return written
+
+    @app.post("/predict", response_model=forms.answered, responses=_REFUSALS)
     async def predict(asked: forms.asked) -> dict[str, Any]:  # type: ignore[name-defined]
         rows = [row.model_dump(by_alias=True, exclude_unset=True) for row in asked.rows]
         return {"model": told.model, "predictions": await desk.run(partial(_predictions, predictor, rows))}

@@ -90,7 +90,8 @@ HANDLERS: dict[int | type[Exception], Any] = {
 def _fault(told: dict[str, Any]) -> Fault:
     match told["loc"]:
         case ("body", "rows", int(position), str(column), *_):
-            name = column if len(column) <= NAME_SHOWN else column[:NAME_SHOWN] + "..."
+            # who mistakes rows for names sends a note as one
+            name = column if len(column) <= NAME_SHOWN else f"(a name of {len(column)} characters)"
             return Fault(row=position + 1, column=name, reason=told["msg"])
         case ("body", "rows", int(position), *_):
             return Fault(row=position + 1, reason=told["msg"])
