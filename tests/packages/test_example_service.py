@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import torch
 
 import medplug
 
 EXAMPLE = Path(__file__).parents[2] / "examples/service"
 UNWANTED = shutil.ignore_patterns("build", "*.egg-info", "__pycache__", ".*_cache")
-AT_ONCE = 50
+AT_ONCE, WORKERS = 50, 2
 JSON = {"content-type": "application/json"}
 SECRET = "Mrs Aldous of Bed 9"
 SMALL = {"train.epochs": 1, "report.resamples": 100, "report.explain": 0}
@@ -48,8 +49,10 @@ def service(environment: Any, run: Any, tmp_path_factory: pytest.TempPathFactory
     """A server of its own process, as the example's page starts it."""
     shutil.copytree(EXAMPLE, environment.empty / "service", ignore=UNWANTED)
     environment.run("pip", "install", "./service")
-    told = {"MEDPLUG_SERVICE_RUN": str(run.folder), "MEDPLUG_SERVICE_BYTES": "200000", "MEDPLUG_SERVICE_ROWS": "300"}
-    known = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **told}
+    told = {"RUN": str(run.folder), "BYTES": "200000", "ROWS": "300", "WORKERS": str(WORKERS)}
+    told = {f"MEDPLUG_SERVICE_{name}": value for name, value in told.items()}
+    threads = str(WORKERS * torch.get_num_threads())  # with as many as here each worker rounds as this process does
+    known = {**os.environ, "OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1", **told}
     log = tmp_path_factory.mktemp("log") / "log"
     words = [f"{environment.bin}/python", "-m", "uvicorn", "--factory", "medplug_service.app:create_app", "--port", "0"]
     with log.open("w") as file:
