@@ -24,7 +24,7 @@ import medplug
 
 EXAMPLE = Path(__file__).parents[2] / "examples/service"
 UNWANTED = shutil.ignore_patterns("build", "*.egg-info", "__pycache__", ".*_cache")
-AT_ONCE, WORKERS = 50, 2
+AT_ONCE = 50
 JSON = {"content-type": "application/json"}
 SECRET = "Mrs Aldous of Bed 9"
 SMALL = {"train.epochs": 1, "report.resamples": 100, "report.explain": 0}
@@ -35,6 +35,15 @@ class Service(NamedTuple):
     run: Any
     notes: list[str]
     log: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums that are shared among threads round by how many these are; here and in the server it is one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +58,8 @@ def service(environment: Any, run: Any, tmp_path_factory: pytest.TempPathFactory
     """A server of its own process, as the example's page starts it."""
     shutil.copytree(EXAMPLE, environment.empty / "service", ignore=UNWANTED)
     environment.run("pip", "install", "./service")
-    told = {"RUN": str(run.folder), "BYTES": "200000", "ROWS": "300", "WORKERS": str(WORKERS)}
-    told = {f"MEDPLUG_SERVICE_{name}": value for name, value in told.items()}
-    threads = str(WORKERS * torch.get_num_threads())  # with as many as here each worker rounds as this process does
-    known = {**os.environ, "OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1", **told}
+    told = {"MEDPLUG_SERVICE_RUN": str(run.folder), "MEDPLUG_SERVICE_BYTES": "200000", "MEDPLUG_SERVICE_ROWS": "300"}
+    known = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **told}
     log = tmp_path_factory.mktemp("log") / "log"
     words = [f"{environment.bin}/python", "-m", "uvicorn", "--factory", "medplug_service.app:create_app", "--port", "0"]
     with log.open("w") as file:
