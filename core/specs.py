@@ -28,6 +28,8 @@ TargetKind = Literal[
     "text",
     "mask",
 ]
+Cell = Literal["text", "texts", "number", "value", "file"]
+"""What a cell of a table holds: a text, a list of texts, a number, a number or a word, a file's path or content."""
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
 Need = Literal["labels", "source_labels", "target_labels", "unlabelled_target", "pretrained_backbone"]
