@@ -13,8 +13,8 @@ from medplug.core.errors import printable
 from medplug.core.screening.arguments import screening_options
 
 if TYPE_CHECKING:
+    from medplug.core.discovery.plugins import Plugins
     from medplug.core.plan import Plan
-    from medplug.core.plugins import Plugins
 
 _KINDS = ("tasks", "backbones", "adapters", "fusions", "observers")
 _FILE = click.Path(path_type=Path)
@@ -313,12 +313,12 @@ def plugins(load: bool, verify: bool, registry: Path | None, debug: bool) -> Non
 
     Below stands what is wrong with which, and what to do. Nothing is imported without --load.
     """
-    from medplug.core.plugin_table import findings, pins, plugin_table, told
+    from medplug.core.discovery.table import findings, pins, plugin_table, told
     from medplug.core.terminal import show_lines, show_table
 
     found = _plugins(registry)
     if load:
-        from medplug.core.plugin_parts import check_parts
+        from medplug.core.discovery.parts import check_parts
 
         found.ask_third_parties()
         check_parts(found)
@@ -371,7 +371,7 @@ def new(name: str, kind: str, output: Path, debug: bool) -> None:
 
 
 def _plugins(registry: Path | None) -> Plugins:
-    from medplug.core.plugins import Plugins
+    from medplug.core.discovery.plugins import Plugins
 
     return Plugins(user_registry=registry)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medplug.core.choice import scratch
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import MedplugError
 from medplug.core.grammar import SELECTORS, parse_value
 from medplug.core.plan import task_keys
-from medplug.core.plugins import Plugins
 from medplug.core.specs import Modality
 
 

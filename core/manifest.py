@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from medplug.core.data.reading import Facts
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.model import Model
 from medplug.core.plan import Plan
-from medplug.core.plugins import Plugins
 from medplug.core.training.compute import Compute
 from medplug.core.training.costs import costs
 

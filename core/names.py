@@ -12,10 +12,10 @@ from typing import Any
 
 from medplug.core.choice import BackboneChoice, choose_backbone
 from medplug.core.config import FusionConfig, RunConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import SELECTORS, Flat, flatten
 from medplug.core.options import Keys, shown, validated
-from medplug.core.plugins import Plugins
 from medplug.core.slots import Slots, keys_for, slots_in_use
 from medplug.core.specs import AdapterSpec, FusionSpec, ObserverSpec, TaskSpec
 

@@ -18,13 +18,13 @@ import pluggy
 from pydantic import BaseModel
 
 from medplug.core import hooks
+from medplug.core.discovery.findings import why
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import MedplugError, PluginError, PluginWarning
 from medplug.core.folder import Events, RunFolder
 from medplug.core.manifest import versions
 from medplug.core.observing import Epoch, FailedRun, FinishedRun, StartedRun
 from medplug.core.plan import Plan
-from medplug.core.plugin_findings import why
-from medplug.core.plugins import Plugins
 from medplug.core.specs import ObserverSpec, resolve
 from medplug.core.training.seeds import seeded
 

@@ -15,11 +15,11 @@ from pydantic import BaseModel
 from medplug.core.choice import BackboneChoice
 from medplug.core.composition import check_composition, check_joint
 from medplug.core.config import DataConfig, FusionConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import SECTIONS, Flat
 from medplug.core.names import Names, names_of, place
 from medplug.core.options import refuse_unknown, validated
-from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec, FusionSpec, ObserverSpec, TaskSpec, resolve
 
 Chosen = tuple[AdapterSpec, BaseModel]

@@ -18,6 +18,7 @@ from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.seen import keep_seen
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.explaining.in_run import of_test_rows
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
@@ -33,7 +34,6 @@ from medplug.core.manifest import make_manifest
 from medplug.core.model import Model
 from medplug.core.observers import Observers
 from medplug.core.plan import Plan
-from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.cautions import leaks_told, named_told

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from medplug.core.discovery.importing import imported
 from medplug.core.errors import PluginError, did_you_mean
-from medplug.core.importing import imported
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal[

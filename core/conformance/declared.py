@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from medplug.core.config import DataConfig, FusionConfig, Section
 from medplug.core.conformance.checks import Fault, Named, require, told
 from medplug.core.conformance.subject import Subject
-from medplug.core.plugin_answers import check_values
+from medplug.core.discovery.answers import check_values
 from medplug.core.specs import FusionSpec, Spec, TaskSpec, resolve
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")

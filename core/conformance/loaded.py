@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from medplug.core.conformance.checks import Fault, Named, Skipped, require
 from medplug.core.conformance.declared import models_of
 from medplug.core.conformance.subject import Subject
-from medplug.core.plugin_findings import HEAVY, SLOW
+from medplug.core.discovery.findings import HEAVY, SLOW
 from medplug.core.specs import BackboneSpec, resolve
 
 _AFRESH = """
@@ -27,7 +27,7 @@ class Blocked:
         if name.partition(".")[0] in heavy:
             raise ImportError(f"{name} is imported before it is needed")
 sys.meta_path.insert(0, Blocked())
-import medplug.core.config, medplug.core.plugins
+import medplug.core.config, medplug.core.discovery.plugins
 from medplug.core.errors import PluginError
 from medplug.core.specs import resolve
 began = time.perf_counter()

@@ -9,12 +9,12 @@ from typing import Any
 from medplug.core.adapter import Adapter
 from medplug.core.backbone import Backbone
 from medplug.core.config import FusionConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import DataError
 from medplug.core.fusion.layer import Fusion
 from medplug.core.joint.backbone import JointBackbone
 from medplug.core.joint.on_part import OnPart
 from medplug.core.plan import Chosen, Encoder, Plan
-from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec, FusionSpec, resolve
 from medplug.core.task import Examples
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from medplug.core import grammar
 from medplug.core.config import DataConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, UsageError
 from medplug.core.grammar import Flat
 from medplug.core.names import several_slots
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 
 Several = str | Sequence[Any] | None
 """Candidates joined by commas, or one by one."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import medplug
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
 
 HEAD = """
 from pathlib import Path

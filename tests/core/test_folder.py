@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import RunError, UsageError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.grammar import Flat, flatten, parse_arguments, read_file
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
 
 Planned = Callable[..., Plan]

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 from medplug.core.api import plan_for
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, DataError, PluginError, PluginWarning, UnknownNameError
 from medplug.core.grammar import flatten
 from medplug.core.observers import HOOKS, Observers
-from medplug.core.plugins import Plugins
 from medplug.core.run import Run, execute
 
 Install = Callable[..., EntryPoint]

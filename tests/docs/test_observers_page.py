@@ -13,8 +13,8 @@ import pytest
 
 from medplug.core import observing
 from medplug.core.conformance import outcomes, plugin_checks
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.observers import HOOKS
-from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
 from medplug.plugins.observers.mlflow import _REPORT, _SETTINGS
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from medplug.core.config import FusionConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import DataError
 from medplug.core.joint import build
 from medplug.core.joint.backbone import JointBackbone
-from medplug.core.plugins import Plugins
 from medplug.core.task import Examples
 from medplug.core.training.vectors import Vectors
 

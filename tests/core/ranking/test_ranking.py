@@ -17,8 +17,8 @@ import torch
 import medplug
 from medplug.core.api import rank_request
 from medplug.core.data.dataset import Dataset
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import BackboneError, ConfigError, DataError, UnknownNameError, UsageError
-from medplug.core.plugins import Plugins
 from medplug.core.ranking import features
 from medplug.core.ranking.distances import mmd_on
 from medplug.core.ranking.request import parse_words

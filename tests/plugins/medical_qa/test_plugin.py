@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 import medplug.plugins.medical_qa as plugin
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.plugins.medical_qa.options import MedicalQaData
 from medplug.plugins.medical_qa.task import FORMS, MedicalQa
 

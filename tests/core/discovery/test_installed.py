@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from medplug.cli import cli
 from medplug.core.catalogue import listing
+from medplug.core.discovery.installed import changed_files, installed
+from medplug.core.discovery.plugins import Plugins
+from medplug.core.discovery.table import findings, plugin_table
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
-from medplug.core.installed import changed_files, installed
-from medplug.core.plugin_table import findings, plugin_table
-from medplug.core.plugins import Plugins
 
 Install = Callable[..., EntryPoint]
 TRAP = "raise OSError('imported')"

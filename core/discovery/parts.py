@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from medplug.core.discovery.findings import Finding, Loaded
+from medplug.core.discovery.plugins import BUILT_IN, KINDS, Plugins
 from medplug.core.errors import PluginError
-from medplug.core.plugin_findings import Finding, Loaded
-from medplug.core.plugins import BUILT_IN, KINDS, Plugins
 from medplug.core.specs import Spec, resolve
 
 _NAMED = ("config", "data", "augment", "factory")

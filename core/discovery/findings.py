@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medplug.core.discovery.installed import DECLARED, GROUP, Installed
 from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable
-from medplug.core.installed import DECLARED, GROUP, Installed
 
 SLOW = 2.0
 """Seconds to import a plugin and ask what it gives, after which it is called slow."""
 HEAVY = ("torch", "transformers", "timm", "peft", "sklearn", "scipy", "polars", "matplotlib")
 """What no listing and no plan may import."""
-_CORE = str(Path(__file__).parents[1])
+_CORE = str(Path(__file__).parents[2])
 _LONGEST = 300
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from medplug.core.plugin_table import findings
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
+from medplug.core.discovery.table import findings
 from medplug.core.specs import resolve
 
 Install = Callable[..., EntryPoint]

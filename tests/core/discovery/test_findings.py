@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from medplug.cli import cli
+from medplug.core.discovery.findings import Finding
+from medplug.core.discovery.parts import check_parts
+from medplug.core.discovery.plugins import Plugins
+from medplug.core.discovery.requirements import third_parties
+from medplug.core.discovery.table import findings, pins, plugin_table, told
 from medplug.core.errors import UnknownNameError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
-from medplug.core.plugin_findings import Finding
-from medplug.core.plugin_parts import check_parts
-from medplug.core.plugin_table import findings, pins, plugin_table, told
-from medplug.core.plugins import Plugins
-from medplug.core.requirements import third_parties
 from medplug.core.terminal import show_lines, show_table
 
 Install = Callable[..., EntryPoint]
@@ -180,14 +180,14 @@ def test_a_factorys_module_that_exits_is_told_of(install: Install, tmp_path: Pat
 def test_a_slow_import_is_told_with_its_seconds_and_the_plugin_works(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("medplug.core.plugin_findings.SLOW", 0.05)
+    monkeypatch.setattr("medplug.core.discovery.findings.SLOW", 0.05)
     plugins = asked(install("alpha", "import time\ntime.sleep(0.1)", adapter=["whiten"]))
     assert plugins.adapter("whiten") and plugins.slow() == findings(plugins)
     assert "is slow: its import takes 0.1 s" in only(plugins).reason
 
 
 def test_a_run_that_waits_for_a_slow_plugin_says_so(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medplug.core.plugin_findings.SLOW", 0.05)
+    monkeypatch.setattr("medplug.core.discovery.findings.SLOW", 0.05)
     install("alpha", "import time\ntime.sleep(0.1)", declares=True, adapter=["whiten"])
     dry = ["run", "--dry-run", "task=text_diagnosis", "backbone=text_cnn"]
     assert "is slow" not in CliRunner().invoke(cli, [*dry, "adapter=finetune"]).output

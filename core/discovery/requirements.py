@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from medplug.core.discovery.installed import UNKNOWN
+from medplug.core.discovery.plugins import BUILT_IN, Plugins
 from medplug.core.errors import PluginError
-from medplug.core.installed import UNKNOWN
 from medplug.core.plan import Plan
-from medplug.core.plugins import BUILT_IN, Plugins
 
 
 def third_parties(plan: Plan, plugins: Plugins) -> list[dict[str, str]]:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from medplug.core.catalogue import Row
-from medplug.core.declarations import misdeclared
-from medplug.core.installed import Installed, changed_files, is_link
-from medplug.core.plugin_findings import Finding
-from medplug.core.plugins import BUILT_IN, Plugins
+from medplug.core.discovery.declarations import misdeclared
+from medplug.core.discovery.findings import Finding
+from medplug.core.discovery.installed import Installed, changed_files, is_link
+from medplug.core.discovery.plugins import BUILT_IN, Plugins
 
 _MOST_NAMES = 4
 """More names of a kind than this are counted and not told."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from medplug.core.discovery.answers import KINDS
 from medplug.core.errors import PluginError
-from medplug.core.plugin_answers import KINDS
 from medplug.core.specs import Spec
 
 BUILT_IN = "medplug"

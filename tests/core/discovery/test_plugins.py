@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.discovery.plugins import KINDS, Plugins
 from medplug.core.errors import PluginError, UnknownNameError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.specs import resolve
 
 Install = Callable[..., EntryPoint]

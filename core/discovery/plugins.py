@@ -1,6 +1,6 @@
 """Discovery: who gives which task, backbone, adapter, fusion and observer.
 
-Built-in plugins are asked first. Of installed third parties (`medplug.core.installed`) those
+Built-in plugins are asked first. Of installed third parties (`medplug.core.discovery.installed`) those
 are imported that declare a name which the built-ins lack and, where none does, those that
 declare nothing; each in isolation: one that fails is set aside and remembered, the others
 still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none; or a comma-separated list of
@@ -22,12 +22,12 @@ from typing import Any
 import pluggy
 
 from medplug.core import hooks, registry
+from medplug.core.discovery.answers import KINDS, check_api, check_hooks, check_values, registry_of, specs_of, unmarked
+from medplug.core.discovery.findings import Finding, Loaded, changes, on_plugin, slowness, undeclared, why
+from medplug.core.discovery.importing import contained
+from medplug.core.discovery.installed import Allowance, Installed, check_entry, concerned, installed
+from medplug.core.discovery.names import BUILT_IN, Names
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
-from medplug.core.importing import contained
-from medplug.core.installed import Allowance, Installed, check_entry, concerned, installed
-from medplug.core.plugin_answers import KINDS, check_api, check_hooks, check_values, registry_of, specs_of, unmarked
-from medplug.core.plugin_findings import Finding, Loaded, changes, on_plugin, slowness, undeclared, why
-from medplug.core.plugin_names import BUILT_IN, Names
 from medplug.core.registry import Registry
 from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
 

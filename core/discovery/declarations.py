@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import Distribution
 
+from medplug.core.discovery.findings import Finding, on_plugin
+from medplug.core.discovery.installed import DECLARED, GROUP, Installed, label
 from medplug.core.errors import did_you_mean
-from medplug.core.installed import DECLARED, GROUP, Installed, label
-from medplug.core.plugin_findings import Finding, on_plugin
 
 _GROUPS = tuple(f"{GROUP}.{kind}s" for kind in DECLARED)
 _TYPED = re.compile(r"[\w.-]+")

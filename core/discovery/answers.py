@@ -13,8 +13,8 @@ from typing import Any
 import pluggy
 from pydantic import TypeAdapter, ValidationError
 
+from medplug.core.discovery.findings import why
 from medplug.core.errors import PluginError, did_you_mean
-from medplug.core.plugin_findings import why
 from medplug.core.specs import API_VERSION, AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
 
 KINDS: Mapping[str, tuple[str, type[Spec]]] = {
