@@ -14,7 +14,7 @@ import pytest
 
 from medplug.core import grammar
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -85,6 +85,6 @@ def speaks() -> bool:
 def _unexpected(error: Exception) -> str:
     """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
-    here = str(Path(__file__).parents[1])
+    here = str(Path(__file__).parents[2])
     place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if f.filename.startswith(here)), "?")
     return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"
