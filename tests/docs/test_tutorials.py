@@ -103,4 +103,6 @@ def test_a_tutorial_does_and_prints_what_it_says(page: str, at_hand: Callable[[s
 
 def test_every_tutorial_is_in_the_index_and_is_followed() -> None:
     linked = re.findall(r"\]\((\w+)\.md\)", (PAGES / "index.md").read_text("utf-8"))
-    assert sorted(set(linked)) == sorted(FILES) == sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
+    assert (
+        sorted(set(linked)) == sorted(FILES) == sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
+    )
