@@ -109,7 +109,9 @@ def lines(found: Sequence[Attribution]) -> list[str]:
 
 def _shared_out(each: Attribution) -> str:
     usual = each.method == "shapley_values" and each.unit != "segment"
-    return f"this row's prediction less {'the usual one in this table' if usual else 'that of an empty input'}"
+    return (
+        f"this row's prediction less {'the usual one in this table' if usual else 'that of an input that says nothing'}"
+    )
 
 
 def _called(each: Attribution, place: int) -> str:
