@@ -78,7 +78,7 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
         told = scores["by_modality"]
         parts = (f"{slot} {interval(each, told['metric'])}" for slot, each in told["shapley"].items())
         console.print(f"what each modality adds to {told['metric']}: {', '.join(parts)}", highlight=False)
-    console.print(scores["verdict"], highlight=False)
+    console.print(f"{scores['verdict']} (by {scores['selection']['metric']})", highlight=False, markup=False)
     for name in ("transfer_verdict", "pretraining_verdict"):
         if name in scores:
             console.print(scores[name], highlight=False)
