@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from medplug.core.choice import scratch
 from medplug.core.composition import NEEDED, require_training_table
-from medplug.core.discovery.plugins import KINDS, Plugins
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
 from medplug.core.options import default_of, option_models

@@ -13,9 +13,10 @@ from types import ModuleType
 from typing import Any
 
 from medplug.core.conformance.checks import Skipped
+from medplug.core.discovery.answers import KINDS
 from medplug.core.discovery.findings import why
 from medplug.core.discovery.installed import GROUP
-from medplug.core.discovery.plugins import KINDS, Plugins
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, did_you_mean
 from medplug.core.registry import Source
 from medplug.core.specs import Spec, resolve

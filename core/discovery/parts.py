@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from medplug.core.discovery.answers import KINDS
 from medplug.core.discovery.findings import Finding, Loaded
-from medplug.core.discovery.plugins import BUILT_IN, KINDS, Plugins
+from medplug.core.discovery.names import BUILT_IN
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError
 from medplug.core.specs import Spec, resolve
 

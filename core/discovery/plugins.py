@@ -234,6 +234,3 @@ class Plugins:
         if twice := sorted(builders & set(own.backbones)):
             raise RegistryError(f"plugin {name}, {file}: backbones already named elsewhere: {', '.join(twice)}")
         return own
-
-
-__all__ = ["BUILT_IN", "KINDS", "Finding", "Loaded", "Plugins", "RegistryError"]

@@ -9,7 +9,8 @@ from medplug.core.catalogue import Row
 from medplug.core.discovery.declarations import misdeclared
 from medplug.core.discovery.findings import Finding
 from medplug.core.discovery.installed import Installed, changed_files, is_link
-from medplug.core.discovery.plugins import BUILT_IN, Plugins
+from medplug.core.discovery.names import BUILT_IN
+from medplug.core.discovery.plugins import Plugins
 
 _MOST_NAMES = 4
 """More names of a kind than this are counted and not told."""

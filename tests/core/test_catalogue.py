@@ -8,7 +8,8 @@ import pytest
 
 from medplug.core.catalogue import describe, listing, preview
 from medplug.core.completion import complete
-from medplug.core.discovery.plugins import KINDS, Plugins
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, UsageError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import Plan, make_plan

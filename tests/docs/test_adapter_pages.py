@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from medplug.core import grammar
-from medplug.core.plan import make_plan
 from medplug.core.discovery.plugins import Plugins
+from medplug.core.plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

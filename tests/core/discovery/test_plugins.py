@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medplug.core.discovery.plugins import KINDS, Plugins
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, UnknownNameError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
