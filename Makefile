@@ -1,4 +1,4 @@
-# Two commands for users: `make demo` and `make test`. For developers: `make check`.
+# Two commands for users: `make demo` and `make test`. For developers: `make check` and `make docs`.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin

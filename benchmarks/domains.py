@@ -23,10 +23,10 @@ from scipy import stats
 
 from medplug.core.data.dataset import load_dataset
 from medplug.core.data.reading import fingerprints
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import point
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.run import build_model, make_task
 from medplug.core.training.compute import compute_for
 from medplug.core.training.criteria import GREATER_IS_BETTER

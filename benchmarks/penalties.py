@@ -18,9 +18,9 @@ import torch
 
 from medplug.core.adapter import Adapter, Batch
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.model import Loss, Model, Outputs
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
 
 PENALTIES = ["mmd", "jmmd", "coral", "wasserstein", "dann", "cdan", "entropy", "label_graph", "relation", "l2sp"]

@@ -25,10 +25,10 @@ from medplug.core.api import plan_for
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.evaluation.baseline import plain_baseline
 from medplug.core.evaluation.scores import estimate, paired_difference
 from medplug.core.grammar import flatten
-from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
 from medplug.core.task import Task
 from medplug.core.training.weights import weightings

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medplug.core import grammar
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.options import run_config
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.ranking.request import Request, make_request
 
 if TYPE_CHECKING:

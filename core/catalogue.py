@@ -10,13 +10,23 @@ from pydantic import BaseModel
 
 from medplug.core.choice import scratch
 from medplug.core.composition import NEEDED, require_training_table
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError, did_you_mean
 from medplug.core.grammar import written
 from medplug.core.options import default_of, option_models
 from medplug.core.plan import Plan
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import NamedBackbone
-from medplug.core.specs import AdapterSpec, BackboneSpec, Family, FusionSpec, Question, Spec, TaskSpec
+from medplug.core.specs import (
+    AdapterSpec,
+    BackboneSpec,
+    Family,
+    FusionSpec,
+    ObserverSpec,
+    Question,
+    Spec,
+    TaskSpec,
+)
 
 Row = tuple[str, ...]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -39,7 +49,7 @@ TABLES = {
 
 
 def listing(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
-    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters``, ``fusions``); no third party is imported.
+    """Header and rows of one kind (``tasks``, ``backbones``, ``adapters`` ...); no third party is imported.
 
     Of plugins that were not imported what their packages declare stands there.
     """
@@ -65,6 +75,8 @@ def _listed(kind: str, plugins: Plugins) -> tuple[Row, list[Row]]:
         ordered = sorted((s for s in specs if isinstance(s, AdapterSpec)), key=lambda s: FAMILIES.index(s.family))
         rows = [(s.family, s.name, ", ".join(s.needs).replace("_", " "), s.summary) for s in ordered]
         return ("family", "adapter", "needs", "what it does"), rows
+    if kind == "observers":
+        return ("observer", "what it does"), [(s.name, s.summary) for s in specs if isinstance(s, ObserverSpec)]
     rows = [(s.name, _reads(s), s.summary) for s in specs if isinstance(s, FusionSpec)]
     return ("fusion", "reads", "what it does"), rows
 
@@ -105,7 +117,7 @@ def describe(name: str, plugins: Plugins) -> str:
         known = {name for kind in KINDS for name in (*plugins.known(kind), *plugins.declared(kind))}
         known |= {*plugins.registry.backbones, *plugins.registry.recipes}
         lines = [f"nothing is named {name!r}{did_you_mean(name, known)}", f"known: {', '.join(sorted(known))}"]
-        lines += [f"a plugin that might give it did not load: {failure}" for failure in plugins.failures]
+        lines += [f"of a plugin that might give it: {failure}" for failure in plugins.failures]
         raise UsageError("\n".join([*lines, f"see them with: medplug list [{'|'.join(f'{kind}s' for kind in KINDS)}]"]))
     return "\n\n".join(parts)
 

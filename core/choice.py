@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, UnknownNameError
-from medplug.core.plugins import Plugins
 from medplug.core.registry import Source
 from medplug.core.specs import BackboneSpec, Modality, Spec
 

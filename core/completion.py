@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medplug.core.choice import scratch
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import MedplugError
 from medplug.core.grammar import SELECTORS, parse_value
 from medplug.core.plan import task_keys
-from medplug.core.plugins import Plugins
 from medplug.core.specs import Modality
 
 
@@ -44,12 +44,15 @@ def _joined(words: list[str]) -> list[str]:
 def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     key, equals, begun = incomplete.partition("=")
     if equals:
-        declared = plugins.declared(key.partition(".")[0])  # a shell waits: nothing is imported for it
+        declared = plugins.declared(
+            key.partition(".")[0].removesuffix("s")
+        )  # a shell waits: nothing is imported for it
         offered = dict.fromkeys([*_values(key, words, plugins), *declared])
         return [f"{key}={name}" for name in offered if name.startswith(begun)]
     slots = _slots(words, plugins)
     own = [f"{head}.{slot}" for slot in slots for head in ("data", "backbone", "adapter")]
-    chosen = {name: parse_value(words[name], name) for name in (*SELECTORS, "recipe", *own) if words.get(name)}
+    naming = (*SELECTORS, "recipe", "observers", *own)
+    chosen = {name: parse_value(words[name], name) for name in naming if words.get(name)}
     names = [*(_keys(chosen, plugins) or SELECTORS), "recipe"]
     return [f"{name}=" for name in dict.fromkeys(names) if name.startswith(incomplete) and name not in words]
 
@@ -81,6 +84,7 @@ def _values(key: str, words: dict[str, str], plugins: Plugins) -> list[str]:
         "backbone": [*registry.backbones, *(spec.name for spec in scratch(plugins))],
         "adapter": list(plugins.known("adapter")),
         "fusion": list(plugins.known("fusion")),
+        "observers": list(plugins.known("observer")),
         "recipe": list(registry.recipes),
         "device": ["auto", "cpu", "cuda", "mps"],
         "precision": ["auto", "float32", "bfloat16", "float16"],

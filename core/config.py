@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from medplug.core.fields import DEFAULT_SHARES, Column, Columns, Folds, Rule, Shares, Sites, TableSource
+from medplug.core.fields import DEFAULT_SHARES, Column, Columns, Folds, Names, Rule, Shares, Sites, TableSource
 
 
 class Section(BaseModel):
@@ -282,3 +282,4 @@ class RunConfig(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="the arithmetic of training"
     )
+    observers: Names = Field((), description="who watches the run, as tensorboard+mlflow (medplug list observers)")

@@ -50,7 +50,7 @@ class UnknownNameError(UsageError):
         self.kind, self.name, self.known = kind, name, sorted(known)
         lines = [f"there is no {kind} named {name!r}{did_you_mean(name, self.known)}"]
         lines.append(f"known {kind}s: {', '.join(self.known) or 'none'}")
-        lines += [f"a plugin that might give it did not load: {failure}" for failure in failures]
+        lines += [f"of a plugin that might give it: {failure}" for failure in failures]
         lines.append(f"see them with: medplug list {kind}s")
         super().__init__("\n".join(lines))
 
@@ -66,11 +66,18 @@ class RowsError(DataError):
 
 
 class PluginError(MedplugError):
-    """A plugin broke its contract."""
+    """A plugin broke its contract: `what` is wrong, and the `fix`, where one is known."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what}\nfix: {fix}" if fix else what)
+        self.what, self.fix = what, fix
 
 
 class PluginWarning(UserWarning):
-    """A saved model's plugin is installed in another version than the model was made with."""
+    """A plugin does not do as it should, and the work goes on.
+
+    A saved model's is installed in another version than the model was made with, or an observer of a run failed.
+    """
 
 
 class BackboneError(MedplugError):
@@ -94,3 +101,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     likeness = {match: SequenceMatcher(None, match, name).ratio() for match in matches}
     close = [match for match in matches if likeness[match] > likeness[matches[0]] - 0.1]
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def printable(text: str) -> str:
+    """Text in which what would steer a terminal is spelled out; line ends stay."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)

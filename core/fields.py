@@ -65,6 +65,20 @@ def _columns(value: Any) -> Any:
 Columns = Annotated[tuple[Column, ...], BeforeValidator(_columns)]
 
 
+def _joined(value: Any) -> Any:
+    """Several names may be written as one word, joined by +; null stands for none."""
+    names = () if value is None else tuple(value.split("+")) if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and (not all(names) or len(set(map(str, names))) < len(names)):
+        raise ValueError("name each once, joined by +, as in NAME+NAME")
+    return names
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_joined), PlainSerializer(lambda names: "+".join(names) or None, str | None)
+]
+"""Names of things that are used together."""
+
+
 def _sites(value: Any) -> Any:
     """One site may be written without brackets."""
     return (value,) if isinstance(value, str) else value

@@ -170,9 +170,10 @@ class Events:
 
 
 def fingerprint(plan: Plan, tables: Iterable[str]) -> str:
-    """What makes two runs the same: their keys (but for the output) and their data."""
+    """What makes two runs the same: their keys (but for where they write and who watches) and their data."""
     rows = plan.settings()
-    keys = [(key, value) for key, value, _ in rows if key not in ("output", "train.keep_checkpoints")]
+    aside = ("output", "train.keep_checkpoints")
+    keys = [(key, value) for key, value, _ in rows if key not in aside and key.partition(".")[0] != "observers"]
     return hashlib.sha256(json.dumps([keys, sorted(tables)], default=str).encode()).hexdigest()
 
 

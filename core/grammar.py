@@ -21,7 +21,9 @@ SELECTORS = ("task", "backbone", "adapter", "fusion")
 """Keys that select by name, and whose options stand below them."""
 
 SECTIONS = ("data", "train", "report", "selection")
-_DEPTH = {"adapter": 2, "task": 1, "backbone": 2, "fusion": 1, "augment": 1, **dict.fromkeys(SECTIONS, 1)}
+_DEPTH = {"adapter": 2, "task": 1, "backbone": 2, "fusion": 1, "augment": 1, "observers": 2} | dict.fromkeys(
+    SECTIONS, 1
+)
 
 Flat = dict[str, Any]
 """Dotted key -> value."""
@@ -146,7 +148,8 @@ def _leaves(key: str, value: Any) -> Iterable[tuple[str, Any]]:
     head, *rest = key.split(".")
     if isinstance(value, Mapping) and len(rest) < _DEPTH.get(head, 0):
         for name, inner in value.items():
-            selected = name == "name" and (head in SELECTORS and not rest or head == "backbone" and len(rest) == 1)
+            named = head in (*SELECTORS, "observers") and not rest or head == "backbone" and len(rest) == 1
+            selected = name == "name" and named
             yield from _leaves(key if selected else f"{key}.{name}", inner)
     else:
         yield key, value

@@ -11,7 +11,9 @@ A plugin is a module (or any object) whose functions carry `hookimpl`::
     def medplug_tasks() -> list[TaskSpec]:
         return [TaskSpec(name="...", ...)]
 
-Hooks return specs, which are data: nothing heavy is imported to answer one.
+Hooks return specs, which are data: nothing heavy is imported to answer one. Those of a run
+(`medplug_run_started` and the three after it) are called while it goes on, on the main process,
+and may take any of the arguments that stand here, by name.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from pathlib import Path
 
 import pluggy
 
-from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, TaskSpec
+from medplug.core.observing import Epoch, FailedRun, FinishedRun, StartedRun
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, TaskSpec
 
 PROJECT = "medplug"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -51,3 +54,28 @@ def medplug_fusions() -> Iterable[FusionSpec]:  # type: ignore[empty-body]
 @hookspec
 def medplug_registry() -> Path | None:
     """Give a ``registry.yaml`` of the plugin's own, if it has one."""
+
+
+@hookspec
+def medplug_observers() -> Iterable[ObserverSpec]:  # type: ignore[empty-body]
+    """Give the observers that this plugin adds, to be named by ``observers=NAME+NAME``."""
+
+
+@hookspec
+def medplug_run_started(run: StartedRun) -> None:
+    """Note that a run has begun, before a row is read."""
+
+
+@hookspec
+def medplug_epoch_ended(run: StartedRun, epoch: Epoch) -> None:
+    """Note the numbers of an epoch."""
+
+
+@hookspec
+def medplug_run_finished(run: StartedRun, result: FinishedRun) -> None:
+    """Note that a run is finished; its folder is in place."""
+
+
+@hookspec
+def medplug_run_failed(run: StartedRun, failure: FailedRun) -> None:
+    """Note that a run ended before it was finished."""

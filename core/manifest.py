@@ -5,35 +5,46 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from medplug.core.data.reading import Facts
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.model import Model
 from medplug.core.plan import Plan
-from medplug.core.plugins import Plugins
 from medplug.core.training.compute import Compute
 from medplug.core.training.costs import costs
+
+if TYPE_CHECKING:
+    from medplug.core.observers import Observers
 
 _PACKAGES = ("medplug", "torch", "transformers", "accelerate", "peft", "scikit-learn", "polars", "numpy", "safetensors")
 
 
 def make_manifest(
-    plan: Plan, plugins: Plugins, facts: Facts, compute: Compute, model: Model, seconds: dict[str, float]
+    plan: Plan,
+    plugins: Plugins,
+    observers: Observers,
+    facts: Facts,
+    compute: Compute,
+    model: Model,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Versions, plugins, data fingerprints, weights, seed, hardware, timings (seconds) and costs, as JSON data."""
+    """Versions, plugins, observers, data, weights, seed, hardware, timings (seconds) and costs, as JSON data."""
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": plan.task.name,
         "seed": plan.run.seed,
         "origins": dict(plan.origins),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": versions(),
         "plugins": [
             {"name": p.name, "distribution": p.distribution, "gives": list(p.gives), "record_sha256": p.signature}
             for p in plugins.loaded
         ],
         "plugins_set_aside": [str(failure) for failure in plugins.failures],
+        "observers": observers.names,
+        "observers_dropped": dict(observers.dropped),
         "data": facts.tables,
         "weights": model.backbone.provenance(),
         "hardware": {
@@ -47,6 +58,11 @@ def make_manifest(
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         **costs(model, compute.device),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Python's version, and those of the packages that a run's numbers hang on (None: not installed)."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the keys of a run select by name: its task, its backbones, its adapters and its fusion.
+"""What the keys of a run select by name: its task, its backbones, its adapters, its fusion and its observers.
 
 Precedence, weakest first: the recipes that the task, the backbone and the
 adapters name, ``recipe=``, a ``--config`` file, the arguments.
@@ -10,16 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
 from medplug.core.choice import BackboneChoice, choose_backbone
-from medplug.core.config import FusionConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.config import FusionConfig, RunConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import SELECTORS, Flat, flatten
-from medplug.core.options import Keys, shown
-from medplug.core.plugins import Plugins
+from medplug.core.options import Keys, shown, validated
 from medplug.core.slots import Slots, keys_for, slots_in_use
-from medplug.core.specs import AdapterSpec, FusionSpec, TaskSpec, resolve
+from medplug.core.specs import AdapterSpec, FusionSpec, ObserverSpec, TaskSpec
 
 
 def place(slot: str) -> str:
@@ -40,6 +38,7 @@ class Names:
     adapters: list[AdapterSpec]
     own: Mapping[str, AdapterSpec]
     fusion: FusionSpec | None
+    observers: list[ObserverSpec]
     keys: Keys
 
     @property
@@ -72,10 +71,11 @@ def names_of(given: list[tuple[str, Flat]], plugins: Plugins) -> Names:
     adapters = _adapters(_text("adapter", _merge([*basis, *given])), plugins)
     basis += [_recipe(plugins, spec.recipe) for spec in adapters if spec.recipe]
     keys = _merge([*basis, *given])
+    observers = _observers(keys, plugins)
     if "" in choices:
-        return Names(task, choices, adapters, {}, None, keys)
+        return Names(task, choices, adapters, {}, None, observers, keys)
     own = _own_adapters(slots, choices, adapters, keys, plugins)
-    return Names(task, choices, adapters, own, plugins.fusion(_text("fusion", keys)), keys)
+    return Names(task, choices, adapters, own, plugins.fusion(_text("fusion", keys)), observers, keys)
 
 
 def _writes(task: TaskSpec, keys: Keys) -> str | None:
@@ -226,23 +226,6 @@ def _adapters(joined: str, plugins: Plugins) -> list[AdapterSpec]:
     return [plugins.adapter(name) for name in names]
 
 
-def models_of(names: Names) -> dict[str, type[BaseModel]]:
-    """The option models of what was named, by the prefix of their keys."""
-    task, owner = names.task, f"task {names.task.name}"
-    models: dict[str, type[BaseModel]] = {
-        "": RunConfig,
-        "train.": TrainConfig,
-        "report.": ReportConfig,
-        "selection.": SelectionConfig,
-        "data.": resolve(task.data, owner=owner),
-        "task.": resolve(task.config, owner=owner),
-    }
-    for slot, choice in names.choices.items():
-        models[f"{place(slot)}."] = resolve(choice.spec.config, owner=f"backbone {choice.spec.name}")
-    if names.fusion is not None:
-        models["fusion."] = resolve(names.fusion.config, owner=f"fusion {names.fusion.name}")
-    if task.augment is not None:
-        models["augment."] = resolve(task.augment, owner=owner)
-    for spec in (*names.adapters, *names.own.values()):
-        models[f"adapter.{spec.name}."] = resolve(spec.config, owner=f"adapter {spec.name}")
-    return models
+def _observers(keys: Keys, plugins: Plugins) -> list[ObserverSpec]:
+    run = validated("", RunConfig, {key: keys[key] for key in ("observers",) if key in keys})
+    return [plugins.observer(name) for name in run.observers]  # type: ignore[attr-defined]

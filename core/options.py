@@ -22,7 +22,7 @@ Models = Mapping[str, type[BaseModel]]
 
 def option_models(kind: str, spec: Spec) -> Iterator[tuple[str, type[BaseModel]]]:
     """The prefix of keys (``adapter.lora.``) and the model of the options below it, of one thing that is declared."""
-    prefix = f"adapter.{spec.name}." if kind == "adapter" else f"{kind}."
+    prefix = {"adapter": f"adapter.{spec.name}.", "observer": f"observers.{spec.name}."}.get(kind, f"{kind}.")
     yield prefix, resolve(spec.config, owner=spec.name)
     if isinstance(spec, TaskSpec):
         yield "data.", resolve(spec.data, owner=spec.name)
@@ -60,6 +60,10 @@ def _unknown_key(key: str, valid: list[str], prefixes: list[str]) -> str:
         one = f", and the adapter of one backbone {' or '.join(f'{name}=NAME' for name in own)}" if own else ""
         hint = did_you_mean(key, own)
         return f"{key}: options are written adapter.NAME.option=VALUE, and the adapters chosen are {chosen}{one}{hint}"
+    if prefix is None and key.startswith("observers."):
+        chosen = ", ".join(p.split(".")[1] for p in prefixes if p.startswith("observers."))
+        there = f"the observers chosen are {chosen}" if chosen else "no observer is chosen: add observers=NAME"
+        return f"{key}: options are written observers.NAME.option=VALUE, and {there}"
     listed = ", ".join(name.removeprefix(prefix or "") for name in valid if prefix and name.startswith(prefix))
     if key == (prefix or "")[:-1]:
         return f"{key} is a group of options; write {key}.OPTION=VALUE (valid: {listed or 'it has none'})"

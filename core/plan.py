@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from medplug.core.choice import BackboneChoice
 from medplug.core.composition import check_composition, check_joint
 from medplug.core.config import DataConfig, FusionConfig, ReportConfig, RunConfig, SelectionConfig, TrainConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import SECTIONS, Flat
-from medplug.core.names import Names, models_of, names_of, place
+from medplug.core.names import Names, names_of, place
 from medplug.core.options import refuse_unknown, validated
-from medplug.core.plugins import Plugins
-from medplug.core.specs import AdapterSpec, FusionSpec, TaskSpec
+from medplug.core.specs import AdapterSpec, FusionSpec, ObserverSpec, TaskSpec, resolve
 
 Chosen = tuple[AdapterSpec, BaseModel]
 """An adapter and its options."""
@@ -43,7 +43,7 @@ class Plan:
     """All that a run will do, resolved and typed; nothing has been read yet.
 
     `encoders` holds one a slot, or a single one under the name ``""`` where the
-    run has one modality; `fusion` joins several.
+    run has one modality; `fusion` joins several; `observers` watch.
     """
 
     task: TaskSpec
@@ -51,6 +51,7 @@ class Plan:
     encoders: Mapping[str, Encoder]
     fusion: tuple[FusionSpec, FusionConfig] | None
     adapters: tuple[Chosen, ...]
+    observers: tuple[tuple[ObserverSpec, BaseModel], ...]
     augment: BaseModel | None
     run: RunConfig
     data: DataConfig
@@ -111,6 +112,8 @@ class Plan:
         if self.augment is not None:
             rows += _dump("augment.", self.augment)
         rows += _dump("", self.run)
+        for watching, options in self.observers:
+            rows += _dump(f"observers.{watching.name}.", options)
         for name in SECTIONS:
             rows += _dump(f"{name}.", getattr(self, name))
         return [(key, value, self.origins.get(key, "default")) for key, value in rows]
@@ -123,7 +126,7 @@ def _dump(prefix: str, model: BaseModel) -> list[tuple[str, Any]]:
 def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
     """Resolve layers of keys (origin, keys; weakest first) into a plan; `UsageError` on any that is wrong."""
     names = names_of(list(layers), plugins)
-    models, keys = models_of(names), names.keys
+    models, keys = _models(names), names.keys
     joining = [key for key, (value, _) in keys.items() if key.partition(".")[0] == "fusion" and value is not None]
     if names.fusion is None and joining:
         raise ConfigError(
@@ -138,6 +141,7 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         encoders={slot: _encoder(slot, names, built) for slot in names.choices},
         fusion=None if names.fusion is None else (names.fusion, built["fusion."]),  # type: ignore[arg-type]
         adapters=whole,
+        observers=tuple((spec, built[f"observers.{spec.name}."]) for spec in names.observers),
         augment=built.get("augment."),
         run=built[""],  # type: ignore[arg-type]
         **{name: built[f"{name}."] for name in SECTIONS},  # type: ignore[arg-type]
@@ -147,6 +151,30 @@ def make_plan(layers: Iterable[tuple[str, Flat]], plugins: Plugins) -> Plan:
         check_joint(names.adapters, names.fusion, names.choices)
     check_composition(names.adapters, plan.data, plan.selection, backbone=plan.backbones, pretrained=plan.meaningful)
     return plan
+
+
+def _models(names: Names) -> dict[str, type[BaseModel]]:
+    """The option models of what was named, by the prefix of their keys."""
+    task, owner = names.task, f"task {names.task.name}"
+    models: dict[str, type[BaseModel]] = {
+        "": RunConfig,
+        "train.": TrainConfig,
+        "report.": ReportConfig,
+        "selection.": SelectionConfig,
+        "data.": resolve(task.data, owner=owner),
+        "task.": resolve(task.config, owner=owner),
+    }
+    for slot, choice in names.choices.items():
+        models[f"{place(slot)}."] = resolve(choice.spec.config, owner=f"backbone {choice.spec.name}")
+    if names.fusion is not None:
+        models["fusion."] = resolve(names.fusion.config, owner=f"fusion {names.fusion.name}")
+    if task.augment is not None:
+        models["augment."] = resolve(task.augment, owner=owner)
+    for spec in (*names.adapters, *names.own.values()):
+        models[f"adapter.{spec.name}."] = resolve(spec.config, owner=f"adapter {spec.name}")
+    for watching in names.observers:
+        models[f"observers.{watching.name}."] = resolve(watching.config, owner=f"observer {watching.name}")
+    return models
 
 
 def _origins(names: Names) -> dict[str, str]:
@@ -169,6 +197,6 @@ def task_keys(chosen: Flat, plugins: Plugins) -> Iterator[tuple[str, str]]:
     """The keys of a task with the backbones and adapters `chosen`, with their descriptions (for completion)."""
     names = names_of([("", chosen)], plugins)
     yield from ((key, f"the name of the {key.replace('.', ' of the ')}") for key in names.selectors)
-    for prefix, model in models_of(names).items():
+    for prefix, model in _models(names).items():
         for field, info in model.model_fields.items():
             yield prefix + field, info.description or ""

@@ -23,6 +23,7 @@ from medplug.core.errors import DataError, RowsError, UsageError
 from medplug.core.kinds.kind import How
 from medplug.core.kinds.table import kind_of
 from medplug.core.model import Model
+from medplug.core.predicting.columns import NeededColumn, given_columns, needed_columns
 from medplug.core.screening.options import TOP, Screen
 from medplug.core.task import Examples, Task
 from medplug.core.training.compute import Compute, Report, infer
@@ -108,6 +109,16 @@ class Predictor:
         self.check_masks(masks)
         examples, problems = self.unlabelled(rows, on_error=on_error)
         return self.predicted(examples, report=report, masks=masks, top=top), problems.in_order()
+
+    @property
+    def columns_needed(self) -> tuple[NeededColumn, ...]:
+        """The columns that a table to predict on has, by name, with what a cell of each holds."""
+        return needed_columns(self.task)
+
+    @property
+    def columns_given(self) -> pl.Schema:
+        """The columns of what `predict` gives, with their types; rows that have names get a column ``name`` beside."""
+        return given_columns(self)
 
     def check_masks(self, masks: Path | None) -> None:
         """`UsageError` where a folder is given and the model predicts no masks."""

@@ -18,6 +18,7 @@ from medplug.core.config import DataConfig
 from medplug.core.data.dataset import Dataset, load_dataset
 from medplug.core.data.reading import fingerprints
 from medplug.core.data.seen import keep_seen
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, RunError
 from medplug.core.explaining.in_run import of_test_rows
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
@@ -31,8 +32,8 @@ from medplug.core.judging.settling import target_after
 from medplug.core.kinds.table import kind_of, make_model
 from medplug.core.manifest import make_manifest
 from medplug.core.model import Model
+from medplug.core.observers import Observers
 from medplug.core.plan import Plan
-from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.progress import Progress, Watch
 from medplug.core.report.cautions import leaks_told, named_told
@@ -70,6 +71,7 @@ class _Clock:
     def __init__(self, watch: Watch | None) -> None:
         self.seconds: dict[str, float] = {}
         self.events = Events(None)
+        self.observers = Observers()
         self._watch = watch or (lambda progress: None)
         self._stage, self._since = "", time.perf_counter()
 
@@ -84,6 +86,7 @@ class _Clock:
     def epoch(self, facts: dict[str, float]) -> None:
         """Tell one epoch's numbers."""
         self.events.write("epoch", **facts)
+        self.observers.epoch(facts)
         self._watch(Progress("epoch", facts=facts))
 
     def stop(self) -> None:
@@ -107,13 +110,15 @@ def execute(plan: Plan, plugins: Plugins, *, resume: bool = False, watch: Watch 
 def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
     report = clock.stage("reading")
     compute = compute_for(plan.run, plan.train)
+    compute.processes.agree(lambda: clock.observers.open(plan, plugins))
     task, sample = make_task(plan)
     task.report = report
     sha256 = fingerprints(task, task.data, plan.report.by)
     mark = fingerprint(plan, sha256.values())
     folder = compute.processes.agree(lambda: RunFolder.open(plan, resume=resume, fingerprint=mark))
-    with _watched(folder, compute.processes):
+    with _watched(folder, compute.processes, clock.observers):
         clock.events = Events(folder.work / "events.jsonl" if compute.processes.main else None)
+        clock.observers.started(plan, folder, sha256, clock.events)
         task.scratch = folder.work if folder.work.is_dir() else None  # of several processes one made it
         dataset = load_dataset(
             task,
@@ -138,17 +143,19 @@ def _execute(plan: Plan, plugins: Plugins, resume: bool, clock: _Clock) -> Run:
         predictor = Predictor(plan.task.name, task, model.eval(), dataset.target, alone, dataset.also_targets)
         judged = compute.processes.agree(lambda: _write(folder, plugins, predictor, trained, job, clock))
     predictor.folder = folder.path
+    clock.observers.finished(folder.path, judged.scores, clock.seconds)
     return Run(folder.path, judged.scores, predictor)
 
 
 @contextmanager
-def _watched(folder: RunFolder, processes: Processes) -> Iterator[None]:
+def _watched(folder: RunFolder, processes: Processes, observers: Observers) -> Iterator[None]:
     """Clear up after a failure, on the process that writes."""
     try:
         yield
     except BaseException as error:
         if processes.main:
             folder.abandon(keep_features=isinstance(error, KeyboardInterrupt))
+            observers.failed(error)
         if isinstance(error, OSError):
             what = f"{error.filename or folder.work}: {error.strerror or type(error).__name__}"
             raise RunError(f"{what}; mend that, and run again (--resume goes on from a checkpoint)") from error
@@ -223,7 +230,7 @@ def _write(
         set_aside.write_parquet(folder.work / "rejected.parquet")
     folder.write_text("config.yaml", config_yaml(plan))
     clock.stop()
-    manifest = make_manifest(plan, plugins, dataset.facts, job.compute, model, clock.seconds)
+    manifest = make_manifest(plan, plugins, clock.observers, dataset.facts, job.compute, model, clock.seconds)
     folder.write_json("manifest.json", manifest)
     evidence = replace(judged.evidence(plan, dataset, trained, manifest), explanations=tuple(explanations))
     judged.scores["verdict"] = verdict(evidence).headline

@@ -14,6 +14,8 @@ from typing import Any
 from medplug.core.config import RunConfig
 from medplug.core.data.targets import Target
 from medplug.core.data.trust import Calibration, Conformal
+from medplug.core.discovery.plugins import Plugins
+from medplug.core.discovery.requirements import check_plugins, third_parties
 from medplug.core.ensemble import Ensemble
 from medplug.core.errors import ConfigError, PluginWarning, RunError
 from medplug.core.evaluation.abstention import Threshold
@@ -21,9 +23,7 @@ from medplug.core.joint.build import describe, describe_adapters, restored, rest
 from medplug.core.kinds.table import make_model
 from medplug.core.model import Model
 from medplug.core.plan import Plan
-from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
-from medplug.core.requirements import check_plugins, third_parties
 from medplug.core.specs import resolve
 from medplug.core.task import Task
 from medplug.core.training.compute import compute_for

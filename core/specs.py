@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Literal
 
-from medplug.core.errors import PluginError
+from medplug.core.discovery.importing import imported
+from medplug.core.errors import PluginError, did_you_mean
 
 Modality = Literal["text", "image", "tabular", "signal", "molecule", "protein"]
 TargetKind = Literal[
@@ -28,6 +28,8 @@ TargetKind = Literal[
     "text",
     "mask",
 ]
+Cell = Literal["text", "texts", "number", "value", "file"]
+"""What a cell of a table holds: a text, a list of texts, a number, a number or a word, a file's path or content."""
 Question = Literal["prepare", "weigh", "penalty", "schedule", "fit"]
 Family = Literal["instance", "feature", "model", "relation"]
 Need = Literal["labels", "source_labels", "target_labels", "unlabelled_target", "pretrained_backbone"]
@@ -122,10 +124,31 @@ class FusionSpec(Spec):
     learns: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSpec(Spec):
+    """Who watches runs: ``factory``, called with the options, makes an object with hooks of `medplug.core.hooks`.
+
+    These are `medplug_run_started`, `medplug_epoch_ended`, `medplug_run_finished` and `medplug_run_failed`, any of
+    them, marked with ``hookimpl``. A package that it cannot work without is asked for in the factory: what that
+    raises ends the run before a row is read.
+    """
+
+
 def resolve(target: str, *, owner: str) -> Any:
     """Import ``"module:attribute"``; `owner` is named when that fails (`PluginError`)."""
     module, _, attribute = target.partition(":")
+    failed = f"{owner}: cannot load {target!r}"
+    if not module or not attribute:
+        raise PluginError(f"{failed}: it names no code", 'write it "package.module:ClassOrFunction" in the spec')
     try:
-        return getattr(import_module(module), attribute)
-    except Exception as error:  # noqa: BLE001 - a plugin's module may raise anything
-        raise PluginError(f"{owner}: cannot load {target!r}: {type(error).__name__}: {error}") from error
+        found = imported(module)
+        if hasattr(found, attribute):
+            return getattr(found, attribute)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's module may raise anything
+        step = f'see it whole with: python -c "import {module}"'
+        raise PluginError(f"{failed}: {type(error).__name__}: {error}", step) from error
+    own = [name for name in vars(found) if not name.startswith("_")]
+    raise PluginError(
+        f"{failed}: {module} has no {attribute!r}{did_you_mean(attribute, own)}",
+        "name in the spec what the module defines",
+    )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from medplug.core.plain.features import PlainFeatures, TreeFeatures
     from medplug.core.retrieval.corpus import Corpus
     from medplug.core.screening.sides import Screened
-    from medplug.core.specs import Modality
+    from medplug.core.specs import Cell, Modality
 
 
 @dataclass(slots=True)
@@ -149,6 +149,19 @@ class Task(ABC):
     @abstractmethod
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """The columns it needs: configuration key (``data.text``) -> column name."""
+
+    def cells(self) -> dict[str, Cell]:
+        """What a cell holds of each column that a table to predict on has, by its key (``data.text``).
+
+        As a rule the modality of its slot tells; a task whose columns of values are settled says which are numbers.
+        """
+        alone = next(iter(self.slots.values())) if len(self.slots) == 1 else "text"
+        held: dict[Modality, Cell] = {"image": "file", "signal": "file", "tabular": "value"}
+        found: dict[str, Cell] = {}
+        for key in self.columns(labelled=False):
+            slot = key.removeprefix("data.").partition("[")[0].partition("{")[0]
+            found[key] = held.get(self.slots.get(slot, alone), "text")
+        return found
 
     def columns_of_slots(self) -> list[tuple[str, ...]]:
         """The keys of `columns` slot by slot (``data.text``, ``data.tabular[0]``) where there are several slots.

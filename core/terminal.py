@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from medplug.core import progress
+from medplug.core.errors import printable
 from medplug.core.report.formats import decimals_of, plain_baseline
 
 _WIDE = 96
 """Fewer columns of text than this cannot hold the difference beside the two models."""
+
+_GAP = 3
+"""What stands between two columns of a table."""
 
 
 @contextmanager
@@ -70,7 +78,7 @@ def show_run(folder: Path, scores: dict[str, Any]) -> None:
         told = scores["by_modality"]
         parts = (f"{slot} {interval(each, told['metric'])}" for slot, each in told["shapley"].items())
         console.print(f"what each modality adds to {told['metric']}: {', '.join(parts)}", highlight=False)
-    console.print(scores["verdict"], highlight=False)
+    console.print(f"{scores['verdict']} (by {scores['selection']['metric']})", highlight=False, markup=False)
     for name in ("transfer_verdict", "pretraining_verdict"):
         if name in scores:
             console.print(scores[name], highlight=False)
@@ -126,14 +134,45 @@ def interval(found: dict[str, Any], metric: str = "") -> str:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """A plain table on standard output; never cut where output goes to a file."""
+    """A plain table on standard output, each cell as it is; never cut where output goes to a file."""
     console = _console()
     if title:
-        console.print(title, highlight=False)
-    table = Table(*header, box=box.SIMPLE_HEAD if console.is_terminal else None, highlight=False, pad_edge=False)
+        console.print(title, highlight=False, markup=False)
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, highlight=False, pad_edge=False)
+    widths = _widths(list(zip(header, *rows, strict=True)), console.width - _GAP * len(header) + 1)
+    for name, width in zip(header, widths, strict=True):
+        table.add_column(name, overflow="fold", width=width)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_plain(cell) for cell in row))
     console.print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> Sequence[int | None]:
+    """Widths of columns that do not fit into the `room`: what it has beyond the longest word of each is shared.
+
+    None where the columns fit as they are, and where even the words do not.
+    """
+    least = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    more = [max(map(cell_len, column)) - width for column, width in zip(columns, least, strict=True)]
+    spare = room - sum(least)
+    if spare < 0 or spare >= sum(more):
+        return [None] * len(columns)
+    ends = [spare * end // sum(more) for end in accumulate(more, initial=0)]
+    return [width + end - begin for width, (begin, end) in zip(least, pairwise(ends), strict=True)]
+
+
+def show_lines(lines: Iterable[str], *, fold: bool = True) -> None:
+    """Lines on standard output; in a terminal folded at words, the rest of each under its beginning."""
+    console = _console()
+    for line in lines:
+        text = line.lstrip(" ")
+        told = Padding(_plain(text), (0, 0, 0, len(line) - len(text)), expand=False) if fold else _plain(line)
+        console.print(told, soft_wrap=not fold)
+
+
+def _plain(text: str) -> Text:
+    """Text in which nothing is markup."""
+    return Text(printable(text))
 
 
 def _console() -> Console:

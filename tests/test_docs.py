@@ -11,8 +11,8 @@ import generator
 import pytest
 
 from medplug.core import grammar
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 import medplug
 from medplug.cli import cli
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
 from medplug.plugins.drug_target.sample import sample
 

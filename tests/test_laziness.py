@@ -9,21 +9,28 @@ import time
 
 import pytest
 
-HEAVY = ("torch", "transformers", "polars", "sklearn", "scipy", "numpy", "matplotlib", "peft", "timm", "jinja2", "PIL")
+HEAVY = (
+    *("torch", "transformers", "polars", "sklearn", "scipy", "numpy", "matplotlib", "peft", "timm", "jinja2", "PIL"),
+    *("tensorboard", "mlflow"),
+)
 LIGHT = {
     "import medplug": "import medplug; medplug.hookimpl; medplug.MedplugError",
     "the command line": "import medplug.cli",
     "help": "from click.testing import CliRunner; from medplug.cli import cli\n"
     "assert 'task=NAME' in CliRunner().invoke(cli, ['run', '-h']).output",
-    "list": "from medplug.core.catalogue import listing; from medplug.core.plugins import Plugins\n"
-    "for kind in ('tasks', 'backbones', 'adapters', 'fusions'): listing(kind, Plugins(found=()))",
-    "show": "from medplug.core.catalogue import describe; from medplug.core.plugins import Plugins\n"
-    "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune', 'gated'): describe(name, Plugins(found=()))",
+    "list": "from medplug.core.catalogue import listing; from medplug.core.discovery.plugins import Plugins\n"
+    "for kind in ('tasks', 'backbones', 'adapters', 'fusions', 'observers'): listing(kind, Plugins(found=()))",
+    "plugins": "from click.testing import CliRunner; from medplug.cli import cli\n"
+    "assert '25 adapters' in CliRunner().invoke(cli, ['plugins', '--verify']).output",
+    "show": "from medplug.core.catalogue import describe; from medplug.core.discovery.plugins import Plugins\n"
+    "for name in ('text_diagnosis', 'minilm', 'text_cnn', 'finetune', 'gated', 'tensorboard', 'mlflow'):\n"
+    "    describe(name, Plugins(found=()))",
     "plan": "from medplug.core.api import plan_for; from medplug.core.catalogue import preview\n"
-    "from medplug.core.plugins import Plugins\n"
-    "preview(plan_for(Plugins(found=()), {'task': 'text_diagnosis', 'backbone': 'text_cnn'}))",
+    "from medplug.core.discovery.plugins import Plugins\n"
+    "keys = {'task': 'text_diagnosis', 'backbone': 'text_cnn', 'observers': 'tensorboard+mlflow'}\n"
+    "preview(plan_for(Plugins(found=()), keys))",
     "compose": "from medplug.core.api import plan_for; from medplug.core.catalogue import describe, preview\n"
-    "from medplug.core.plugins import Plugins\n"
+    "from medplug.core.discovery.plugins import Plugins\n"
     "keys = {'task': 'text_diagnosis', 'adapter': 'lora+mmd', 'data.source': 's.csv', 'data.unlabelled': 'u.csv'}\n"
     "preview(plan_for(Plugins(found=()), keys)), describe('mmd', Plugins(found=()))",
     "rank": "from click.testing import CliRunner; from medplug.cli import cli\n"

@@ -118,6 +118,14 @@ def test_right_pairs_alone_are_learned_from_beside_wrong_ones_that_are_found(com
     assert_told(command(*run("entailment", "output=other")[:-1]), "label")
 
 
+def test_a_right_pair_without_a_group_is_told_once_by_the_number_it_has(command: Command, tmp_path: Path) -> None:
+    rows = matches().filter(pl.col("label") == "yes").drop("label").head(ROWS).with_row_index("disease")
+    empty = pl.when(pl.col("disease") != 4).then(pl.col("disease").cast(pl.String))
+    rows.with_columns(disease=empty).write_ndjson(tmp_path / "rows.jsonl")
+    result = command(*run("entailment", "data.negatives=2", "data.group=disease"))
+    assert_told(result, "1 bad row(s)", "row 5, column disease: the group is empty")
+
+
 # ---- bad input: told by row and column, never by content, and nothing is left behind
 
 

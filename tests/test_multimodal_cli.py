@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 import medplug
 from medplug.cli import cli
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import MedplugError
-from medplug.core.plugins import Plugins
 
 ROWS = 72
 PATIENT = "Roe"

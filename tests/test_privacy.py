@@ -33,6 +33,7 @@ ROWS = 60
 OWN = {"predictions.parquet", "by_entity.parquet", "rejected.parquet"}
 """The user's own files, row by row; and what a model of passages needs, its corpus, lies in folders of the run."""
 READ = {".html", ".md", ".jsonl", ".json", ".csv", ".yaml", ".txt"}
+OBSERVERS = ("observers=tensorboard+mlflow", "observers.mlflow.artifacts=report")
 QUICK = ("train.epochs=1", "report.resamples=100", "device=cpu")
 Make = Callable[[Path], tuple[pl.DataFrame, tuple[str, ...]]]
 
@@ -196,10 +197,19 @@ def searched(folder: Path) -> dict[str, list[str]]:
     return {name: each for name, each in found.items() if each}
 
 
+def observed(folder: Path) -> list[str]:
+    """Where the mark stands in what observers wrote: event files, and MLflow's folders and their names."""
+    files = [file for name in ("tensorboard", "mlruns") for file in (folder / name).rglob("*") if file.is_file()]
+    assert {"macro_f1", "train.epochs"} & {file.name for file in files}
+    assert any(file.name.startswith("events.out.tfevents") for file in files)
+    return [found for file in files for found in leaks(f"{file} {file.read_bytes().decode('latin1')}")]
+
+
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
     """Run the command in a folder of its own: all that it prints and logs, which the mark is not in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     caplog.set_level(logging.DEBUG)
 
     def run(*words: str, fails: bool = False) -> str:
@@ -222,8 +232,9 @@ def test_a_run_of_marked_rows_and_what_follows_it_tell_nothing_of_them(
     table, words = KINDS[kind](tmp_path)
     table = table.with_columns(pl.Series("who", [f"patient {mark(i // 2)}" for i in range(len(table))]))
     table.write_ndjson(tmp_path / "rows.jsonl")
-    command("run", *words, "data.train=rows.jsonl", "data.group=who", "output=run", *QUICK)
+    command("run", *words, "data.train=rows.jsonl", "data.group=who", "output=run", *QUICK, *OBSERVERS)
     assert not searched(tmp_path / "run")
+    assert not observed(tmp_path)
     command("evaluate", "run", "rows.jsonl", "--device", "cpu")
     scores = json.loads((tmp_path / "run" / "metrics.json").read_text())
     if "explanations" in scores:

@@ -11,8 +11,8 @@ import pytest
 import medplug
 from medplug.core.config import DataConfig
 from medplug.core.data.dataset import load_dataset
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
 
 SHARED = Path(os.environ.get("MEDPLUG_SHARED") or Path(__file__).parents[2] / "shared") / "data"

@@ -8,8 +8,8 @@ from typing import Any
 from medplug.core.comparing.finished import Finished
 
 _NOT_LEARNING = ("reading", "baseline and intervals", "writing")
-_NO_CHOICE = ("output", "report.")
-"""Keys that change where a run writes and what its report says, and not its model."""
+_NO_CHOICE = ("output", "observers", "report.")
+"""Keys that change where a run writes, who watches it and what its report says, and not its model."""
 
 
 def costs_of(run: Finished) -> dict[str, Any]:

@@ -21,10 +21,6 @@ _CORE = str(Path(__file__).parents[1])
 class Fault(PluginError):
     """A clause of the contract that does not hold: `what` was found, and the `fix`."""
 
-    def __init__(self, what: str, fix: str) -> None:
-        super().__init__(f"{what}\nfix: {fix}")
-        self.what, self.fix = what, fix
-
 
 class Skipped(Exception):
     """The check cannot be made here, or does not concern this plugin; the text says why."""
@@ -69,8 +65,8 @@ def _outcome(name: str, check: Check) -> Outcome:
         check()
     except Skipped as reason:
         return Outcome(name, "skipped", str(reason))
-    except Fault as fault:
-        return Outcome(name, "failed", fault.what, fault.fix)
+    except PluginError as fault:
+        return Outcome(name, "failed", fault.what, fault.fix or f"mend what raises at {_place(fault)}")
     except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything
         return Outcome(name, "failed", told(error), f"mend what raises at {_place(error)}")
     return Outcome(name, "passed")

@@ -29,10 +29,8 @@ def _expected(module: str) -> dict[str, str]:
 
 
 def row(found: Outcome) -> tuple[str, str, str, str]:
-    """An outcome as a row of a table; brackets in it are no markup."""
-    from rich.markup import escape
-
-    return found.name, found.state, escape(found.reason), escape(found.fix)
+    """An outcome as a row of a table."""
+    return found.name, found.state, found.reason, found.fix
 
 
 def counted(found: list[Outcome]) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from medplug.core.config import DataConfig, FusionConfig, Section
 from medplug.core.conformance.checks import Fault, Named, require, told
 from medplug.core.conformance.subject import Subject
+from medplug.core.discovery.answers import check_values
 from medplug.core.specs import FusionSpec, Spec, TaskSpec, resolve
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -48,12 +48,7 @@ class SpecChecks:
             "say in one line what it is",
         )
         require("\n" not in spec.summary, "the summary has more than one line", "say in one line what it is")
-        try:
-            TypeAdapter(type(spec)).validate_python(asdict(spec))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise Fault(f"{place}: {first['msg']}; got {first['input']!r}", "see medplug.core.specs") from None
+        check_values(self.kind, spec)
         for recipe in _recipes(spec):
             known = self.subject.plugins.registry.recipes
             require(

@@ -18,6 +18,7 @@ _OF_KIND = {
     "backbone": "medplug.core.conformance.backbones:BackboneChecks",
     "adapter": "medplug.core.conformance.adapters:AdapterChecks",
     "fusion": "medplug.core.conformance.fusions:FusionChecks",
+    "observer": "medplug.core.conformance.observers:ObserverChecks",
 }
 """What checks the code of each kind; imported for plugins that give one, as all but that of tasks import torch."""
 

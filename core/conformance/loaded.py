@@ -15,12 +15,8 @@ from pydantic import ValidationError
 from medplug.core.conformance.checks import Fault, Named, Skipped, require
 from medplug.core.conformance.declared import models_of
 from medplug.core.conformance.subject import Subject
+from medplug.core.discovery.findings import HEAVY, SLOW
 from medplug.core.specs import BackboneSpec, resolve
-
-HEAVY = ("torch", "transformers", "timm", "peft", "sklearn", "scipy", "polars", "matplotlib")
-"""What no listing and no plan may import."""
-SLOW = 2.0
-"""Seconds to import a plugin and ask for its specs, after which it is called slow."""
 
 _AFRESH = """
 import json, sys, time
@@ -31,18 +27,22 @@ class Blocked:
         if name.partition(".")[0] in heavy:
             raise ImportError(f"{name} is imported before it is needed")
 sys.meta_path.insert(0, Blocked())
-import medplug.core.config, medplug.core.plugins
+import medplug.core.config, medplug.core.discovery.plugins
+from medplug.core.errors import PluginError
 from medplug.core.specs import resolve
 began = time.perf_counter()
 plugin = __import__(module, fromlist=["_"])
-for hook in ("tasks", "backbones", "adapters", "fusions", "registry"):
+for hook in ("tasks", "backbones", "adapters", "fusions", "observers", "registry"):
     given = getattr(plugin, f"medplug_{hook}", None)
     if given is not None:
         given = given()
         list(given if hook != "registry" else ())
 seconds = time.perf_counter() - began
-for model in models:
-    resolve(model, owner=module)
+try:
+    for model in models:
+        resolve(model, owner=module)
+except PluginError as error:
+    sys.exit(error.what)
 print(json.dumps(seconds))
 """
 
@@ -66,12 +66,13 @@ class PluginChecks:
         require(
             not self.subject.problem,
             f"the core sets the plugin aside: {self.subject.problem}",
-            "mend that first; medplug_api = 1, @hookimpl on functions named as in medplug.core.hooks, lists of specs",
+            self.subject.fix or "mend that first",
         )
         require(
             any(self.subject.specs.values()) or self._own_registry(),
             "no hook gives anything",
-            "mark a function medplug_tasks, medplug_backbones, medplug_adapters or medplug_fusions with @hookimpl",
+            "mark a function medplug_tasks, medplug_backbones, medplug_adapters, medplug_fusions or medplug_observers "
+            "with @hookimpl",
         )
 
     def light(self) -> None:

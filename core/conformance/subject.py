@@ -12,10 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from medplug.core.conformance.checks import Skipped, told
+from medplug.core.conformance.checks import Skipped
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.findings import why
+from medplug.core.discovery.installed import GROUP
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, did_you_mean
-from medplug.core.installed import GROUP
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.registry import Source
 from medplug.core.specs import Spec, resolve
 
@@ -26,12 +28,13 @@ class Subject:
 
     `options` are those of a spec by its name, where its defaults are large or it has
     none; `sources` the weights of a pretrained backbone by the spec's name. `problem`
-    says why the core would set the plugin aside; it declares nothing then.
+    says why the core would set the plugin aside, and `fix` what to do; it declares nothing then.
     """
 
     plugin: Any
     plugins: Plugins
     problem: str = ""
+    fix: str = ""
     specs: Mapping[str, list[Spec]] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, Path] = field(default_factory=dict)
@@ -50,8 +53,9 @@ class Subject:
             plugin = import_module(plugin) if isinstance(plugin, str) else plugin
             declared = _declared(plugin, plugins)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-            return cls(plugin, plugins, told(error), {}, *given)
-        return cls(plugin, plugins, "", declared, *given)
+            module = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", "")
+            return cls(plugin, plugins, *why(error, module), {}, *given)
+        return cls(plugin, plugins, "", "", declared, *given)
 
     @property
     def module(self) -> str | None:
@@ -100,7 +104,10 @@ def _declared(plugin: Any, plugins: Plugins) -> dict[str, list[Spec]]:
         plugins.admit(short, "the plugin under check", plugin)
         built_in = plugins.loaded[-1:]
     given = [each.split(" ", 1) for each in built_in[0].gives]
-    return {kind: [plugins.known(kind)[name] for own, name in given if own == kind] for kind in KINDS}
+    return {
+        kind: [plugins.known(kind)[name] for own, name in given if own == kind and name in plugins.known(kind)]
+        for kind in KINDS
+    }
 
 
 def located(name: str, found: Iterable[EntryPoint] | None = None) -> list[str]:

@@ -95,7 +95,7 @@ def lines(found: Sequence[Attribution]) -> list[str]:
         for place in np.argsort(-np.abs(flat), kind="stable")[:_TOLD].tolist():
             told.append(f"  {flat[place]:+.4f}  {_called(each, place)}")
         if each.total is not None:
-            told.append(f"  {flat.sum():+.4f}  all {flat.size}, of {each.total:+.4f} to be shared out")
+            told.append(f"  {flat.sum():+.4f}  all {flat.size}, of {each.total:+.4f}: {_shared_out(each)}")
         if each.sanity is not None:
             told.append(f"  rank correlation with random weights {each.sanity:+.2f}")
     likeness = [each.sanity for each in found if each.sanity is not None]
@@ -105,6 +105,13 @@ def lines(found: Sequence[Attribution]) -> list[str]:
             f"check with random weights: mean rank correlation {mean:+.2f} (1: the same, the model is not explained)"
         )
     return told
+
+
+def _shared_out(each: Attribution) -> str:
+    usual = each.method == "shapley_values" and each.unit != "segment"
+    return (
+        f"this row's prediction less {'the usual one in this table' if usual else 'that of an input that says nothing'}"
+    )
 
 
 def _called(each: Attribution, place: int) -> str:

@@ -9,14 +9,17 @@ from typing import Any
 from medplug.core.adapter import Adapter
 from medplug.core.backbone import Backbone
 from medplug.core.config import FusionConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import DataError
 from medplug.core.fusion.layer import Fusion
 from medplug.core.joint.backbone import JointBackbone
 from medplug.core.joint.on_part import OnPart
 from medplug.core.plan import Chosen, Encoder, Plan
-from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec, FusionSpec, resolve
 from medplug.core.task import Examples
+
+_ALIGNMENT = 64
+"""Bytes that the addresses of torch's own memory on a CPU are multiples of."""
 
 
 def build_backbone(
@@ -42,7 +45,19 @@ def build_backbone(
 
 def _created(encoder: Encoder) -> Backbone:
     factory: type[Backbone] = resolve(encoder.choice.spec.factory, owner=f"backbone {encoder.choice.spec.name}")
-    return factory.create(encoder.options, encoder.choice.source)
+    return owned(factory.create(encoder.options, encoder.choice.source))
+
+
+def owned(backbone: Backbone) -> Backbone:
+    """The backbone with weights in torch's own memory: a file of weights that is mapped may begin anywhere in it.
+
+    Kernels round by where numbers lie, and the weights of a saved model are read into such memory, so that otherwise
+    a run and its model, loaded again, would differ in the last digits.
+    """
+    for weight in (*backbone.parameters(), *backbone.buffers()):
+        if weight.data_ptr() % _ALIGNMENT:
+            weight.data = weight.data.clone()
+    return backbone
 
 
 def join(parts: Mapping[str, Backbone], spec: FusionSpec, options: FusionConfig, outputs: int) -> JointBackbone:

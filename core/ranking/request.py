@@ -10,11 +10,11 @@ from typing import Any
 
 from medplug.core import grammar
 from medplug.core.config import DataConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, UsageError
 from medplug.core.grammar import Flat
 from medplug.core.names import several_slots
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 
 Several = str | Sequence[Any] | None
 """Candidates joined by commas, or one by one."""
@@ -60,6 +60,8 @@ def make_request(
         raise ConfigError(
             "output is the folder of a run, and a ranking leaves none; leave output (-o FILE writes JSON)"
         )
+    if any(key.partition(".")[0] == "observers" for _, keys in given for key in keys):
+        raise ConfigError("observers watch a run, and a ranking is none; leave observers out")
     if several := several_slots(given, plugins):
         raise ConfigError(
             f"a ranking looks at one modality, and these keys have {' and '.join(several)}; where the task allows it, "

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from medplug.core.discovery.names import BUILT_IN
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError
-from medplug.core.plugins import BUILT_IN, Plugins
 
 _DISTRIBUTION = re.compile(r"[a-z]([a-z0-9]|[-_](?=[a-z0-9]))*")
 _LONGEST = 40

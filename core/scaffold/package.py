@@ -12,8 +12,8 @@ from types import MappingProxyType
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import medplug
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError
-from medplug.core.plugins import Plugins
 from medplug.core.scaffold.naming import Names, names_of
 
 _SHARED: Mapping[str, str] = MappingProxyType(

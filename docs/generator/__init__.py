@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from generator import commands, contents, contracts, declared, errors, keys, kinds, layers, public, registry, writing
-from medplug.core.plugin_answers import KINDS
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 
 
 def pages() -> dict[str, str]:

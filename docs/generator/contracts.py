@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from generator.writing import code, prose, signature, table
-from medplug.core import adapter, augmentation, backbone, features, task
+from medplug.core import adapter, augmentation, backbone, features, observing, task
 from medplug.core.fusion import layer
 from medplug.core.generation import generator
 
@@ -17,6 +17,7 @@ CONTRACTS: dict[str, tuple[type, ...]] = {
     "A backbone": (backbone.Backbone, features.Features, generator.Generator),
     "An adapter": (*(adapter.Adapter, adapter.FitData, adapter.Batch, adapter.Material, adapter.LinearHead),),
     "A fusion": (layer.Fusion, layer.Fused),
+    "An observer": (observing.StartedRun, observing.Epoch, observing.FinishedRun, observing.FailedRun),
 }
 """Contract -> its class, and what its methods are given and give."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from generator.writing import code, function_section, plain, prose, table
 from medplug.core import hooks, specs
-from medplug.core.plugin_answers import KINDS
+from medplug.core.discovery.answers import KINDS
 
 
 def page() -> str:

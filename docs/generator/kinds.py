@@ -10,8 +10,8 @@ from generator.writing import code, plain, table
 from medplug.core.catalogue import ANSWERED, listing
 from medplug.core.composition import NEEDED
 from medplug.core.config import DataConfig, FusionConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.options import option_models
-from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
 
 

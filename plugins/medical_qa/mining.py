@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
 from medplug.core.data import cells
@@ -23,15 +25,17 @@ def with_negatives(source: Tabular, key: str, data: MedicalQaData) -> Tabular:
 
     BM25 ranks those texts highest that share the question's words; a text that
     answers the question in any row is not taken. A made row has all other columns of its question's
-    row. A table with ``data.label`` is left as it is. Raises `DataError` for a table that cannot be read.
+    row; a row without a text, a group or a site makes none. A table with ``data.label`` is left as it
+    is. Raises `DataError` for a table that cannot be read.
     """
     import polars as pl
 
     table = read_table(source, key=key, columns=None)
     if data.label in table.columns or not {data.question, data.other} <= set(table.columns):
         return source  # the core says what is missing
-    asked, texts = (cells.texts(table[name], key) for name, key in _named(data))
-    usable = (asked.is_not_null() & texts.is_not_null()).arg_true()
+    asked, texts, *further = (cells.texts(table[name], key) for name, key in _named(data) if name in table.columns)
+    whole = [column.is_not_null() for column in (asked, texts, *further)]
+    usable = reduce(and_, whole).arg_true()  # a bad row is told once, by its own number
     passages, at = distinct(texts.gather(usable).to_list())
     questions, of = distinct(asked.gather(usable).to_list())
     right: list[list[int]] = [[] for _ in questions]
@@ -48,5 +52,8 @@ def with_negatives(source: Tabular, key: str, data: MedicalQaData) -> Tabular:
     return pl.concat(labelled, how="vertical_relaxed")
 
 
-def _named(data: MedicalQaData) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (data.question, "data.question"), (data.other, "data.other")
+def _named(data: MedicalQaData) -> list[tuple[str, str]]:
+    """The columns whose empty cells make a bad row, both texts first, and the keys that name them."""
+    further = ((data.group, "data.group"), (data.site, "data.site"))
+    named = [(name, key) for name, key in further if name is not None]
+    return [(data.question, "data.question"), (data.other, "data.other"), *named]

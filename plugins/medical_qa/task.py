@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from medplug.core.data.targets import Target
     from medplug.core.plain.features import PlainFeatures
     from medplug.core.retrieval.corpus import Corpus
-    from medplug.core.specs import Modality
+    from medplug.core.specs import Cell, Modality
     from medplug.plugins.medical_qa.options import MedicalQaData, MedicalQaOptions
 
 FORMS: Mapping[str, type[Form]] = {
@@ -69,6 +69,10 @@ class MedicalQa(Task):
     def columns(self, *, labelled: bool) -> dict[str, str]:
         """Those of the form."""
         return self.form.columns(labelled=labelled)
+
+    def cells(self) -> dict[str, Cell]:
+        """Texts; options that stand in one column are lists of texts."""
+        return {key: "texts" if key == "data.options" else cell for key, cell in super().cells().items()}
 
     def columns_of_slots(self) -> list[tuple[str, ...]]:
         """What a table to predict on may lack."""

@@ -37,7 +37,7 @@ from medplug.plugins.multimodal.schema import TABLES, Schema, named
 if TYPE_CHECKING:
     from medplug.core.data.problems import Problems
     from medplug.core.data.tables import Tabular
-    from medplug.core.specs import Modality
+    from medplug.core.specs import Cell, Modality
     from medplug.plugins.multimodal.options import MultimodalData, MultimodalOptions
 
 MODALITIES: Mapping[str, Modality] = {slot: "tabular" if slot in TABLES else slot for slot in SLOTS}  # type: ignore[misc]
@@ -101,6 +101,16 @@ class MultimodalDiagnosis(Task):
             return {key: given}
         settled = self._schema.names(slot) if self._schema else [Pattern(name) for name in named(self.data, slot)]
         return {f"{key}[{i}]": name for i, name in enumerate(settled)}
+
+    def cells(self) -> dict[str, Cell]:
+        """Of files, texts and values; once a table was read it is settled which of these are numbers."""
+        numbers = {name for slot in TABLES if slot in self.slots for name in self._numeric(slot)}
+        numbers |= set(self._schema.samples) if self._schema else set()
+        names = self.columns(labelled=False)
+        return {key: "number" if names[key] in numbers else cell for key, cell in super().cells().items()}
+
+    def _numeric(self, slot: str) -> tuple[str, ...]:
+        return self._schema.tables[slot].numeric if self._schema else ()
 
     def tabulate(self, source: Any, key: str) -> Tabular:
         """An ``.npz`` archive of signals or an ARFF file as a table; everything else as it is."""

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 import medplug
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
 
 HEAD = """
 from pathlib import Path
 from medplug.core.hooks import hookimpl
-from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, TaskSpec
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, TaskSpec
 medplug_api = {api!r}
 """
 HOOK = """
@@ -33,6 +33,7 @@ SPECS = {
     "backbone": "BackboneSpec({}, modality='text')",
     "adapter": "AdapterSpec({}, family='model', answers=('prepare',))",
     "fusion": "FusionSpec({})",
+    "observer": "ObserverSpec({})",
 }
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from medplug.core.catalogue import describe, listing, preview
 from medplug.core.completion import complete
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, UsageError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.terminal import show_table
 
 Install = Callable[..., EntryPoint]
@@ -22,7 +23,7 @@ def planned(*words: str) -> Plan:
     return make_plan([("command line", parse_arguments(words))], Plugins(found=()))
 
 
-@pytest.mark.parametrize("kind", ["tasks", "backbones", "adapters", "fusions"])
+@pytest.mark.parametrize("kind", ["tasks", "backbones", "adapters", "fusions", "observers"])
 def test_a_listing_shows_every_thing_on_a_row_as_wide_as_its_header(install: Install, kind: str) -> None:
     plugins = Plugins(found=[install("alpha", declares=kind == "tasks", **{kind.removesuffix("s"): ["novel"]})])
     if kind != "tasks":

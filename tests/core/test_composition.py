@@ -10,8 +10,8 @@ import pytest
 from medplug.core.composition import NEEDED, check_composition, check_rows, needs_met
 from medplug.core.config import DataConfig, SelectionConfig, TrainConfig
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, DataError
-from medplug.core.plugins import Plugins
 from medplug.core.specs import AdapterSpec
 from medplug.core.target_checks import check_target
 from medplug.core.task import Examples
@@ -249,7 +249,7 @@ def test_nothing_is_refused_by_importing_torch() -> None:
         "import sys\n"
         "from medplug.core.composition import check_composition\n"
         "from medplug.core.config import DataConfig, SelectionConfig\n"
-        "from medplug.core.plugins import Plugins\n"
+        "from medplug.core.discovery.plugins import Plugins\n"
         "adapters = [Plugins(found=()).adapter(name) for name in ('lora', 'mmd')]\n"
         "data = DataConfig(source='s.csv', unlabelled='u.csv')\n"
         "check_composition(adapters, data, SelectionConfig(), backbone='minilm', pretrained=True)\n"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import RunError, UsageError
 from medplug.core.folder import Events, RunFolder, config_yaml, fingerprint
 from medplug.core.grammar import Flat, flatten, parse_arguments, read_file
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.run import make_task
 
 Planned = Callable[..., Plan]
@@ -150,6 +150,7 @@ def test_a_run_with_a_checkpoint_stays_to_be_gone_on_with(planned: Planned) -> N
 def test_the_mark_of_a_run_is_its_keys_and_data(planned: Planned) -> None:
     mark = fingerprint(planned("output=mine"), ["aa", "bb"])
     assert fingerprint(planned("output=other", "train.keep_checkpoints=true"), ["bb", "aa"]) == mark
+    assert fingerprint(planned("observers=mlflow", "observers.mlflow.uri=here"), ["aa", "bb"]) == mark
     assert fingerprint(planned("seed=1"), ["aa", "bb"]) != mark
     assert fingerprint(planned("train.epochs=9"), ["aa", "bb"]) != mark
     assert fingerprint(planned("adapter=finetune"), ["aa", "bb"]) != mark

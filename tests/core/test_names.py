@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.grammar import parse_arguments
 from medplug.core.names import names_of
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.ranking.request import make_request
 
 CASES = ("task=multimodal_diagnosis", "data.train=cases.csv", "data.text=note", 'data.tabular=["age"]')

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, MedplugError, RegistryError, UnknownNameError
 from medplug.core.grammar import SELECTORS, Flat, flatten, parse_arguments
 from medplug.core.plan import Plan, make_plan, task_keys
-from medplug.core.plugins import Plugins
 
 TASK = "task=text_diagnosis"
 TABLES = ("data.source=s.csv", "data.unlabelled=u.csv")

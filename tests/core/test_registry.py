@@ -7,10 +7,11 @@ import pytest
 
 from medplug.core import registry
 from medplug.core.catalogue import listing
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import RegistryError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.specs import BackboneSpec, TaskSpec, resolve
 
 HOSPITAL = """backbones:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from medplug.core.completion import complete
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError, MedplugError
 from medplug.core.folder import config_yaml
 from medplug.core.grammar import flatten, parse_arguments, read_file
 from medplug.core.plan import Plan, make_plan
-from medplug.core.plugins import Plugins
 
 TASK = "task=multimodal_diagnosis"
 TEXT, VALUES, SIGNAL = "data.text=note", 'data.tabular=["age"]', "data.signal=ecg"

@@ -6,8 +6,8 @@ import pytest
 
 from medplug.core.config import SelectionConfig, TrainConfig
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
-from medplug.core.plugins import Plugins
 from medplug.core.target_checks import check_target
 
 RANKING, TEXT = Target("ranking", ("passage",)), Target("text", ("answer",))

@@ -21,10 +21,10 @@ from medplug.cli import cli
 from medplug.core import errors, hooks
 from medplug.core.catalogue import describe, listing
 from medplug.core.config import Section
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
-from medplug.core.plugin_answers import KINDS
-from medplug.core.plugins import Plugins
 from medplug.core.registry import NamedBackbone, PluginList, Recipe, Registry
 
 ROOT = Path(__file__).parents[2]

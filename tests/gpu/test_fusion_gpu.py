@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 import torch
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.features import Features
 from medplug.core.fusion import Fusion, presence, withhold
-from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use")

@@ -46,7 +46,8 @@ def test_packages_of_the_other_kinds_work_too_and_the_tests_of_all_pass(environm
     checks = [f"check medplug_ours_{kind}" for kind in OTHERS]
     runs = [f"run {keys} output=run_{kind} {small}" for kind, keys in OTHERS.items()]
     tests = " ".join(f"{package.name}/tests" for package in sorted(environment.empty.glob("medplug-*")))
-    said = environment.together(*checks, *runs, tests=tests)
+    said = environment.together(*checks, *runs, "plugins --load", tests=tests)
+    assert len(re.findall(r"^ours_\w+ .* loaded ", said, re.MULTILINE)) == len(OTHERS), "and no remark on any"
     assert len(re.findall(r"\d+ passed, 0 failed, \d skipped, 0 expected", said)) == len(OTHERS)
     counts = [int(count) for count in re.findall(r"(\d+) passed", said)]
     assert counts[-1] >= sum(counts[:-1]), "their own tests are those checks, and the backbone's where it was made"

@@ -233,7 +233,7 @@ def test_the_more_runs_the_wider_the_intervals_that_words_go_by(left: Left) -> N
 
 def test_keys_that_differ_are_told_and_an_option_that_a_run_lacks_is_not_the_same_as_null(left: Left) -> None:
     one = left("one", BINARY, binary(1), keys={"backbone.hidden": None, "report.title": "First"})
-    two = left("two", BINARY, binary(2), keys={"train.epochs": 9, "output": "elsewhere"})
+    two = left("two", BINARY, binary(2), keys={"train.epochs": 9, "output": "elsewhere", "observers": "mlflow"})
     assert compare_runs([one, two]).keys == {"train.epochs": [3, 9], "backbone.hidden": [None, "\N{EM DASH}"]}
 
 

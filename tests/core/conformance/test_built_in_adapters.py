@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

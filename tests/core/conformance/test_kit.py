@@ -231,6 +231,8 @@ def test_an_object_with_hooks_can_be_checked_but_not_imported_afresh() -> None:
 def test_the_docs_name_every_check() -> None:
     docs = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text(encoding="utf-8")
     told = docs[docs.index("## Is it right?") :]
-    modules = [f"medplug.plugins.{each}" for each in ("adapters", "backbones", "fusions", "text_diagnosis")]
+    modules = [
+        f"medplug.plugins.{each}" for each in ("adapters", "backbones", "fusions", "observers", "text_diagnosis")
+    ]
     names = {name.split(":")[-1] for module in modules for name, _ in plugin_checks(module)}
     assert {name for name in names if f"`{name}`" not in told} == set()

@@ -28,6 +28,19 @@ def test_rows_are_numbers_and_ranges() -> None:
     assert parse_rows("2-4, 3,9") == (2, 3, 4, 9)
 
 
+@pytest.mark.parametrize(
+    ("method", "unit", "said"),
+    [
+        ("integrated_gradients", "token", "that of an input that says nothing"),
+        ("shapley_values", "segment", "that of an input that says nothing"),
+        ("shapley_values", "column", "the usual one in this table"),
+    ],
+)
+def test_the_sum_of_values_is_said_to_be_what_they_are_counted_from(method: str, unit: str, said: str) -> None:
+    told = lines([Attribution(1, "slot", "tabular", method, "ill", unit, np.array([0.2, 0.1]), total=0.3)])
+    assert told[-1] == f"  +0.3000  all 2, of +0.3000: this row's prediction less {said}"
+
+
 @pytest.mark.parametrize("told", ["", "0", "a", "1,,2", "5-2", "-1", "1-99999"])
 def test_what_names_no_row_is_refused(told: str) -> None:
     with pytest.raises(UsageError, match="is no row"):

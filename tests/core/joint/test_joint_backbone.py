@@ -15,12 +15,12 @@ from medplug.core import fusion as layers
 from medplug.core.backbone import Backbone, Inputs
 from medplug.core.data.content import JointRow
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.features import Features
 from medplug.core.fusion import Fusion
 from medplug.core.joint.backbone import JointBackbone, only
 from medplug.core.joint.on_part import OnPart
 from medplug.core.model import Model
-from medplug.core.plugins import Plugins
 from medplug.core.specs import resolve
 from medplug.core.training.rows import Collate, Row
 

@@ -17,8 +17,8 @@ import torch
 import medplug
 from medplug.core.api import rank_request
 from medplug.core.data.dataset import Dataset
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import BackboneError, ConfigError, DataError, UnknownNameError, UsageError
-from medplug.core.plugins import Plugins
 from medplug.core.ranking import features
 from medplug.core.ranking.distances import mmd_on
 from medplug.core.ranking.request import parse_words
@@ -282,6 +282,7 @@ def test_several_labels_a_row_are_ranked_by_distance_and_the_reader_is_told(tiny
         ({"backbones": "minilm,bert", "backbone": "gpt2"}, ConfigError, "leave backbone"),
         ({"backbones": "minilm,bert", "sources": "a.csv,b.csv"}, ConfigError, "both are given"),
         ({"backbones": "minilm,bert", "output": "here"}, ConfigError, "leave output"),
+        ({"backbones": "minilm,bert", "observers": "mlflow"}, ConfigError, "leave observers"),
         ({"sources": "a.csv,b.csv"}, ConfigError, "data.unlabelled=TABLE"),
         ({"sources": "a.csv", "data": {"train": "t.csv"}}, UsageError, "nothing to rank"),
         ({"sources": "a.csv,b.csv", "data": {"train": "t.csv", "source": "s.csv"}}, ConfigError, "leave data.source"),

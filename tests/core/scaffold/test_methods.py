@@ -12,10 +12,10 @@ import torch
 
 from medplug.core.adapter import Batch
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.features import Features
 from medplug.core.images.store import ImageStore
 from medplug.core.model import Outputs
-from medplug.core.plugins import Plugins
 from medplug.core.scaffold.package import make
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError
-from medplug.core.plugins import Plugins
 from medplug.core.scaffold.naming import Names, names_of
 
 

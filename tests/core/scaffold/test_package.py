@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError
-from medplug.core.plugins import Plugins
 from medplug.core.scaffold.naming import Names
 from medplug.core.scaffold.package import KINDS, make, rendered
 

@@ -19,10 +19,10 @@ from medplug.core.config import RunConfig
 from medplug.core.data import cells
 from medplug.core.data.problems import Problems
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.features import Features
 from medplug.core.joint.build import join
 from medplug.core.model import Model
-from medplug.core.plugins import Plugins
 from medplug.core.predictor import Predictor
 from medplug.core.screening.sides import Format, Screened, Side
 from medplug.core.specs import resolve

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medplug.core.adapter import Adapter
-from medplug.core.plugins import Plugins
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.specs import resolve
 from medplug.core.task import Examples
 from medplug.core.training.drawn import drawn_rows

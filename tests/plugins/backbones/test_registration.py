@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from medplug.core.choice import choose_backbone
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
-from medplug.core.plugins import Plugins
 from medplug.core.specs import Modality
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import BackboneError, DataError
-from medplug.core.plugins import Plugins
 from medplug.core.registry import Source
 from medplug.core.signals.signal import Signal
 from medplug.core.specs import resolve

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from medplug.core.data.encoding import Encoding
 from medplug.core.data.tabular import TableColumns, TableRow
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import BackboneError
 from medplug.core.features import Features
-from medplug.core.plugins import Plugins
 from medplug.core.registry import Source
 from medplug.core.specs import BackboneSpec, resolve
 from medplug.plugins.backbones.table_backbone import Columns, Genes, TableBackbone

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 import medplug.plugins.drug_target as plugin
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.plugins.drug_target.options import DrugTargetData
 
 

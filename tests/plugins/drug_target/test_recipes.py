@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import medplug
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.evaluation import trees
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.core.training import frozen
 from medplug.plugins.drug_target.sample import sample
 

@@ -9,10 +9,10 @@ import torch
 from pydantic import ValidationError
 
 from medplug.core.config import FusionConfig
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import ConfigError
 from medplug.core.features import Features
 from medplug.core.fusion import Fusion
-from medplug.core.plugins import Plugins
 from medplug.core.specs import FusionSpec, resolve
 
 NAMES = (

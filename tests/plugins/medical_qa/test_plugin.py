@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 import medplug.plugins.medical_qa as plugin
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.plan import make_plan
-from medplug.core.plugins import Plugins
 from medplug.plugins.medical_qa.options import MedicalQaData
 from medplug.plugins.medical_qa.task import FORMS, MedicalQa
 
@@ -52,3 +52,10 @@ def _problems() -> object:
     from medplug.core.data.problems import Problems
 
     return Problems("table")
+
+
+def test_options_in_one_column_are_lists_of_texts_and_in_several_texts(task: Make) -> None:
+    one = task("multiple_choice", {"options": "choices"}).cells()
+    several = task("multiple_choice", {"options": ["a", "b"]}).cells()
+    assert one == {"data.question": "text", "data.options": "texts"}
+    assert several == {"data.question": "text", "data.options[0]": "text", "data.options[1]": "text"}

@@ -30,6 +30,15 @@ def test_the_slots_are_the_modalities_whose_columns_are_named(task: Made) -> Non
     assert task({"signal": "ecg"}).slots == {"signal": "signal"}
 
 
+def test_cells_of_values_are_numbers_or_not_once_a_table_was_read(task: Made) -> None:
+    asked = task({"tabular": ["sex", "age"], "signal": ["t_0", "t_1"], "text": "note"})
+    keys = ("data.text", "data.tabular[0]", "data.tabular[1]")
+    assert [asked.cells()[key] for key in keys] == ["text", "value", "value"]
+    asked.recall({"tables": {"tabular": [["age"], ["sex"]]}, "samples": ["t_0", "t_1"]})
+    held = {name: asked.cells()[key] for key, name in asked.columns(labelled=False).items()}
+    assert held == {"note": "text", "age": "number", "sex": "value", "t_0": "number", "t_1": "number"}
+
+
 def test_the_columns_that_are_needed_are_told_with_their_keys(task: Made) -> None:
     asked = task({"text": "note", "image": "scans/{id}.png", "tabular": ["age", "lab_*"], "label": ["a", "b"]})
     inputs = {"data.text": "note", "data.image{id}": "id", "data.tabular[0]": "age", "data.tabular[1]": "lab_*"}

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from medplug.cli import cli
 from medplug.core.catalogue import listing
+from medplug.core.discovery.installed import changed_files, installed
+from medplug.core.discovery.plugins import Plugins
+from medplug.core.discovery.table import findings, plugin_table
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
-from medplug.core.installed import changed_files, installed
-from medplug.core.plugin_table import plugin_table
-from medplug.core.plugins import Plugins
 
 Install = Callable[..., EntryPoint]
 TRAP = "raise OSError('imported')"
@@ -26,6 +26,12 @@ TRAP = "raise OSError('imported')"
 def states(plugins: Plugins, **how: bool) -> dict[str, tuple[str, ...]]:
     _, rows = plugin_table(plugins, **how)
     return {row[0]: row for row in rows}
+
+
+def refusal(plugins: Plugins) -> str:
+    (found,) = findings(plugins)
+    assert states(plugins)[found.name][2] == "not allowed"
+    return str(found)
 
 
 def test_a_declared_name_imports_its_plugin_alone(install: Install) -> None:
@@ -75,7 +81,7 @@ def test_the_table_of_plugins_says_what_their_packages_say(install: Install) -> 
     plugins = Plugins(found=[install("alpha", TRAP, declares=True, adapter=["whiten"]), install("beta", TRAP)])
     told = states(plugins)
     (alpha, beta) = installed([each.point for each in plugins.installed()])
-    assert told["alpha"] == ("alpha", "alpha 1.0", "not imported", "adapter whiten", str(alpha.signature)[:16])
+    assert told["alpha"] == ("alpha", "alpha 1.0", "not imported", "adapter whiten", str(alpha.signature)[:8])
     assert told["beta"][2:4] == ("not imported", "declares nothing")
     assert beta.signature is not None
 
@@ -99,7 +105,8 @@ def test_loading_names_the_fault_of_each(install: Install) -> None:
     plugins = Plugins(found=[install("alpha", adapter=["whiten"]), install("beta", TRAP)])
     plugins.ask_third_parties()
     told = states(plugins)
-    assert told["alpha"][2] == "loaded" and told["beta"][2] == "set aside: OSError: imported"
+    assert told["alpha"][2] == "loaded" and told["beta"][2] == "set aside"
+    assert [each.reason for each in findings(plugins)] == ["OSError: imported (at beta_plugin:7)"]
     assert plugins.loaded[-1].signature is not None
 
 
@@ -114,7 +121,7 @@ def test_the_users_registry_says_who_may_be_imported(install: Install, tmp_path:
     plugins = Plugins(found=points, user_registry=own_registry(tmp_path, "[alpha]"))
     plugins.ask_third_parties()
     assert plugins.adapter("whiten") and plugins.failures == []
-    assert states(plugins)["beta"][2] == "not allowed: plugins.allow of the registry does not name it"
+    assert refusal(plugins) == "beta (beta 1.0): may not be imported: plugins.allow of the registry does not name it"
 
 
 def test_an_empty_list_allows_nobody(install: Install, tmp_path: Path) -> None:
@@ -129,7 +136,8 @@ def test_both_lists_must_allow(install: Install, tmp_path: Path, monkeypatch: py
     plugins = Plugins(found=points, user_registry=own_registry(tmp_path, "[alpha]"))
     plugins.ask_third_parties()
     assert plugins.failures == []
-    assert "MEDPLUG_PLUGINS does not name it" in states(plugins)["alpha"][2]
+    told = {each.name: each.reason for each in findings(plugins)}
+    assert "MEDPLUG_PLUGINS does not name it" in told["alpha"] and "plugins.allow" in told["beta"]
 
 
 def test_a_pinned_record_must_be_the_installed_one(install: Install, tmp_path: Path) -> None:
@@ -142,7 +150,7 @@ def test_a_pinned_record_must_be_the_installed_one(install: Install, tmp_path: P
     plugins = Plugins(found=[point], user_registry=wrong)
     plugins.ask_third_parties()
     assert "alpha_plugin" not in sys.modules
-    assert "wants a RECORD of SHA-256 000000000000" in states(plugins)["alpha"][2]
+    assert "wants a RECORD of SHA-256 000000000000" in refusal(plugins)
 
 
 @pytest.mark.parametrize("entry", ["alpha@sha1:00", "alpha@sha256:12", "@sha256:" + "0" * 64])

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from medplug.core.errors import MedplugError, PluginWarning
+from medplug.core.errors import MedplugError, PluginWarning, printable
 
 
 class CommandGroup(click.Group):
@@ -41,7 +41,7 @@ class CommandGroup(click.Group):
             if "--debug" in sys.argv:
                 raise
             if speaks():
-                click.echo(f"medplug: {error}", err=True)
+                click.echo(printable(f"medplug: {error}"), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("medplug: interrupted; if a checkpoint was made, add --resume to go on", err=True)
@@ -85,6 +85,6 @@ def speaks() -> bool:
 def _unexpected(error: Exception) -> str:
     """Say where an unforeseen error arose. Its own text may quote a row, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
-    here = str(Path(__file__).parents[1])
+    here = str(Path(__file__).parents[2])
     place = next((f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if f.filename.startswith(here)), "?")
     return f"unforeseen {type(error).__name__} at {place}: a fault in medplug or a plugin; add --debug to see it whole"

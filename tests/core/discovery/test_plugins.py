@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, UnknownNameError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
-from medplug.core.plugins import KINDS, Plugins
 from medplug.core.specs import resolve
 
 Install = Callable[..., EntryPoint]
@@ -80,7 +81,22 @@ def test_built_ins_are_listed_before_third_parties_and_these_by_name(install: In
         ("@hookimpl\ndef medplug_tasks(config): return []", "config"),
         ("@hookimpl\ndef medplug_tasks(): raise OSError('disk')", "OSError: disk"),
         ("@hookimpl\ndef medplug_tasks():\n    yield 1\n", "medplug_tasks gave a int; it must give TaskSpecs"),
-        ("@hookimpl\ndef medplug_tasks(): return 5", "TypeError"),
+        ("@hookimpl\ndef medplug_tasks(): return 5", "medplug_tasks gave a int; it must give a list of TaskSpecs"),
+        ("@hookimpl\ndef medplug_tasks(): return 'abc'", "medplug_tasks gave a str; it must give a list of TaskSpecs"),
+        ("@hookimpl\nasync def medplug_tasks(): return []", "medplug_tasks gave a coroutine"),
+        ("@hookimpl\ndef medplug_registry(): return 'own.yaml'", "gave a str; it must give a pathlib.Path"),
+        ("import sys\n@hookimpl\ndef medplug_tasks(): sys.exit(4)", "medplug_tasks raises SystemExit: 4"),
+        ("import pytest\npytest.skip('not here', allow_module_level=True)", "Skipped: not here"),
+        (
+            "medplug_tasks = hookimpl(lambda: [TaskSpec(name='x', summary='s', factory='a:b', config='a:b',"
+            "modalities=['smell'], targets=('binary',), data='a:b')])",
+            "the task 'x': modalities.0: ",
+        ),
+        (
+            "medplug_tasks = hookimpl(lambda: [TaskSpec(name='x', summary=None, factory='a:b', config='a:b',"
+            "modalities=('text',), targets=('binary',), data='a:b')])",
+            "the task 'x': summary: ",
+        ),
         ("medplug_tasks = hookimpl(lambda: medplug_adapters())", "gave a AdapterSpec; it must give TaskSpecs"),
         ("@hookimpl\ndef medplug_registry(): return Path('/no/registry.yaml')", "/no/registry.yaml: cannot be read"),
         ("raise ValueError('x' * 5000)", "x" * 100),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from medplug.core.discovery.installed import UNKNOWN
+from medplug.core.discovery.names import BUILT_IN
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError
 from medplug.core.plan import Plan
-from medplug.core.plugins import BUILT_IN, Plugins
 
 
 def third_parties(plan: Plan, plugins: Plugins) -> list[dict[str, str]]:
-    """The parts of the plan that no built-in gives, each with the name and version of the package it came in."""
+    """The parts of the plan that packages of others give, each with the name and version of its package."""
     adapters = [*plan.adapters, *(each.adapter for each in plan.encoders.values() if each.adapter is not None)]
     parts = [("task", plan.task.name), *(("adapter", spec.name) for spec, _ in adapters)]
     parts += [("backbone", each.choice.spec.name) for each in plan.encoders.values()]
@@ -20,7 +22,7 @@ def third_parties(plan: Plan, plugins: Plugins) -> list[dict[str, str]]:
     return [
         {"kind": kind, "name": name, "distribution": owner.rpartition(" ")[0], "version": owner.rpartition(" ")[2]}
         for kind, name, owner in found
-        if owner != BUILT_IN
+        if owner not in (BUILT_IN, UNKNOWN)
     ]
 
 

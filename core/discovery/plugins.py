@@ -1,6 +1,6 @@
-"""Discovery: who gives which task, backbone, adapter and fusion.
+"""Discovery: who gives which task, backbone, adapter, fusion and observer.
 
-Built-in plugins are asked first. Of installed third parties (`medplug.core.installed`) those
+Built-in plugins are asked first. Of installed third parties (`medplug.core.discovery.installed`) those
 are imported that declare a name which the built-ins lack and, where none does, those that
 declare nothing; each in isolation: one that fails is set aside and remembered, the others
 still load. ``MEDPLUG_PLUGINS`` (unset: all; empty: none; or a comma-separated list of
@@ -10,77 +10,51 @@ entry-point names) and ``plugins.allow`` of the user's registry are applied befo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pluggy
 
 from medplug.core import hooks, registry
+from medplug.core.discovery.answers import KINDS, check_api, check_hooks, check_values, registry_of, specs_of, unmarked
+from medplug.core.discovery.findings import Finding, Loaded, changes, on_plugin, slowness, undeclared, why
+from medplug.core.discovery.importing import contained
+from medplug.core.discovery.installed import Allowance, Installed, check_entry, concerned, installed
+from medplug.core.discovery.names import BUILT_IN, Names
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
-from medplug.core.installed import Allowance, Installed, check_entry, installed
-from medplug.core.plugin_answers import KINDS, answers, check_api, reason, specs_of
-from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, Spec, TaskSpec
+from medplug.core.registry import Registry
+from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
 
 ENVIRONMENT = "MEDPLUG_PLUGINS"
-BUILT_IN = "medplug"
-"""The distribution of the plugins that come with medplug itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A plugin that works: its name, the distribution it came in, and the names it gives.
-
-    `signature` is the SHA-256 of the distribution's RECORD, None of built-ins and where there is none.
-    """
-
-    name: str
-    distribution: str
-    gives: tuple[str, ...]
-    signature: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A plugin that was set aside, and why."""
-
-    name: str
-    distribution: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.distribution}): {self.reason}"
-
-
-@dataclass(slots=True)
-class _Catalogue:
-    specs: dict[str, dict[str, Spec]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
-    owners: dict[tuple[str, str], str] = field(default_factory=dict)
-    disputed: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
 
 class Plugins:
     """The plugins of one run or one listing. An instance, so that two never share state.
 
     `user_registry` is the user's own registry file, if any. `found` replaces the
-    installed entry points (tests, frozen applications).
+    installed entry points (tests, frozen applications). Plugins are `loaded`, or among the
+    `failures` where they were set aside; `remarks` are what else was found wrong with one.
     """
 
     def __init__(self, *, user_registry: Path | None = None, found: Iterable[EntryPoint] | None = None) -> None:
         self.loaded: list[Loaded] = []
-        self.failures: list[Failure] = []
+        self.failures: list[Finding] = []
+        self.remarks: list[Finding] = []
         self._found = found
         self._user_registry = user_registry
-        self._catalogue = _Catalogue()
+        self._names = Names()
         self._registries: list[tuple[str, Path]] = []
         self._waiting: list[Installed] | None = None
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         for module in registry.read(registry.BUILT_IN, trusted=True).plugins.built_in:
-            self._add(module.rpartition(".")[2], BUILT_IN, import_module(module))
+            self._add(Loaded(module.rpartition(".")[2], BUILT_IN, ()), import_module(module))
         self._registry = registry.load(self._registries, user_registry)
 
     @property
@@ -104,10 +78,18 @@ class Plugins:
         """The fusion of that name; `UnknownNameError` else."""
         return self._get("fusion", name)  # type: ignore[return-value]
 
+    def observer(self, name: str) -> ObserverSpec:
+        """The observer of that name; `UnknownNameError` else."""
+        return self._get("observer", name)  # type: ignore[return-value]
+
+    def imported(self) -> list[tuple[str, Any]]:
+        """The plugins themselves that work, each by ``distribution:name``."""
+        return self._manager.list_name_plugin()
+
     def all(self, kind: str) -> list[Spec]:
         """Every spec of a kind, built-ins first, third parties asked."""
         self.ask_third_parties()
-        return list(self._catalogue.specs[kind].values())
+        return list(self._names.specs[kind].values())
 
     def declared(self, kind: str) -> dict[str, Installed]:
         """The names of a kind that plugins declare which were not imported yet."""
@@ -115,28 +97,35 @@ class Plugins:
 
     def known(self, kind: str) -> dict[str, Spec]:
         """The specs of a kind as far as plugins were asked."""
-        return self._catalogue.specs[kind]
+        return self._names.specs[kind]
 
     def owner(self, kind: str, name: str) -> str:
         """The distribution that gives a name."""
-        return self._catalogue.owners[kind, name]
+        return self._names.owners[kind, name]
 
     def _get(self, kind: str, name: str) -> Spec:
-        specs = self._catalogue.specs[kind]
+        specs = self._names.specs[kind]
         if name not in specs:
             self.ask_for(name, kind)
-        if (kind, name) in self._catalogue.disputed:
-            first, second = self._catalogue.disputed[kind, name]
-            raise PluginError(f"the {kind} {name!r} is given by both {first} and {second}; uninstall one of them")
+        self._names.check_undisputed(kind, name)
         if name not in specs:
             known = {*specs, *self.declared(kind)}
-            raise UnknownNameError(kind, name, known, [str(failure) for failure in self.failures])
+            raise UnknownNameError(kind, name, known, self.told(kind, name))
         return specs[name]
+
+    def slow(self) -> list[Finding]:
+        """The plugins that took long to import."""
+        return [each for each in self.remarks if each.slow]
+
+    def told(self, kind: str, name: str) -> list[str]:
+        """What was found wrong with plugins which may be why a name is given by none, a line each."""
+        of_it = [each for each in self.remarks if f"the {kind} {name}," in each.reason]
+        return [str(each) for each in (*self.failures, *of_it)]
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""
         of_registry = {"backbone": set(self._registry.backbones), "recipe": set(self._registry.recipes)}
-        return name in self._catalogue.specs.get(kind, {}) or name in of_registry.get(kind, set())
+        return name in self._names.specs.get(kind, {}) or name in of_registry.get(kind, set())
 
     def ask_for(self, name: str, *kinds: str) -> None:
         """Import what declares a name of `kinds`; where none of it gives the name, all that declares nothing."""
@@ -150,7 +139,7 @@ class Plugins:
 
     def admit(self, name: str, distribution: str, plugin: Any) -> None:
         """Take one more plugin, which is imported already; what is wrong with it is raised, and nothing of it stays."""
-        self._add(name, distribution, plugin)
+        self._add(Loaded(name, distribution, ()), plugin)
         self._registry = registry.load(self._registries, self._user_registry)
 
     def ask_third_parties(self) -> None:
@@ -169,70 +158,79 @@ class Plugins:
         """Every installed third party, allowed or not, from metadata alone."""
         return installed(self._found)
 
+    def distributions(self) -> Iterator[Distribution]:
+        """The installed distributions that say anything to medplug, rightly or wrongly."""
+        return concerned(self._found)
+
     def not_imported(self) -> list[Installed]:
         """The allowed plugins that were not imported, as nothing of theirs was needed."""
         if self._waiting is None:
             found, allowed = self.installed(), self.allowance()
             self._waiting = [each for each in found if allowed.refusal(each) is None]
             for name, stated in allowed.absent(found):
-                why = f"{stated} names it, but no such plugin is installed"
-                self.failures.append(Failure(name, "not installed", why))
+                reason, fix = f"{stated} names it, but no such plugin is installed", "install it, or take it off there"
+                self.failures.append(Finding(name, "not installed", reason, fix))
         return self._waiting
 
     def _ask(self, wanted: list[Installed]) -> None:
         for each in wanted:
-            try:
-                self._add(each.name, each.distribution, each.point.load(), each.signature)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
-                self.failures.append(Failure(each.name, each.distribution, reason(error)))
+            self._take(each)
         if wanted:
             self._waiting = [each for each in self.not_imported() if each not in wanted]
             self._registry = registry.load(self._registries, self._user_registry)
 
-    def _add(self, name: str, distribution: str, plugin: Any, signature: str | None = None) -> None:
-        """Register one plugin and take its specs; on any fault nothing of it stays."""
+    def _take(self, one: Installed) -> None:
+        """Import one plugin and take what it gives, with remarks; on any fault it is set aside."""
+        began, before = perf_counter(), set(sys.modules)
+        changed: list[str] = []
+        try:
+            if self.allowance().pins(one):
+                one.check_files()
+            with contained() as changed:
+                plugin = one.load()
+                known = Loaded(one.name, one.distribution, (), one.signature, one.point.value)
+                given = self._add(known, plugin, stranger=True)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a stranger's import may raise anything, pytest's exits too
+            self.failures.append(on_plugin(one, *why(error, one.module)))
+        else:
+            self.remarks += [on_plugin(one, *told) for told in unmarked(self._manager, plugin)]
+            self.remarks += undeclared(one, given.gives)
+        self.remarks += [*changes(one, changed), *slowness(one, perf_counter() - began, before)]
+
+    def _add(self, known: Loaded, plugin: Any, *, stranger: bool = False) -> Loaded:
+        """Register one plugin and take its specs, a stranger's read closely; on any fault nothing of it stays."""
         check_api(plugin)
         if self._manager.is_registered(plugin):
-            raise PluginError(f"is the very module that {self._manager.get_name(plugin)} gives; state it once")
+            raise PluginError(
+                f"is the very module that {self._manager.get_name(plugin)} gives", "its author: state it once"
+            )
+        check_hooks(self._manager, plugin)
         try:
-            self._manager.register(plugin, name=f"{distribution}:{name}")
-            self._manager.check_pending()
+            self._manager.register(plugin, name=f"{known.distribution}:{known.name}")
             specs = {kind: specs_of(self._manager, plugin, kind) for kind in KINDS}
-            file = next(iter(answers(self._manager, plugin, "medplug_registry")), None)
-            if file is not None:
-                self._check_registry(name, file, specs)
-            self._claim(distribution, specs)
+            for kind, spec in ((kind, spec) for kind, each in specs.items() for spec in each if stranger):
+                check_values(kind, spec)
+            file = registry_of(self._manager, plugin)
+            named = None if file is None else self._check_registry(known.name, file, specs)
+            self._names.claim(known.distribution, specs)
         except BaseException:
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
             raise
         if file is not None:
-            self._registries.append((name, file))
-        gives = tuple(f"{kind} {spec.name}" for kind, given in specs.items() for spec in given)
-        self.loaded.append(Loaded(name, distribution, gives, signature))
+            self._registries.append((known.name, file))
+        gives = [f"{kind} {spec.name}" for kind, given in specs.items() for spec in given]
+        if named is not None:
+            gives += [*(f"backbone {name}" for name in named.backbones), *(f"recipe {name}" for name in named.recipes)]
+        self.loaded.append(replace(known, gives=tuple(gives)))
+        return self.loaded[-1]
 
-    def _check_registry(self, name: str, file: Path, specs: Mapping[str, list[Spec]]) -> None:
+    def _check_registry(self, name: str, file: Path, specs: Mapping[str, list[Spec]]) -> Registry:
         registry.load([*self._registries, (name, file)], self._user_registry)
         builders = {*self.known("backbone"), *(spec.name for spec in specs["backbone"])}
-        twice = sorted(builders & set(registry.read(file).backbones))
-        if twice:
+        own = registry.read(file)
+        if twice := sorted(builders & set(own.backbones)):
             raise RegistryError(f"plugin {name}, {file}: backbones already named elsewhere: {', '.join(twice)}")
-
-    def _claim(self, distribution: str, specs: Mapping[str, list[Spec]]) -> None:
-        taken = self._catalogue
-        for kind, given in specs.items():
-            for spec in given:
-                if [other.name for other in given].count(spec.name) > 1:
-                    raise PluginError(f"gives the {kind} {spec.name!r} twice")
-                if spec.name in taken.specs[kind]:
-                    first = taken.owners[kind, spec.name]
-                    if first != BUILT_IN:
-                        taken.disputed[kind, spec.name] = (first, distribution)
-                    raise PluginError(f"gives the {kind} {spec.name!r}, which {first} gives already")
-        for kind, given in specs.items():
-            for spec in given:
-                taken.specs[kind][spec.name] = spec
-                taken.owners[kind, spec.name] = distribution
-
-
-__all__ = ["KINDS", "Failure", "Loaded", "Plugins", "RegistryError"]
+        return own

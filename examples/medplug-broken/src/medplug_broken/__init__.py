@@ -1,0 +1,1 @@
+"""Eight plugins, a module each, that show what medplug does with broken ones."""
