@@ -22,10 +22,10 @@ from medplug.core.data import cells
 from medplug.core.data.classes import target_of
 from medplug.core.data.problems import Problems
 from medplug.core.data.targets import Target
+from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import BackboneError, ConfigError, DataError
 from medplug.core.hooks import hookimpl
 from medplug.core.plain.text import PlainText
-from medplug.core.plugins import Plugins
 from medplug.core.specs import BackboneSpec, Modality, TaskSpec
 from medplug.core.task import Examples, Task
 
