@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from medplug.core.discovery.installed import DECLARED, GROUP, Installed
 from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable
@@ -15,8 +15,10 @@ SLOW = 2.0
 """Seconds to import a plugin and ask what it gives, after which it is called slow."""
 HEAVY = ("torch", "transformers", "timm", "peft", "sklearn", "scipy", "polars", "matplotlib")
 """What no listing and no plan may import."""
-_CORE = str(Path(__file__).parents[2])
 _LONGEST = 300
+_NOT_ITS_OWN = {"importlib", "medplug", "pluggy", *sys.stdlib_module_names}
+_SECRET = re.compile(r"(?<=://)[^\s/]*@")
+"""The user and password of an address, which errors of clients quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,14 @@ def _for_missing(missing: str, module: str) -> str:
 def place_of(error: BaseException) -> str:
     """Where the plugin's own code raised, as ``module:line``; empty where all of it is Python's or medplug's."""
     walked = traceback.walk_tb(error.__traceback__)
-    frames = [(frame.f_code.co_filename, frame.f_globals.get("__name__"), line) for frame, line in walked]
-    own = [(name, line) for file, name, line in frames if not file.startswith((_CORE, "<frozen")) and _foreign(name)]
-    return f"{own[-1][0]}:{own[-1][1]}" if own else ""
-
-
-def _foreign(name: object) -> bool:
-    return str(name).partition(".")[0] not in {"importlib", "pluggy", *sys.stdlib_module_names}
+    frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in walked]
+    own = [f"{name}:{line}" for name, line in frames if name.partition(".")[0] not in _NOT_ITS_OWN]
+    return own[-1] if own else ""
 
 
 def _short(text: str) -> str:
-    """On one line, and not longer than a screen shows."""
-    text = " ".join(printable(text).split())
+    """On one line, not longer than a screen shows, and without what opens a server's door."""
+    text = _SECRET.sub("***@", " ".join(printable(text).split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

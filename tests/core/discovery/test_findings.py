@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import medplug
 from medplug.cli import cli
-from medplug.core.discovery.findings import Finding
+from medplug.core.discovery.findings import Finding, place_of, why
 from medplug.core.discovery.parts import check_parts
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.discovery.requirements import third_parties
@@ -65,6 +67,21 @@ def test_a_fault_is_placed_where_the_plugins_own_code_raised(install: Install) -
     )
     assert found.reason.startswith("medplug_tasks raises ValueError: invalid literal for int()")
     assert found.reason.endswith("(at broken_plugin:8)")
+
+
+def test_a_module_that_lies_beside_medplug_and_is_called_alike_is_a_plugins_own() -> None:
+    home = Path(medplug.__file__).parent
+    beside: dict[str, Any] = {"__name__": "medplug_beside"}
+    exec(compile("def fail():\n    raise OSError", f"{home}_beside/__init__.py", "exec"), beside)
+    with pytest.raises(OSError) as raised:
+        beside["fail"]()
+    assert place_of(raised.value) == "medplug_beside:2"
+
+
+@pytest.mark.parametrize("address", ["https://anna:p4ss@ward:5000/api", "postgresql://anna:p4@ss@db/runs"])
+def test_what_opens_a_server_is_not_told_of_an_error(address: str) -> None:
+    told, _ = why(OSError(f"API request to {address} failed"))
+    assert "p4" not in told and "anna" not in told and "***@" in told and address.rpartition("@")[2] in told
 
 
 def test_an_entry_point_that_names_no_module_says_the_form(install: Install, tmp_path: Path) -> None:
