@@ -164,6 +164,16 @@ def test_the_command_shows_each_check_and_exits_with_1_on_a_failure(install: Ins
     assert "fusion:ward:missing_modality" in good.output and ", 0 failed, 1 skipped, 0 expected" in good.output
 
 
+@pytest.mark.parametrize("name", ["alpha", "alpha_plugin", "alpha_plugin.part"])
+def test_what_may_not_be_imported_is_not_checked(install: Install, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    install("alpha", "raise OSError('imported')")
+    monkeypatch.setenv("MEDPLUG_PLUGINS", "")
+    refused = CliRunner().invoke(cli, ["check", name])
+    assert refused.exit_code == 1
+    assert "alpha (alpha 1.0) may not be imported: MEDPLUG_PLUGINS does not name it" in refused.output
+    assert "fix: allow it there" in refused.output and "alpha_plugin" not in sys.modules
+
+
 def test_a_failure_is_shown_with_reason_and_fix_and_may_be_expected(install: Install) -> None:
     install("alpha", FUSION.replace("learns=False", "learns=True"))
     bad = CliRunner().invoke(cli, ["check", "alpha_plugin"])

@@ -267,6 +267,14 @@ def test_a_list_that_allows_a_name_of_two_packages_allows_neither_until_it_pins_
     assert asked(*points).loaded[-1].distribution == "alpha 1.0"
 
 
+def test_a_list_may_pin_each_of_two_packages_whose_plugins_have_one_name(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = twins(install, tmp_path)
+    monkeypatch.setenv("MEDPLUG_PLUGINS", ",".join(pins(Plugins(found=points))[1:]))
+    assert [each.distribution for each in asked(*points).loaded[-2:]] == ["alpha 1.0", "beta 1.0"]
+
+
 def test_pins_allow_the_very_files(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [install("alpha", adapter=["whiten"]), install("beta", adapter=["colour"])]
     head, *lines = pins(Plugins(found=points))
@@ -323,6 +331,19 @@ def test_a_pinned_plugin_whose_files_were_changed_is_not_imported(
     plugins = asked(point)
     assert "files are not those that were installed: alpha_plugin.py" in only(plugins).reason
     assert "alpha_plugin" not in sys.modules and pins(plugins) == []
+
+
+def test_a_pinned_plugin_that_another_file_hides_is_not_imported(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = install("alpha", adapter=["whiten"])
+    monkeypatch.setenv("MEDPLUG_PLUGINS", pins(Plugins(found=[point]))[1])
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "alpha_plugin.py").write_text("raise OSError('imported')")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    plugins = asked(point)
+    assert "alpha_plugin would be imported from a file that its RECORD does not list" in only(plugins).reason
+    assert "alpha_plugin" not in sys.modules
 
 
 def test_a_plugin_that_is_installed_as_a_link_can_be_used_and_not_pinned(
