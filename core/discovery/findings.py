@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from medplug.core.discovery.installed import DECLARED, GROUP, Installed
-from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable
+from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable, without_passwords
 
 SLOW = 2.0
 """Seconds to import a plugin and ask what it gives, after which it is called slow."""
@@ -17,8 +16,6 @@ HEAVY = ("torch", "transformers", "timm", "peft", "sklearn", "scipy", "polars", 
 """What no listing and no plan may import."""
 _LONGEST = 300
 _NOT_ITS_OWN = {"importlib", "medplug", "pluggy", *sys.stdlib_module_names}
-_SECRET = re.compile(r"(?<=://)[^\s/]*@")
-"""The user and password of an address, which errors of clients quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +86,8 @@ def place_of(error: BaseException) -> str:
 
 
 def _short(text: str) -> str:
-    """On one line, not longer than a screen shows, and without what opens a server's door."""
-    text = _SECRET.sub("***@", " ".join(printable(text).split()))
+    """On one line, not longer than a screen shows, and without passwords, as errors of clients quote addresses."""
+    text = without_passwords(" ".join(printable(text).split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
