@@ -65,7 +65,7 @@ def why(error: BaseException, module: str = "") -> tuple[str, str]:
         return text, "its author: mend the registry.yaml that medplug_registry names"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return text, _for_missing(error.name, module)
-    place = place_of(error)
+    place = place_of(error, module)
     whole = f'; see it whole with: python -c "import {module}"' if module else ""
     return f"{text} (at {place})" if place else text, f"tell its author{whole}"
 
@@ -77,12 +77,16 @@ def _for_missing(missing: str, module: str) -> str:
     return f"install what gives the module {package} here; its author: add that to the package's dependencies"
 
 
-def place_of(error: BaseException) -> str:
-    """Where the plugin's own code raised, as ``module:line``; empty where all of it is Python's or medplug's."""
+def place_of(error: BaseException, module: str = "") -> str:
+    """Where code of the package of `module` raised, as ``module:line``, or called what did.
+
+    Where none of it is there, the place in other code that is neither Python's nor medplug's, or nothing.
+    """
     walked = traceback.walk_tb(error.__traceback__)
     frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in walked]
-    own = [f"{name}:{line}" for name, line in frames if name.partition(".")[0] not in _NOT_ITS_OWN]
-    return own[-1] if own else ""
+    others = [each for each in frames if each[0].partition(".")[0] not in _NOT_ITS_OWN]
+    own = [each for each in others if each[0].partition(".")[0] == module.partition(".")[0]]
+    return next((f"{name}:{line}" for name, line in reversed(own or others)), "")
 
 
 def _short(text: str) -> str:

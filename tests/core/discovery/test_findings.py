@@ -69,6 +69,12 @@ def test_a_fault_is_placed_where_the_plugins_own_code_raised(install: Install) -
     assert found.reason.endswith("(at broken_plugin:8)")
 
 
+@pytest.mark.parametrize("body", ["yaml.safe_load('[')", "@hookimpl\ndef medplug_tasks():\n    yaml.safe_load('[')"])
+def test_a_fault_within_what_a_plugin_calls_is_placed_where_it_calls_it(install: Install, body: str) -> None:
+    found = only(asked(install("broken", f"import yaml\n{body}")))
+    assert re.search(r"ParserError: .* \(at broken_plugin:\d+\)$", found.reason)
+
+
 def test_a_module_that_lies_beside_medplug_and_is_called_alike_is_a_plugins_own() -> None:
     home = Path(medplug.__file__).parent
     beside: dict[str, Any] = {"__name__": "medplug_beside"}
