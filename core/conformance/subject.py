@@ -117,8 +117,10 @@ def located(name: str, found: Iterable[EntryPoint] | None = None) -> list[str]:
     it means may not be imported.
     """
     points = list(entry_points(group=GROUP) if found is None else found)
+    plugins = Plugins(found=points)
+    _check_allowed([name], plugins)  # before it is looked for, as that imports the packages around a module
     modules = _meant(name, points)
-    _check_allowed(modules, Plugins(found=points))
+    _check_allowed(modules, plugins)
     return modules
 
 
@@ -127,7 +129,7 @@ def _meant(name: str, points: Sequence[EntryPoint]) -> list[str]:
     of_distribution = [p.module for p in points if p.dist is not None and _plain(p.dist.name) == _plain(name)]
     if exact or of_distribution:
         return list(dict.fromkeys(exact or of_distribution))
-    if re.fullmatch(r"\w+(\.\w+)*", name) and _importable(name.partition(".")[0]):
+    if re.fullmatch(r"\w+(\.\w+)*", name) and _importable(name):
         return [name]
     known = {point.name for point in points} | {point.dist.name for point in points if point.dist is not None}
     raise PluginError(

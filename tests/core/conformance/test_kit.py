@@ -155,6 +155,8 @@ def test_a_plugin_is_found_by_module_entry_point_or_distribution(install: Instal
     assert located("ward_plugin", [point]) == located("ward-round", [point]) == located("Ward_Round", [point])
     with pytest.raises(PluginError, match="no module, plugin or distribution is called 'ward-rond'; did you mean"):
         located("ward-rond", [point])
+    with pytest.raises(PluginError, match="no module, plugin or distribution is called 'ward_plugin.part'"):
+        located("ward_plugin.part", [point])
 
 
 def test_the_command_shows_each_check_and_exits_with_1_on_a_failure(install: Install) -> None:
