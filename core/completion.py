@@ -44,9 +44,8 @@ def _joined(words: list[str]) -> list[str]:
 def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[str]:
     key, equals, begun = incomplete.partition("=")
     if equals:
-        declared = plugins.declared(
-            key.partition(".")[0].removesuffix("s")
-        )  # a shell waits: nothing is imported for it
+        kind = key.partition(".")[0].removesuffix("s")
+        declared = plugins.declared(kind)  # a shell waits: nothing is imported for it
         offered = dict.fromkeys([*_values(key, words, plugins), *declared])
         return [f"{key}={name}" for name in offered if name.startswith(begun)]
     slots = _slots(words, plugins)

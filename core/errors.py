@@ -19,8 +19,11 @@ step. It never quotes the content of a patient's row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
+
+_USER = re.compile(r"(?<=://)[^\s/]*@")
 
 
 class MedplugError(Exception):
@@ -106,3 +109,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Text in which what would steer a terminal is spelled out; line ends stay."""
     return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
+def without_passwords(text: str) -> str:
+    """Text in which ``***`` stands for the user and the password of each address."""
+    return _USER.sub("***@", text)

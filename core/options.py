@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from medplug.core.config import RunConfig
-from medplug.core.errors import ConfigError, did_you_mean
+from medplug.core.errors import ConfigError, did_you_mean, without_passwords
 from medplug.core.grammar import SELECTORS, written
 from medplug.core.specs import Spec, TaskSpec, resolve
 
@@ -107,10 +107,10 @@ def _told(error: ValidationError, prefix: str, model: type[BaseModel], keys: Key
 
 
 def shown(value: Any) -> str:
-    """A value as an error may show it: never a table, which holds rows."""
+    """A value as an error may show it: never a table, which holds rows, nor an address's password."""
     if isinstance(value, list | tuple) and all(isinstance(item, int | float) for item in value):
         return written(list(value))
     if value is not None and not isinstance(value, str | int | float):
         return f"<{type(value).__name__}>"
-    text = written(value)
+    text = without_passwords(written(value))
     return text if len(text) <= 80 else f"{text[:79]}…"

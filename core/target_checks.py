@@ -62,9 +62,8 @@ def check_target(
     what = _without_classes(target)
     if train.class_weights == "balanced":
         raise ConfigError(f"train.class_weights=balanced weighs classes, and {what}; leave it out")
-    if train.label_smoothing and asked(
-        "train.label_smoothing"
-    ):  # else a recipe for classes gave it, and no loss heeds it
+    # where nobody asked for it, a recipe for classes gave it, and no loss heeds it
+    if train.label_smoothing and asked("train.label_smoothing"):
         raise ConfigError(f"train.label_smoothing spreads a label over classes, and {what}; leave it out, or give 0")
     if target.kind == "treatment" and selection.criterion != "validation":
         raise ConfigError(

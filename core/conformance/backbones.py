@@ -69,9 +69,8 @@ class BackboneChecks:
         for row in range(len(items)):
             mine = (inputs["owner"] == row)[:, None, None, None]
             changed = torch.where(mine, 255 - inputs["pixels"], inputs["pixels"])
-            moved = (_pooled(backbone, {**inputs, "pixels": changed}) - before).abs().amax(
-                1
-            ) > 1e-5 * before.abs().max()
+            found = _pooled(backbone, {**inputs, "pixels": changed})
+            moved = (found - before).abs().amax(1) > 1e-5 * before.abs().max()
             others = ", ".join(str(other + 1) for other in moved.nonzero()[:, 0].tolist() if other != row)
             what = f"other pixels in the slices of row {row + 1} change"
             require(not others, f"{what} the features of {others}", "let owner say which row each slice is of")

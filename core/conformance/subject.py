@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -111,11 +111,20 @@ def _declared(plugin: Any, plugins: Plugins) -> dict[str, list[Spec]]:
 
 
 def located(name: str, found: Iterable[EntryPoint] | None = None) -> list[str]:
-    """The modules that a module's name, an entry point's or a distribution's means; `PluginError` where it means none.
+    """The modules that a module's name, an entry point's or a distribution's means.
 
-    `found` replaces the installed entry points.
+    `found` replaces the installed entry points. Raises `PluginError` where it means none, and where what
+    it means may not be imported.
     """
     points = list(entry_points(group=GROUP) if found is None else found)
+    plugins = Plugins(found=points)
+    _check_allowed([name], plugins)  # before it is looked for, as that imports the packages around a module
+    modules = _meant(name, points)
+    _check_allowed(modules, plugins)
+    return modules
+
+
+def _meant(name: str, points: Sequence[EntryPoint]) -> list[str]:
     exact = [point.module for point in points if point.name == name]
     of_distribution = [p.module for p in points if p.dist is not None and _plain(p.dist.name) == _plain(name)]
     if exact or of_distribution:
@@ -128,6 +137,14 @@ def located(name: str, found: Iterable[EntryPoint] | None = None) -> list[str]:
         f"installed plugins: {', '.join(sorted(known)) or 'none'}\n"
         "install the package (pip install -e .), or give the name of a module that Python can import"
     )
+
+
+def _check_allowed(modules: Iterable[str], plugins: Plugins) -> None:
+    """Raise `PluginError` where one is of the package of an installed plugin that may not be imported."""
+    packages = {module.partition(".")[0] for module in modules}
+    for each in plugins.installed():
+        if each.module.partition(".")[0] in packages:
+            plugins.check_allowed(each)
 
 
 def _importable(name: str) -> bool:

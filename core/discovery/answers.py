@@ -102,7 +102,7 @@ def _called(hook: str, function: Any) -> Any:
         raise
     except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
         step = f'tell its author; see it whole with: python -c "import {function.__module__} as it; it.{hook}()"'
-        raise PluginError(f"{hook} raises {why(error)[0]}", step) from error
+        raise PluginError(f"{hook} raises {why(error, function.__module__)[0]}", step) from error
 
 
 def specs_of(manager: pluggy.PluginManager, plugin: Any, kind: str) -> list[Spec]:

@@ -6,17 +6,16 @@ import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from medplug.core.discovery.installed import DECLARED, GROUP, Installed
-from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable
+from medplug.core.errors import PluginError, RegistryError, did_you_mean, printable, without_passwords
 
 SLOW = 2.0
 """Seconds to import a plugin and ask what it gives, after which it is called slow."""
 HEAVY = ("torch", "transformers", "timm", "peft", "sklearn", "scipy", "polars", "matplotlib")
 """What no listing and no plan may import."""
-_CORE = str(Path(__file__).parents[2])
 _LONGEST = 300
+_NOT_ITS_OWN = {"importlib", "medplug", "pluggy", *sys.stdlib_module_names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def why(error: BaseException, module: str = "") -> tuple[str, str]:
         return text, "its author: mend the registry.yaml that medplug_registry names"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return text, _for_missing(error.name, module)
-    place = place_of(error)
+    place = place_of(error, module)
     whole = f'; see it whole with: python -c "import {module}"' if module else ""
     return f"{text} (at {place})" if place else text, f"tell its author{whole}"
 
@@ -78,21 +77,21 @@ def _for_missing(missing: str, module: str) -> str:
     return f"install what gives the module {package} here; its author: add that to the package's dependencies"
 
 
-def place_of(error: BaseException) -> str:
-    """Where the plugin's own code raised, as ``module:line``; empty where all of it is Python's or medplug's."""
+def place_of(error: BaseException, module: str = "") -> str:
+    """Where code of the package of `module` raised, as ``module:line``, or called what did.
+
+    Where none of it is there, the place in other code that is neither Python's nor medplug's, or nothing.
+    """
     walked = traceback.walk_tb(error.__traceback__)
-    frames = [(frame.f_code.co_filename, frame.f_globals.get("__name__"), line) for frame, line in walked]
-    own = [(name, line) for file, name, line in frames if not file.startswith((_CORE, "<frozen")) and _foreign(name)]
-    return f"{own[-1][0]}:{own[-1][1]}" if own else ""
-
-
-def _foreign(name: object) -> bool:
-    return str(name).partition(".")[0] not in {"importlib", "pluggy", *sys.stdlib_module_names}
+    frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in walked]
+    others = [each for each in frames if each[0].partition(".")[0] not in _NOT_ITS_OWN]
+    own = [each for each in others if each[0].partition(".")[0] == module.partition(".")[0]]
+    return next((f"{name}:{line}" for name, line in reversed(own or others)), "")
 
 
 def _short(text: str) -> str:
-    """On one line, and not longer than a screen shows."""
-    text = " ".join(printable(text).split())
+    """On one line, not longer than a screen shows, and without passwords, as errors of clients quote addresses."""
+    text = without_passwords(" ".join(printable(text).split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

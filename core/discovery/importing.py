@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from medplug.core.turns import TURN
+
 
 @contextmanager
 def contained() -> Iterator[list[str]]:
@@ -21,7 +23,13 @@ def contained() -> Iterator[list[str]]:
     What it prints goes to standard error, as tables are written to standard output. Put back are: filters of
     warnings that concern every module, the working folder, torch's default dtype, and the states of random numbers.
     Gives a list that tells at the end what had to be put back, but of random numbers, which are the run's to seed.
+    Threads take turns.
     """
+    with TURN:
+        yield from _put_back_after()
+
+
+def _put_back_after() -> Iterator[list[str]]:
     told: list[str] = []
     folder, numbers, dtype = _folder(), _numbers(), _dtype()
     filters: list[Any] = []

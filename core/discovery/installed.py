@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from medplug.core.errors import PluginError
@@ -53,7 +55,7 @@ class Installed:
         return record_signature(self.point.dist)
 
     def check_files(self) -> None:
-        """Raise `PluginError` where its files are not those that its RECORD lists, or no RECORD holds them."""
+        """Raise `PluginError` where what would be imported is not what its RECORD lists, or no RECORD holds it."""
         changed = changed_files(self.point.dist)
         if changed is None:
             what = "is pinned, and its RECORD does not hold its code: it was installed with --editable"
@@ -61,6 +63,11 @@ class Installed:
         if changed:
             what = f"is pinned, and files are not those that were installed: {', '.join(changed[:3])}"
             raise PluginError(what, "find out who changed them; then install the package again")
+        package = self.module.partition(".")[0]
+        found = find_spec(package)
+        if found is not None and found.origin is not None and not _records(self.point.dist, Path(found.origin)):
+            what = f"is pinned, and {package} would be imported from a file that its RECORD does not list"
+            raise PluginError(what, "take what hides the installed package off PYTHONPATH and the working folder")
 
     def load(self) -> Any:
         """Import it; `PluginError` where its entry point names no module."""
@@ -143,6 +150,12 @@ def changed_files(distribution: Distribution | None) -> list[str] | None:
     return [str(file) for file in distribution.files or [] if file.hash is not None and not _as_recorded(file)]
 
 
+def _records(distribution: Distribution | None, place: Path) -> bool:
+    """Whether the RECORD holds the SHA-256 of the file at a place."""
+    hashed = [file for file in (distribution and distribution.files) or [] if file.hash is not None]
+    return place.resolve() in (Path(str(file.locate())).resolve() for file in hashed)
+
+
 def _as_recorded(file: object) -> bool:
     place, told = file.locate(), file.hash  # type: ignore[attr-defined]  # PackagePath's own are untyped
     try:
@@ -156,7 +169,8 @@ def _as_recorded(file: object) -> bool:
 class Allowance:
     """Which plugins may be imported: those that every list there is names; `lists` go by who states each.
 
-    An entry is a plugin's name, or ``NAME@sha256:HEX`` where its RECORD must have this SHA-256.
+    An entry is a plugin's name, or ``NAME@sha256:HEX`` where its RECORD must have this SHA-256; of several with
+    one name it is enough that one fits.
     """
 
     lists: Mapping[str, Sequence[str]]
@@ -164,15 +178,9 @@ class Allowance:
     def refusal(self, plugin: Installed) -> str | None:
         """Why a plugin may not be imported, or None."""
         for stated, entries in self.lists.items():
-            entry = next((each for each in entries if each.partition("@")[0] == plugin.name), None)
-            if entry is None:
-                return f"{stated} does not name it"
-            _, pinned, wanted = entry.partition("@sha256:")
-            if plugin.rivals and not pinned:
-                return f"{stated} names it without saying which: {', '.join(plugin.rivals)} has one of this name too"
-            if pinned and plugin.signature != wanted.lower():
-                told = plugin.signature or "missing"
-                return f"{stated} wants a RECORD of SHA-256 {wanted[:12]}…, and it is {told[:12]}…"
+            reasons = [_unfit(each, plugin) for each in entries if each.partition("@")[0] == plugin.name]
+            if None not in reasons:
+                return f"{stated} {reasons[0] if reasons else 'does not name it'}"
         return None
 
     def pins(self, plugin: Installed) -> bool:
@@ -185,6 +193,16 @@ class Allowance:
         known = {plugin.name for plugin in plugins}
         named = {entry.partition("@")[0]: stated for stated, entries in self.lists.items() for entry in entries}
         return [(name, stated) for name, stated in sorted(named.items()) if name not in known]
+
+
+def _unfit(entry: str, plugin: Installed) -> str | None:
+    """Why an entry with a plugin's name does not allow it, or None."""
+    _, pinned, wanted = entry.partition("@sha256:")
+    if plugin.rivals and not pinned:
+        return f"names it without saying which: {', '.join(plugin.rivals)} has one of this name too"
+    if pinned and plugin.signature != wanted.lower():
+        return f"wants a RECORD of SHA-256 {wanted[:12]}…, and it is {(plugin.signature or 'missing')[:12]}…"
+    return None
 
 
 def check_entry(entry: str) -> str:

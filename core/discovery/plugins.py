@@ -154,6 +154,14 @@ class Plugins:
         stated = {who: names for who, names in lists.items() if names is not None}
         return Allowance({who: [check_entry(each) for each in names] for who, names in stated.items()})
 
+    def check_allowed(self, one: Installed) -> None:
+        """Raise `PluginError` where a plugin may not be imported, or is pinned and its files are others."""
+        allowed, what = self.allowance(), f"{one.name} ({one.distribution})"
+        if (reason := allowed.refusal(one)) is not None:
+            raise PluginError(f"{what} may not be imported: {reason}", "allow it there, once you trust it")
+        if allowed.pins(one):
+            one.check_files()
+
     def installed(self) -> list[Installed]:
         """Every installed third party, allowed or not, from metadata alone."""
         return installed(self._found)
@@ -184,8 +192,7 @@ class Plugins:
         began, before = perf_counter(), set(sys.modules)
         changed: list[str] = []
         try:
-            if self.allowance().pins(one):
-                one.check_files()
+            self.check_allowed(one)
             with contained() as changed:
                 plugin = one.load()
                 known = Loaded(one.name, one.distribution, (), one.signature, one.point.value)

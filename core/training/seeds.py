@@ -5,20 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
 
 import numpy as np
 import torch
 
-# torch, numpy and random keep one global state a process; runs started from several threads
-# therefore take turns, or each would draw from the other's sequence.
-_TURN = RLock()
+from medplug.core.turns import TURN
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed every global generator inside, and put back the caller's states after."""
-    with _TURN:
+    """Seed every global generator inside, and put back the caller's states after; threads take turns."""
+    with TURN:
         python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
         devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else []
         with torch.random.fork_rng(devices=devices):

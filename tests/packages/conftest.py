@@ -18,7 +18,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from medplug.cli import cli
 FigureCanvasSVG.print_svg = lambda self, file, **_: file.write("<svg></svg>")
 for line in sys.argv[2:]:
-    cli(line.split(), standalone_mode=False)
+    if cli(line.split(), standalone_mode=False):  # an exit code, or None
+        sys.exit(f"failed: medplug {line}")
 if sys.argv[1]:
     sys.exit(pytest.main(["--import-mode=importlib", "-p", "no:cacheprovider", *sys.argv[1].split()]))
 """

@@ -197,6 +197,8 @@ def test_a_plugin_is_found_by_module_entry_point_or_distribution(install: Instal
     assert located("ward_plugin", [point]) == located("ward-round", [point]) == located("Ward_Round", [point])
     with pytest.raises(PluginError, match="no module, plugin or distribution is called 'ward-rond'; did you mean"):
         located("ward-rond", [point])
+    with pytest.raises(PluginError, match="no module, plugin or distribution is called 'ward_plugin.part'"):
+        located("ward_plugin.part", [point])
 
 
 def test_the_command_shows_each_check_and_exits_with_1_on_a_failure(install: Install) -> None:
@@ -204,6 +206,16 @@ def test_the_command_shows_each_check_and_exits_with_1_on_a_failure(install: Ins
     good = CliRunner().invoke(cli, ["check", "alpha"])
     assert good.exit_code == 0, good.output
     assert "fusion:ward:missing_modality" in good.output and ", 0 failed, 2 skipped, 0 expected" in good.output
+
+
+@pytest.mark.parametrize("name", ["alpha", "alpha_plugin", "alpha_plugin.part"])
+def test_what_may_not_be_imported_is_not_checked(install: Install, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    install("alpha", "raise OSError('imported')")
+    monkeypatch.setenv("MEDPLUG_PLUGINS", "")
+    refused = CliRunner().invoke(cli, ["check", name])
+    assert refused.exit_code == 1
+    assert "alpha (alpha 1.0) may not be imported: MEDPLUG_PLUGINS does not name it" in refused.output
+    assert "fix: allow it there" in refused.output and "alpha_plugin" not in sys.modules
 
 
 def test_a_failure_is_shown_with_reason_and_fix_and_may_be_expected(install: Install) -> None:

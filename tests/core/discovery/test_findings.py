@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import medplug
 from medplug.cli import cli
-from medplug.core.discovery.findings import Finding
+from medplug.core.discovery.findings import Finding, place_of, why
 from medplug.core.discovery.parts import check_parts
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.discovery.requirements import third_parties
@@ -65,6 +67,27 @@ def test_a_fault_is_placed_where_the_plugins_own_code_raised(install: Install) -
     )
     assert found.reason.startswith("medplug_tasks raises ValueError: invalid literal for int()")
     assert found.reason.endswith("(at broken_plugin:8)")
+
+
+@pytest.mark.parametrize("body", ["yaml.safe_load('[')", "@hookimpl\ndef medplug_tasks():\n    yaml.safe_load('[')"])
+def test_a_fault_within_what_a_plugin_calls_is_placed_where_it_calls_it(install: Install, body: str) -> None:
+    found = only(asked(install("broken", f"import yaml\n{body}")))
+    assert re.search(r"ParserError: .* \(at broken_plugin:\d+\)$", found.reason)
+
+
+def test_a_module_that_lies_beside_medplug_and_is_called_alike_is_a_plugins_own() -> None:
+    home = Path(medplug.__file__).parent
+    beside: dict[str, Any] = {"__name__": "medplug_beside"}
+    exec(compile("def fail():\n    raise OSError", f"{home}_beside/__init__.py", "exec"), beside)
+    with pytest.raises(OSError) as raised:
+        beside["fail"]()
+    assert place_of(raised.value) == "medplug_beside:2"
+
+
+@pytest.mark.parametrize("address", ["https://anna:p4ss@ward:5000/api", "postgresql://anna:p4@ss@db/runs"])
+def test_what_opens_a_server_is_not_told_of_an_error(address: str) -> None:
+    told, _ = why(OSError(f"API request to {address} failed"))
+    assert "p4" not in told and "anna" not in told and "***@" in told and address.rpartition("@")[2] in told
 
 
 def test_an_entry_point_that_names_no_module_says_the_form(install: Install, tmp_path: Path) -> None:
@@ -250,6 +273,14 @@ def test_a_list_that_allows_a_name_of_two_packages_allows_neither_until_it_pins_
     assert asked(*points).loaded[-1].distribution == "alpha 1.0"
 
 
+def test_a_list_may_pin_each_of_two_packages_whose_plugins_have_one_name(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = twins(install, tmp_path)
+    monkeypatch.setenv("MEDPLUG_PLUGINS", ",".join(pins(Plugins(found=points))[1:]))
+    assert [each.distribution for each in asked(*points).loaded[-2:]] == ["alpha 1.0", "beta 1.0"]
+
+
 def test_pins_allow_the_very_files(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [install("alpha", adapter=["whiten"]), install("beta", adapter=["colour"])]
     head, *lines = pins(Plugins(found=points))
@@ -306,6 +337,19 @@ def test_a_pinned_plugin_whose_files_were_changed_is_not_imported(
     plugins = asked(point)
     assert "files are not those that were installed: alpha_plugin.py" in only(plugins).reason
     assert "alpha_plugin" not in sys.modules and pins(plugins) == []
+
+
+def test_a_pinned_plugin_that_another_file_hides_is_not_imported(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = install("alpha", adapter=["whiten"])
+    monkeypatch.setenv("MEDPLUG_PLUGINS", pins(Plugins(found=[point]))[1])
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "alpha_plugin.py").write_text("raise OSError('imported')")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    plugins = asked(point)
+    assert "alpha_plugin would be imported from a file that its RECORD does not list" in only(plugins).reason
+    assert "alpha_plugin" not in sys.modules
 
 
 def test_a_plugin_that_is_installed_as_a_link_can_be_used_and_not_pinned(

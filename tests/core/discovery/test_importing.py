@@ -8,13 +8,16 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 import torch
 
+from medplug.core.discovery.importing import contained
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.discovery.table import findings
 from medplug.core.specs import resolve
@@ -113,3 +116,33 @@ def test_a_plugin_that_is_the_first_to_import_torch_cannot_change_its_dtype(tmp_
         check=True,
     )
     assert done.stdout == "torch.float32\n"
+
+
+def test_threads_that_import_take_turns_and_leave_all_as_it_was() -> None:
+    output, inside, go, entered = sys.stdout, Event(), Event(), []
+
+    def first() -> None:
+        with contained():
+            inside.set()
+            go.wait(10)
+
+    def second() -> None:
+        with contained():
+            entered.append(sys.stdout)
+
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(first)
+        assert inside.wait(10)
+        waiting = threads.submit(second)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        assert entered == []
+        go.set()
+        waiting.result(10)
+    assert entered == [sys.stderr] and sys.stdout is output
+
+
+def test_an_import_within_an_import_waits_for_nobody() -> None:
+    with contained(), contained() as inner:
+        random.seed(0)
+    assert inner == []

@@ -12,12 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 import medplug
 from medplug.core.errors import ConfigError, DataError, PluginWarning
 from medplug.plugins.observers import mlflow as observer
-from medplug.plugins.observers.options import MLflowOptions
 
 Go = Callable[..., Any]
 
@@ -267,9 +265,19 @@ def test_its_telemetry_is_off_while_it_is_called_and_the_users_settings_stay(mon
 
 
 @pytest.mark.parametrize("uri", ["https://me:secret@tracking", "https://me@tracking", "postgresql://me:secret@db/runs"])
-def test_a_password_has_no_place_in_a_key(uri: str) -> None:
-    with pytest.raises(ValidationError, match="MLFLOW_TRACKING_PASSWORD"):
-        MLflowOptions(uri=uri)
+def test_a_password_has_no_place_in_a_key_and_the_error_does_not_quote_it(uri: str, go: Go) -> None:
+    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_PASSWORD") as raised:
+        go(observers="mlflow", **{"observers.mlflow.uri": uri})
+    assert "me@" not in str(raised.value) and "secret" not in str(raised.value)
+
+
+def test_a_password_in_the_environment_is_not_written_down(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.warns(PluginWarning, match=r"http://\*\*\*@127\.0\.0\.1:9"):
+        go(observers="mlflow", adapter="finetune", **{"train.epochs": 1})
+    written = [file for file in Path("run").iterdir() if b"secret" in file.read_bytes()]
+    assert written == []
 
 
 def test_the_environment_may_name_the_address(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
