@@ -58,14 +58,21 @@ def _complete(incomplete: str, words: dict[str, str], plugins: Plugins) -> list[
 
 def _slots(words: dict[str, str], plugins: Plugins) -> Mapping[str, Modality]:
     """The slots that the task may have."""
-    task = plugins.task(words["task"]) if words.get("task") else None
-    return {} if task is None else task.slots
+    name = words.get("task", "")
+    return plugins.task(name).slots if _named(name, plugins) else {}
+
+
+def _named(task: str, plugins: Plugins) -> bool:
+    """Whether somebody is known to give this task; for any other name every plugin would be imported."""
+    return task in {*plugins.known("task"), *plugins.declared("task")}
 
 
 def _keys(chosen: dict[str, Any], plugins: Plugins) -> list[str]:
-    first = next(iter(plugins.known("task")), "")
+    chosen = {"task": next(iter(plugins.known("task")), ""), **chosen}
+    if not _named(str(chosen["task"]), plugins):
+        return []
     try:
-        return [name for name, _ in task_keys({"task": first, **chosen}, plugins)]
+        return [name for name, _ in task_keys(chosen, plugins)]
     except MedplugError:
         return []
 

@@ -109,7 +109,10 @@ def _package(target: str, library: Library) -> Path | None:
     module, _, attribute = target.partition(":")
     try:
         carrier = import_module(module)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            what = f"the package {module}, which carries the weights, needs {error.name}"
+            raise BackboneError(f"{what}, which is not installed; install it") from None
         return None
     folder = getattr(carrier, attribute, None)
     if folder is None:

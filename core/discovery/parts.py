@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from medplug.core.discovery.answers import KINDS
+from medplug.core.discovery.claims import BUILT_IN
 from medplug.core.discovery.findings import Finding, Loaded
-from medplug.core.discovery.names import BUILT_IN
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError
 from medplug.core.specs import Spec, resolve

@@ -23,10 +23,10 @@ import pluggy
 
 from medplug.core import hooks, registry
 from medplug.core.discovery.answers import KINDS, check_api, check_hooks, check_values, registry_of, specs_of, unmarked
+from medplug.core.discovery.claims import BUILT_IN, Claims
 from medplug.core.discovery.findings import Finding, Loaded, changes, on_plugin, slowness, undeclared, why
 from medplug.core.discovery.importing import contained
 from medplug.core.discovery.installed import Allowance, Installed, check_entry, concerned, installed
-from medplug.core.discovery.names import BUILT_IN, Names
 from medplug.core.errors import PluginError, RegistryError, UnknownNameError
 from medplug.core.registry import Registry
 from medplug.core.specs import AdapterSpec, BackboneSpec, FusionSpec, ObserverSpec, Spec, TaskSpec
@@ -48,7 +48,7 @@ class Plugins:
         self.remarks: list[Finding] = []
         self._found = found
         self._user_registry = user_registry
-        self._names = Names()
+        self._claims = Claims()
         self._registries: list[tuple[str, Path]] = []
         self._waiting: list[Installed] | None = None
         self._manager = pluggy.PluginManager(hooks.PROJECT)
@@ -89,7 +89,7 @@ class Plugins:
     def all(self, kind: str) -> list[Spec]:
         """Every spec of a kind, built-ins first, third parties asked."""
         self.ask_third_parties()
-        return list(self._names.specs[kind].values())
+        return list(self._claims.specs[kind].values())
 
     def declared(self, kind: str) -> dict[str, Installed]:
         """The names of a kind that plugins declare which were not imported yet."""
@@ -97,17 +97,17 @@ class Plugins:
 
     def known(self, kind: str) -> dict[str, Spec]:
         """The specs of a kind as far as plugins were asked."""
-        return self._names.specs[kind]
+        return self._claims.specs[kind]
 
     def owner(self, kind: str, name: str) -> str:
         """The distribution that gives a name."""
-        return self._names.owners[kind, name]
+        return self._claims.owners[kind, name]
 
     def _get(self, kind: str, name: str) -> Spec:
-        specs = self._names.specs[kind]
+        specs = self._claims.specs[kind]
         if name not in specs:
             self.ask_for(name, kind)
-        self._names.check_undisputed(kind, name)
+        self._claims.check_undisputed(kind, name)
         if name not in specs:
             known = {*specs, *self.declared(kind)}
             raise UnknownNameError(kind, name, known, self.told(kind, name))
@@ -125,7 +125,7 @@ class Plugins:
     def has(self, kind: str, name: str) -> bool:
         """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""
         of_registry = {"backbone": set(self._registry.backbones), "recipe": set(self._registry.recipes)}
-        return name in self._names.specs.get(kind, {}) or name in of_registry.get(kind, set())
+        return name in self._claims.specs.get(kind, {}) or name in of_registry.get(kind, set())
 
     def ask_for(self, name: str, *kinds: str) -> None:
         """Import what declares a name of `kinds`; where none of it gives the name, all that declares nothing."""
@@ -221,7 +221,7 @@ class Plugins:
                 check_values(kind, spec)
             file = registry_of(self._manager, plugin)
             named = None if file is None else self._check_registry(known.name, file, specs)
-            self._names.claim(known.distribution, specs)
+            self._claims.claim(known.distribution, specs)
         except BaseException:
             if self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from medplug.core.discovery.claims import BUILT_IN
 from medplug.core.discovery.installed import UNKNOWN
-from medplug.core.discovery.names import BUILT_IN
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError
 from medplug.core.plan import Plan

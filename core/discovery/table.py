@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from medplug.core.catalogue import Row
+from medplug.core.discovery.claims import BUILT_IN
 from medplug.core.discovery.declarations import misdeclared
 from medplug.core.discovery.findings import Finding
 from medplug.core.discovery.installed import Installed, changed_files, is_link
-from medplug.core.discovery.names import BUILT_IN
 from medplug.core.discovery.plugins import Plugins
 
 _MOST_NAMES = 4

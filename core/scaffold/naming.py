@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from medplug.core.discovery.names import BUILT_IN
+from medplug.core.discovery.claims import BUILT_IN
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import UsageError
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 
@@ -278,6 +279,13 @@ def test_the_shell_completes_names_and_keys(
 def test_the_shell_completes_what_a_third_party_declares_and_imports_nothing(install: Install) -> None:
     install("alpha", "raise OSError('imported')", declares=True, task=["triage"])
     assert complete("task=tri", []) == ["task=triage"]
+
+
+def test_the_shell_imports_no_plugin_for_a_name_that_nobody_is_known_to_give(install: Install) -> None:
+    install("silent", "raise SystemExit('imported')")
+    assert complete("backb", ["task=text_diagnosys"]) == ["backbone="]
+    assert complete("data.te", ["task=text_diagnosys"]) == []
+    assert "silent_plugin" not in sys.modules
 
 
 def test_completion_is_silent_where_the_registry_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:

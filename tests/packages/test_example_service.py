@@ -225,6 +225,15 @@ def test_requests_beyond_the_queue_are_told_to_come_back_and_the_others_are_righ
     assert {each.headers["retry-after"] for each in refused} == {"1"}
 
 
+def test_a_folder_that_is_not_whole_is_refused_at_the_start(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    (folder / "model_card.md").unlink()
+    with pytest.raises(SystemExit, match=r"model_card.md: No such file or directory; a run is served from its whole"):
+        _app(monkeypatch, folder)
+
+
 def test_an_error_within_the_model_is_answered_and_logged_without_the_rows(
     run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -295,6 +295,14 @@ def test_no_source_at_all_is_refused() -> None:
     refused(Source(package="medplug:FOLDER"), "medplug has no FOLDER", "MODULE:ATTRIBUTE")
 
 
+def test_a_package_of_weights_that_lacks_another_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "carrier_of_weights.py").write_text("import not_installed_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    refused(Source(package="carrier_of_weights:FOLDER"), "carrier_of_weights, which", "needs not_installed_anywhere")
+
+
 @pytest.mark.parametrize("revision", [None, COMMIT])
 def test_a_hub_name_without_a_network_fails_with_the_way_to_bring_the_folder(
     revision: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

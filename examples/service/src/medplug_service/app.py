@@ -16,7 +16,7 @@ from medplug.core.predictor import Predictor
 
 from medplug_service.about import About, about
 from medplug_service.desk import Desk
-from medplug_service.forms import forms_of
+from medplug_service.forms import Forms, forms_of
 from medplug_service.limit import BodyLimit
 from medplug_service.refusals import HANDLERS, BadRows, Failed, Refusal
 from medplug_service.settings import Settings
@@ -31,14 +31,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     `SystemExit` says why a run cannot be served.
     """
     settings = settings or Settings.from_environment()
-    try:
-        predictor = medplug.load(settings.run, device=settings.device)
-        forms = forms_of(predictor, settings.rows)
-    except (medplug.MedplugError, ValueError) as error:
-        raise SystemExit(str(error)) from None
+    predictor, forms, told, written = _opened(settings)
     torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))  # or workers fight for cores
-    told = about(predictor, settings.run)
-    written = (settings.run / "model_card.md").read_text(encoding="utf-8")
     desk = Desk(settings.workers, settings.waiting)
 
     @asynccontextmanager
@@ -69,6 +63,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return {"model": told.model, "predictions": await desk.run(partial(_predictions, predictor, rows))}
 
     return app
+
+
+def _opened(settings: Settings) -> tuple[Predictor, Forms, About, str]:
+    """The model of a run, the shapes of its requests and answers, what is told of it, and its card."""
+    try:
+        predictor = medplug.load(settings.run, device=settings.device)
+        forms = forms_of(predictor, settings.rows)
+        card = (settings.run / "model_card.md").read_text(encoding="utf-8")
+        return predictor, forms, about(predictor, settings.run), card
+    except OSError as error:
+        raise SystemExit(f"{error.filename}: {error.strerror}; a run is served from its whole folder") from None
+    except (medplug.MedplugError, ValueError) as error:
+        raise SystemExit(str(error)) from None
 
 
 def _predictions(predictor: Predictor, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

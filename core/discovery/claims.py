@@ -14,7 +14,7 @@ BUILT_IN = "medplug"
 
 
 @dataclass(slots=True)
-class Names:
+class Claims:
     """The specs by kind and name, who gives each, and of which two give the same."""
 
     specs: dict[str, dict[str, Spec]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
