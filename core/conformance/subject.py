@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -14,8 +14,8 @@ from typing import Any
 
 from medplug.core.conformance.checks import Skipped
 from medplug.core.discovery.answers import KINDS
-from medplug.core.discovery.findings import why
-from medplug.core.discovery.installed import GROUP
+from medplug.core.discovery.findings import Finding, undeclared, why
+from medplug.core.discovery.installed import GROUP, installed
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, did_you_mean
 from medplug.core.registry import Source
@@ -63,6 +63,12 @@ class Subject:
         if isinstance(self.plugin, str):
             return self.plugin
         return self.plugin.__name__ if isinstance(self.plugin, ModuleType) else None
+
+    def undeclared(self) -> Iterator[Finding]:
+        """Where the entry points of an installed plugin tell of other names than its hooks give."""
+        for each in installed():
+            if each.module == self.module:
+                yield from undeclared(each, self.plugins.loaded[-1].gives)
 
     def made_options(self, spec: Spec) -> Any:
         """The options that `spec` is checked with; `Skipped` where some have no default and none were given."""
