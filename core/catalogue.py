@@ -117,9 +117,14 @@ def describe(name: str, plugins: Plugins) -> str:
         known = {name for kind in KINDS for name in (*plugins.known(kind), *plugins.declared(kind))}
         known |= {*plugins.registry.backbones, *plugins.registry.recipes}
         lines = [f"nothing is named {name!r}{did_you_mean(name, known)}", f"known: {', '.join(sorted(known))}"]
-        lines += [f"of a plugin that might give it: {failure}" for failure in plugins.failures]
+        lines += [f"of a plugin that might give it: {failure}" for failure in _wrong(name, plugins)]
         raise UsageError("\n".join([*lines, f"see them with: medplug list [{'|'.join(f'{kind}s' for kind in KINDS)}]"]))
     return "\n\n".join(parts)
+
+
+def _wrong(name: str, plugins: Plugins) -> list[str]:
+    """What was found wrong with plugins that may be why nothing has this name, each once."""
+    return list(dict.fromkeys(line for kind in (*KINDS, "recipe") for line in plugins.told(kind, name)))
 
 
 def _described(name: str, plugins: Plugins) -> Iterator[str]:

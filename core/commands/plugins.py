@@ -9,6 +9,8 @@ import click
 from medplug.core.commands.options import FILE, debug_option, plugins_by, registry_option
 from medplug.core.errors import printable
 
+_MOST = 10
+"""How many names a line of a listing tells."""
 _KINDS = ("tasks", "backbones", "adapters", "fusions", "observers")
 
 
@@ -27,7 +29,8 @@ def list_(kind: str, load: bool, registry: Path | None, debug: bool) -> None:
         plugins.ask_third_parties()
     show_table(*listing(kind, plugins))
     if silent := [each.name for each in plugins.not_imported() if not each.declares]:
-        told = f"what these plugins add is known once they are imported: {', '.join(silent)} (--load)"
+        more = f" and {len(silent) - _MOST} more" if len(silent) > _MOST else ""
+        told = f"what these plugins add is known once they are imported: {', '.join(silent[:_MOST])}{more} (--load)"
         click.echo(printable(told), err=True)
     for failure in plugins.failures:
         click.echo(printable(f"set aside: plugin {failure}"), err=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medplug.core.discovery.findings import HEAVY
 from medplug.core.errors import PluginError
 
 Check = Callable[[], None]
@@ -16,6 +18,8 @@ Named = tuple[str, Check]
 State = Literal["passed", "failed", "skipped", "expected"]
 
 _CORE = str(Path(__file__).parents[1])
+_OTHERS = {*HEAVY, *sys.stdlib_module_names, "numpy", "pydantic", "safetensors"}
+"""Modules that raise for what the plugin hands to them."""
 
 
 class Fault(PluginError):
@@ -66,9 +70,9 @@ def _outcome(name: str, check: Check) -> Outcome:
     except Skipped as reason:
         return Outcome(name, "skipped", str(reason))
     except PluginError as fault:
-        return Outcome(name, "failed", fault.what, fault.fix or f"mend what raises at {_place(fault)}")
+        return Outcome(name, "failed", fault.what, fault.fix or _mend(fault))
     except Exception as error:  # noqa: BLE001 - a plugin's code may raise anything
-        return Outcome(name, "failed", told(error), f"mend what raises at {_place(error)}")
+        return Outcome(name, "failed", told(error), _mend(error))
     return Outcome(name, "passed")
 
 
@@ -84,9 +88,16 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text if len(text) <= 400 else text[:399] + '…'}"
 
 
-def _place(error: Exception) -> str:
-    """Where the plugin's own code raised; the innermost place where all of it is the core's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(_CORE)]
-    frame = (own or frames)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+def _mend(error: Exception) -> str:
+    """Where the plugin's own code raised, by file and line; or where medplug met what the plugin gave."""
+    walked = traceback.walk_tb(error.__traceback__)
+    frames = [(frame.f_code.co_filename, str(frame.f_globals.get("__name__")), line) for frame, line in walked]
+    own = [f"{file}:{line}" for file, name, line in frames if _is_own(file, name)]
+    if own:
+        return f"mend what raises at {own[-1]}"
+    file, _, line = [each for each in frames if each[0].startswith(_CORE)][-1]
+    return f"mend what the plugin gives here: medplug meets it at {file}:{line}"
+
+
+def _is_own(file: str, module: str) -> bool:
+    return not file.startswith(_CORE) and module.partition(".")[0] not in _OTHERS

@@ -16,6 +16,8 @@ from medplug.core.conformance.checks import Fault, Named, Skipped, require
 from medplug.core.conformance.declared import models_of
 from medplug.core.conformance.subject import Subject
 from medplug.core.discovery.findings import HEAVY, SLOW
+from medplug.core.errors import did_you_mean
+from medplug.core.registry import NamedBackbone, Recipe
 from medplug.core.specs import BackboneSpec, resolve
 
 _AFRESH = """
@@ -96,32 +98,47 @@ class PluginChecks:
         )
 
     def registry(self) -> None:
-        """Each named backbone of its own has a builder of the modality, and options that this takes."""
+        """Backbones have a builder of their modality, and options that it takes; recipes name parts that there are."""
         own = self._own_registry()
         if own is None:
             raise Skipped("it brings no registry.yaml")
         from medplug.core.registry import read
 
+        found = read(own)
+        for name, entry in found.backbones.items():
+            self._check_backbone(own, name, entry)
+        for name, recipe in found.recipes.items():
+            self._check_recipe(own, name, recipe)
+
+    def _check_backbone(self, own: Any, name: str, entry: NamedBackbone) -> None:
+        if entry.builder is None:
+            return
+        spec = self.subject.plugins.known("backbone").get(entry.builder)
+        require(spec, f"{own}: {name} names the builder {entry.builder!r}, which nobody gives", "name a backbone")
+        assert isinstance(spec, BackboneSpec)
+        require(
+            spec.modality == entry.modality and spec.pretrained,
+            f"{own}: {name} is of modality {entry.modality}, and its builder {spec.name} reads {spec.modality}"
+            + ("" if spec.pretrained else " and takes no weights"),
+            "name a builder of the modality whose spec says pretrained=True",
+        )
+        try:
+            resolve(spec.config, owner=spec.name).model_validate(entry.options)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            fix = f"see what it takes with: medplug show {spec.name}"
+            raise Fault(f"{own}: {name}: options.{where}: {first['msg']}", fix) from None
+
+    def _check_recipe(self, own: Any, name: str, recipe: Recipe) -> None:
+        """The parts that it names by a plain name (no folder, no hub name) are there."""
         plugins = self.subject.plugins
-        for name, entry in read(own).backbones.items():
-            if entry.builder is None:
-                continue
-            spec = plugins.known("backbone").get(entry.builder)
-            require(spec, f"{own}: {name} names the builder {entry.builder!r}, which nobody gives", "name a backbone")
-            assert isinstance(spec, BackboneSpec)
-            require(
-                spec.modality == entry.modality and spec.pretrained,
-                f"{own}: {name} is of modality {entry.modality}, and its builder {spec.name} reads {spec.modality}"
-                + ("" if spec.pretrained else " and takes no weights"),
-                "name a builder of the modality whose spec says pretrained=True",
-            )
-            try:
-                resolve(spec.config, owner=spec.name).model_validate(entry.options)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"]))
-                fix = f"see what it takes with: medplug show {spec.name}"
-                raise Fault(f"{own}: {name}: options.{where}: {first['msg']}", fix) from None
+        for kind in ("backbone", "adapter", "fusion"):
+            known = {*plugins.known(kind), *(plugins.registry.backbones if kind == "backbone" else ())}
+            for part in str(recipe.keys.get(kind, "")).split("+"):
+                if part and "/" not in part:
+                    what = f"{own}: the recipe {name} names the {kind} {part!r}, which nobody gives"
+                    require(part in known, f"{what}{did_you_mean(part, known)}", f"name one of: medplug list {kind}s")
 
     def _own_registry(self) -> Any:
         given = getattr(self.subject.plugin, "medplug_registry", None)

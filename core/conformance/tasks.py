@@ -47,8 +47,10 @@ class TaskChecks:
             yield f"task:{self.spec.name}:{name_of(check)}", check
 
     def sample(self) -> None:
-        """The built-in sample has the columns that are needed, and every row of it is usable."""
+        """The built-in sample is the same each time, has the columns that are needed, and every row of it is usable."""
         task, table = self.bench.task(), self.bench.sample
+        same = task.sample().equals(task.sample())
+        require(same, "the sample is another each time", "draw it by a seed of its own: random.Random(0)")
         needed = {key: name for key, name in task.columns(labelled=True).items() if type(name) is str}  # no pattern
         lacking = sorted(f"{name} ({key})" for key, name in needed.items() if name not in table.columns)
         require(not lacking, f"the sample lacks the columns of {', '.join(lacking)}", "see sample() and sample_columns")
@@ -140,7 +142,7 @@ class TaskChecks:
         table = self.bench.few.with_columns(pl.when(at).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
         what = f"with {'an empty cell' if value is None else 'nonsense'} in row {_BAD}, column {column}"
         try:
-            _, problems = self.bench.read(self.bench.task(), table)
+            found, problems = self.bench.read(self.bench.task(), table)
         except MedplugError as error:
             fix = f"note it: problems.add([{_BAD}], {column!r}, reason); one bad row is no reason to refuse a table"
             raise Fault(f"{what} reading stops: {told(error)}", fix) from None
@@ -152,6 +154,9 @@ class TaskChecks:
         require(
             not quoted, f"{what} the reason quotes the cell", "say what is wrong and what is allowed, not the content"
         )
+        blank = any(type(cell) is str and not cell.strip() for cells in found.inputs.values() for cell in cells)
+        fix = f"note it: problems.add([{_BAD}], {column!r}, reason), or give None where a row may lack it"
+        require(not blank, f"{what} a blank text is handed on", fix)
         return bool(rows)
 
     def _check_examples(self, found: Examples, height: int, task: Task) -> None:

@@ -120,7 +120,15 @@ class Plugins:
     def told(self, kind: str, name: str) -> list[str]:
         """What was found wrong with plugins which may be why a name is given by none, a line each."""
         of_it = [each for each in self.remarks if f"the {kind} {name}," in each.reason]
-        return [str(each) for each in (*self.failures, *of_it)]
+        return [str(each) for each in (*self.failures, *of_it, *self._forbidden(kind, name))]
+
+    def _forbidden(self, kind: str, name: str) -> Iterator[Finding]:
+        """The installed plugins that declare a name and may not be imported, with the list that keeps them out."""
+        allowed = self.allowance()
+        for each in self.installed():
+            reason = allowed.refusal(each) if name in each.declares.get(kind, ()) else None
+            if reason is not None:
+                yield on_plugin(each, f"may not be imported: {reason}", "")
 
     def has(self, kind: str, name: str) -> bool:
         """Whether a plugin that was asked, or the catalogue, gives this name (of a recipe too)."""

@@ -83,10 +83,14 @@ class SignalBackbone(Backbone):
 
     def reading(self) -> str:
         """Channels, rate, length and scale."""
-        scale = {"record": "each record's own", "training": "the training signals'", "none": "no"}
+        scale = {
+            "record": "centred and scaled by each record's own mean and deviation",
+            "training": "centred and scaled by the training signals' mean and deviation",
+            "none": "neither centred nor scaled",
+        }
         rate = "at any rate" if self.format.rate is None else f"at {self.format.rate:g} a second"
         told = f"{self.format.channels} channel(s) {rate}, at most {self.format.length} samples"
-        return f"{told}; {scale[self.options.normalise]} mean taken off and deviation divided by"
+        return f"{told}; {scale[self.options.normalise]}"
 
     @abstractmethod
     def _build(self) -> None:

@@ -166,6 +166,23 @@ class Careless(Sound):
         return super().examples(table.fill_null("x"), problems, **how)
 
 
+class Blank(Sound):
+    """Hands an empty cell on as a text of no letters."""
+
+    def examples(self, table: pl.DataFrame, problems: Problems, **how: Any) -> Examples:  # type: ignore[override]
+        own = Problems("own")
+        found = super().examples(table, own, **how)
+        problems.found += [each for each in own.found if each.column != self.data.note]
+        return found
+
+
+class Changing(Sound):
+    """Draws its sample anew each time."""
+
+    def sample(self) -> pl.DataFrame:
+        return super().sample().sample(fraction=1.0, shuffle=True)
+
+
 class Stopping(Sound):
     """Refuses the whole table for one bad row."""
 
@@ -326,6 +343,8 @@ def test_a_sound_one_passes(found: Callable[..., dict[str, Outcome]]) -> None:
         (Unwritten, "learned", "learned() is no JSON data"),
         (Forgetful, "learned", "after recall() inputs are others"),
         (Careless, "bad_rows", "no empty cell in note, label is noticed"),
+        (Blank, "bad_rows", "with an empty cell in row 3, column note a blank text is handed on"),
+        (Changing, "sample", "the sample is another each time"),
         (Stopping, "bad_rows", "with an empty cell in row 3, column note reading stops"),
         (Quoting, "bad_rows", "with nonsense in row 3, column note the reason quotes the cell"),
         (OffByOne, "bad_rows", "the rows [2] are called bad"),

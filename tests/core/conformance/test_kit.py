@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,6 +151,24 @@ def test_a_package_that_declares_names_declares_all_that_the_plugin_gives(
         assert f'[project.entry-points."medplug.{kind}s"] {name} = "alpha_plugin"' in outcome.fix
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("{backbone: text_cn}", "the recipe ward_recipe names the backbone 'text_cn', which nobody gives"),
+        ("{adapter: finetune+lorra}", "the adapter 'lorra', which nobody gives; did you mean lora?"),
+        ("{fusion: wardd}", "did you mean ward?"),
+        ("{backbone: minilm, adapter: finetune+lora, fusion: ward, train.epochs: 3}", ""),
+        ("{backbone: some/model-on-a-hub}", ""),
+    ],
+)
+def test_a_recipe_of_its_own_names_parts_that_there_are(install: Install, tmp_path: Path, keys: str, told: str) -> None:
+    recipe = f"recipes: {{ward_recipe: {{summary: a test, keys: {keys}}}}}"
+    (tmp_path / "site-packages" / "own.yaml").write_text(recipe)
+    install("alpha", f"{FUSION}{REGISTRY}")
+    outcome = by_name("alpha_plugin")["plugin:registry"]
+    assert outcome.state == ("failed" if told else "passed") and told in outcome.reason, outcome
+
+
 def fails() -> None:
     raise Fault("two is three", "count again")
 
@@ -169,6 +188,23 @@ def test_outcomes_say_what_became_of_each_check() -> None:
     assert (told[0].reason, told[0].fix) == ("two is three", "count again")
     assert told[1].reason == "KeyError: 'x'" and f"{Path(__file__).name}:" in told[1].fix
     assert told[2].reason == "no GPU here"
+
+
+def test_the_place_to_mend_is_the_plugins_own_and_no_librarys(install: Install) -> None:
+    install("alpha", "import json, re\ndef reads():\n    json.loads('{')\ndef asks():\n    re.compile('(')")
+    module = import_module("alpha_plugin")
+    for check in (module.reads, module.asks):
+        (told,) = outcomes([("a", check)])
+        line = check.__code__.co_firstlineno + 1
+        assert told.fix == f"mend what raises at {module.__file__}:{line}"
+
+
+def test_where_what_it_gives_cannot_be_called_it_says_where_medplug_meets_it(install: Install) -> None:
+    narrow = FUSION.replace("medplug.plugins.fusions.factories:concat", "alpha_plugin:narrow")
+    install("alpha", f"{narrow}\ndef narrow(widths, outputs): return None")
+    outcome = by_name("alpha_plugin")["fusion:ward:shapes"]
+    assert "takes 2 positional arguments but 3 were given" in outcome.reason
+    assert outcome.fix.startswith("mend what the plugin gives here: medplug meets it at ") and "core" in outcome.fix
 
 
 def test_failures_that_are_expected_are_told_apart_and_the_list_of_them_stays_true() -> None:

@@ -186,3 +186,10 @@ def test_the_commands_say_what_was_not_imported_and_how_to_see_it(install: Insta
     assert "whiten" in CliRunner().invoke(cli, ["list", "adapters", "--load"]).output
     assert "not imported" in CliRunner().invoke(cli, ["plugins"]).output
     assert "adapter whiten" in CliRunner().invoke(cli, ["plugins", "--load", "--verify"]).output
+
+
+def test_of_many_that_declare_nothing_a_listing_names_some_and_counts_the_others(install: Install) -> None:
+    for i in range(13):
+        install(f"p{i:02}")
+    told = CliRunner().invoke(cli, ["list"]).output
+    assert "p00, p01, p02" in told and "p09 and 3 more (--load)" in told and "p10" not in told

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from medplug.core.catalogue import describe
 from medplug.core.discovery.answers import KINDS
 from medplug.core.discovery.plugins import Plugins
-from medplug.core.errors import PluginError, UnknownNameError
+from medplug.core.errors import PluginError, UnknownNameError, UsageError
 from medplug.core.grammar import parse_arguments
 from medplug.core.plan import make_plan
 from medplug.core.specs import resolve
@@ -197,6 +198,25 @@ def test_the_list_of_allowed_plugins_is_applied_before_import(
     assert told == ([] if setting != "gamma" else [told[0]]) and all(
         "no such plugin is installed" in one for one in told
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [("", "MEDPLUG_PLUGINS does not name it"), (f"alpha@sha256:{'0' * 64}", "wants a RECORD of SHA-256 000000000000")],
+)
+def test_a_name_that_a_forbidden_plugin_declares_is_told_of_with_the_list_that_keeps_it_out(
+    install: Install, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
+) -> None:
+    monkeypatch.setenv("MEDPLUG_PLUGINS", setting)
+    plugins = Plugins(found=[install("alpha", adapter=["whiten"], declares=True)])
+    with pytest.raises(UnknownNameError, match=rf"alpha \(alpha 1\.0\): may not be imported: .*{told}"):
+        plugins.adapter("whiten")
+    with pytest.raises(UsageError, match=told):
+        describe("whiten", plugins)
+    with pytest.raises(UnknownNameError) as refused:
+        plugins.adapter("whitten")
+    assert "may not be imported" not in str(refused.value)  # it declares other names
+    assert "alpha_plugin" not in sys.modules
 
 
 def test_two_instances_share_nothing(install: Install) -> None:
