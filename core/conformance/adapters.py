@@ -107,11 +107,7 @@ class AdapterChecks:
             batch = _refused(partial(trial.batch, adapter, model))
             value = adapter.penalty(batch)
             kind = trial.target.kind
-            require(
-                isinstance(value, torch.Tensor) and value.shape == () and value.is_floating_point(),
-                f"for a {kind} target the penalty is no scalar tensor",
-                "give a float tensor of no dimension, already multiplied by its coefficient",
-            )
+            _is_scalar(value, kind)
             require(value.isfinite(), f"for a {kind} target the penalty is {value}", "look for roots and logs at zero")
             self._has_gradient(value, [*model.parameters(), *([] if attached is None else attached.parameters())], kind)
 
@@ -151,8 +147,10 @@ class AdapterChecks:
             adapter.attach(model)
             batch = _refused(partial(trial.batch, adapter, model, 1, 1))
             value, kind = _allowed(partial(adapter.penalty, batch)), trial.target.kind
-            finite = value is None or bool(value.isfinite())
-            require(finite, f"of one row a domain the penalty is {value} for a {kind} target", _FEW)
+            if value is None:  # it said what it lacks
+                continue
+            _is_scalar(value, kind)
+            require(value.isfinite(), f"of one row a domain the penalty is {value} for a {kind} target", _FEW)
 
     def _trials(self) -> list[Trial]:
         found = served(self.spec)
@@ -165,6 +163,14 @@ class AdapterChecks:
         found = torch.autograd.grad(value, parameters, allow_unused=True)
         finite = all(bool(grad.isfinite().all()) for grad in found if grad is not None)
         require(finite, f"for a {kind} target gradients of the penalty are not finite", "add a small number to roots")
+
+
+def _is_scalar(value: object, kind: str) -> None:
+    require(
+        isinstance(value, torch.Tensor) and value.shape == () and value.is_floating_point(),
+        f"for a {kind} target the penalty is no scalar tensor",
+        "give a float tensor of no dimension, already multiplied by its coefficient",
+    )
 
 
 _FEW = "raise DataError that says how many rows are needed, or make a neutral value of so few"

@@ -21,7 +21,7 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._most:
-                raise HTTPException(413)
+                raise HTTPException(413, f"a request may have {self._most} bytes; send its rows in several")
             return message
 
         await self._app(scope, counted if scope["type"] == "http" else receive, send)
