@@ -12,8 +12,22 @@ from typing import Any
 import pytest
 
 WORDS = "the a no and with of for in on patient has had fever cough chest pain rash fracture acute chronic mild severe"
+HERE = Path(__file__).parent
 DRAWN = {"test_privacy.py", "test_comparison.py", "test_compare_cli.py", "test_output.py"}
 """Files of tests that look at figures, beside those in a folder `report`."""
+SHORT = (HERE / "core", HERE / "plugins")
+"""Folders of files that take seconds each; what lies elsewhere under `tests` uses whole commands."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand files out as they are collected; those of most tests, which would be the first, are the quick ones."""
+    if config.pluginmanager.hasplugin("xdist"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that none of them is left to one process while the others have ended."""
+    items.sort(key=lambda item: any(item.path.is_relative_to(folder) for folder in SHORT))
 
 
 def pytest_collection_finish() -> None:

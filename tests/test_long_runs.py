@@ -22,7 +22,7 @@ EPOCHS = 4
 QUIET: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
 KEYS = (
     *("task=text_diagnosis", "data.train=notes.csv", "backbone=text_cnn"),
-    *(f"train.epochs={EPOCHS}", "train.patience=9", "report.resamples=100"),
+    *(f"train.epochs={EPOCHS}", "train.patience=9", "report.resamples=100", "report.explain=0"),
 )
 
 

@@ -75,7 +75,7 @@ def test_chinese_criteria_can_be_learned_from_scratch(tmp_path: Path) -> None:
         backbone="text_cnn",
         data={"train": few},
         train={"epochs": 9},
-        report={"resamples": 100},
+        report={"resamples": 100, "explain": 0},
         output=tmp_path / "run",
     )
     assert run.metrics["metrics"]["macro_f1"]["value"] > 0.8

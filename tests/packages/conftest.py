@@ -12,14 +12,17 @@ import pytest
 
 MEDPLUG = "import sys; from medplug.cli import cli; sys.argv[0] = 'medplug'; cli()"
 TOGETHER = """
+import contextlib
 import sys
 import pytest
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from medplug.cli import cli
 FigureCanvasSVG.print_svg = lambda self, file, **_: file.write("<svg></svg>")
 for line in sys.argv[2:]:
-    if cli(line.split(), standalone_mode=False):  # an exit code, or None
-        sys.exit(f"failed: medplug {line}")
+    words, _, code = line.partition("  # exit code ")
+    with contextlib.redirect_stderr(sys.stdout if code else sys.stderr):
+        ended = cli(words.split(), standalone_mode=False) or 0
+    assert ended == int(code or 0), f"{words} ended with {ended}"
 if sys.argv[1]:
     sys.exit(pytest.main(["--import-mode=importlib", "-p", "no:cacheprovider", *sys.argv[1].split()]))
 """
@@ -55,7 +58,10 @@ class Environment:
         return done.stdout + (done.stderr if code else "")
 
     def together(self, *lines: str, tests: str = "") -> str:
-        """Run several commands of medplug (without its name), then the tests in the folders named, in one process."""
+        """Run several commands of medplug (without its name), then the tests in the folders named, in one process.
+
+        A command that is to fail says so behind itself: `  # exit code 2`; its errors are among what is given then.
+        """
         return self.run("python", "-c", TOGETHER, tests, *lines)
 
 

@@ -251,7 +251,7 @@ def test_an_error_within_the_model_is_answered_and_logged_without_the_rows(
 
 
 def test_a_model_of_values_and_notes_asks_for_numbers_and_texts_and_may_lack_one_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_trees: None
 ) -> None:
     count = 80
     table = {

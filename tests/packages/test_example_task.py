@@ -31,6 +31,9 @@ def letters(rows: int = 120) -> Iterable[tuple[str, int, str]]:
         yield told, math.ceil(min(death, lost)), "yes" if death <= lost else "no"
 
 
+BAD = [("a secret", -3, "yes"), ("a secret", 4, "2"), ("", 4, "no"), ("a secret", "", "no")]
+
+
 def write(file: Path, rows: Iterable[tuple[Any, ...]], columns: str = "letter,weeks,died") -> None:
     with file.open("w", newline="", encoding="utf-8") as out:
         csv.writer(out).writerows([columns.split(","), *rows])
@@ -44,12 +47,14 @@ def used(environment: Any) -> Any:
     shutil.copytree(EXAMPLE, here / "package", ignore=left_out)
     environment.run("pip", "install", "./package")
     write(here / "letters.csv", letters())
+    write(here / "bad.csv", [*letters(20), *BAD])
     write(here / "new.csv", [(WORSE,), (BETTER,)], "letter")
     environment.said = environment.together(
         "check medplug_note_survival",
         f"run task=note_survival output=sample task.horizon=90 {SMALL}",
         f"run task=note_survival output=own data.train=letters.csv {OWN} report.resamples=100 report.explain=0",
         "predict own new.csv --output told.csv",
+        f"run task=note_survival data.train=bad.csv {OWN}  # exit code 2",
         tests="package/tests",
     )
     return environment
@@ -90,19 +95,15 @@ def test_who_is_worse_off_is_predicted_so(used: Any) -> None:
 
 
 def test_bad_rows_are_named_and_stop_it_with_the_code_of_wrong_input(used: Any) -> None:
-    good = list(letters(20))
-    bad = [("a secret", -3, "yes"), ("a secret", 4, "2"), ("", 4, "no"), ("a secret", "", "no")]
-    write(used.empty / "bad.csv", [*good, *bad])
-    said = used.run("medplug", "run", "task=note_survival", "data.train=bad.csv", *OWN.split(), code=2)
-    assert "bad.csv: 4 bad row(s)" in said
+    assert "bad.csv: 4 bad row(s)" in used.said
     for row, column, why in (
         (21, "weeks", "the time is not above 0"),
         (22, "died", "the event is neither 1"),
         (23, "letter", "the note is empty"),
         (24, "weeks", "the time is empty"),
     ):
-        assert f"row {row}, column {column}: {why}" in said
-    assert "secret" not in said and "data.on_error=skip" in said
+        assert f"row {row}, column {column}: {why}" in used.said
+    assert "secret" not in used.said and "data.on_error=skip" in used.said
 
 
 def test_it_is_listed_with_its_package_and_not_imported_for_that(used: Any) -> None:

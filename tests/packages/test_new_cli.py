@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from medplug.cli import cli
@@ -21,38 +22,49 @@ OTHERS = {
 """The kinds beside backbones, with the run that each one's README gives."""
 
 
-def test_the_first_commands_of_the_plugin_page_work_from_an_empty_folder(environment: Any) -> None:
-    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    commands = [line.removeprefix("$ ") for line in block.splitlines()]
-    assert " && ".join(commands) == (
-        "medplug new medplug-demo --kind backbone && pip install ./medplug-demo && medplug check medplug_demo && "
-        "medplug run task=imaging backbone=demo"
-    )
-    said = environment.run("sh", "-ec", "\n".join(commands))
-    assert re.search(r"\d+ passed, 0 failed", said)
-    assert "imaging, test" in said
-    (manifest,) = environment.empty.glob("runs/imaging-*/manifest.json")
-    assert "medplug-demo 0.1.0" in manifest.read_text()
+PAGE = (
+    "medplug new medplug-demo --kind backbone && pip install ./medplug-demo && medplug check medplug_demo && "
+    "medplug run task=imaging backbone=demo"
+)
+SMALL = "train.epochs=1 report.resamples=100 report.explain=0"
 
 
-def test_packages_of_the_other_kinds_work_too_and_the_tests_of_all_pass(environment: Any) -> None:
+@pytest.fixture(scope="module")
+def used(environment: Any) -> Any:
+    """A package of every kind: made, installed, checked, run and tested; that of the page by the page's commands."""
+    *first, checked, run = PAGE.split(" && ")
+    environment.run("sh", "-ec", "\n".join(first))
     for kind in OTHERS:
         said = CliRunner().invoke(cli, ["new", f"medplug-ours-{kind}", "--kind", kind, "-o", str(environment.empty)])
         assert said.exit_code == 0, said.output
         assert said.output.splitlines()[-1] == f"  medplug run {OTHERS[kind]}"
     environment.run("pip", "install", *(f"./medplug-ours-{kind}" for kind in OTHERS))
-    small = "train.epochs=1 report.resamples=100 report.explain=0"
-    checks = [f"check medplug_ours_{kind}" for kind in OTHERS]
-    runs = [f"run {keys} output=run_{kind} {small}" for kind, keys in OTHERS.items()]
+    checks = [checked.removeprefix("medplug "), *(f"check medplug_ours_{kind}" for kind in OTHERS)]
+    runs = [
+        f"{run.removeprefix('medplug ')} {SMALL}",
+        *(f"run {keys} output=run_{kind} {SMALL}" for kind, keys in OTHERS.items()),
+    ]
     tests = " ".join(f"{package.name}/tests" for package in sorted(environment.empty.glob("medplug-*")))
-    said = environment.together(*checks, *runs, "plugins --load", tests=tests)
-    assert len(re.findall(r"^ours_\w+ .* loaded ", said, re.MULTILINE)) == len(OTHERS), "and no remark on any"
-    assert len(re.findall(r"\d+ passed, 0 failed, \d skipped, 0 expected", said)) == len(OTHERS)
-    counts = [int(count) for count in re.findall(r"(\d+) passed", said)]
-    assert counts[-1] >= sum(counts[:-1]), "their own tests are those checks, and the backbone's where it was made"
+    environment.said = environment.together(*checks, *runs, "plugins --load", tests=tests)
+    return environment
+
+
+def test_the_first_commands_of_the_plugin_page_work_from_an_empty_folder(used: Any) -> None:
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    assert " && ".join(line.removeprefix("$ ") for line in block.splitlines()) == PAGE
+    assert "imaging, test" in used.said
+    (manifest,) = used.empty.glob("runs/imaging-*/manifest.json")
+    assert "medplug-demo 0.1.0" in manifest.read_text()
+
+
+def test_packages_of_every_kind_keep_the_contract_and_their_own_tests_pass(used: Any) -> None:
+    assert len(re.findall(r"^(?:demo|ours_\w+) .* loaded ", used.said, re.MULTILINE)) == 1 + len(OTHERS), "no remarks"
+    assert len(re.findall(r"\d+ passed, 0 failed, \d+ skipped, 0 expected", used.said)) == 1 + len(OTHERS)
+    counts = [int(count) for count in re.findall(r"(\d+) passed", used.said)]
+    assert counts[-1] >= sum(counts[:-1]), "their own tests are those checks"
     for kind in OTHERS:
-        assert f"medplug-ours-{kind} 0.1.0" in (environment.empty / f"run_{kind}/manifest.json").read_text()
+        assert f"medplug-ours-{kind} 0.1.0" in (used.empty / f"run_{kind}/manifest.json").read_text()
 
 
 def test_nothing_is_made_of_a_name_that_is_taken(tmp_path: Path) -> None:
