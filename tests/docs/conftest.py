@@ -103,7 +103,7 @@ def call(line: str) -> str:
     return done.output
 
 
-SHORTER = ("report.resamples=100", "report.explain=0")
+SHORTER = ("report.resamples=100", "report.explain=0", "train.epochs=2")
 """Keys that a run is given beside its own: what they leave out takes long, and no page shows it."""
 
 NUMBER = r"[-+−]?\d[\d.,]*"
