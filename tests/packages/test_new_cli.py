@@ -31,21 +31,17 @@ SMALL = "train.epochs=1 report.resamples=100 report.explain=0"
 
 @pytest.fixture(scope="module")
 def used(environment: Any) -> Any:
-    """A package of every kind: made, installed, checked, run and tested; that of the page by the page's commands."""
-    *first, checked, run = PAGE.split(" && ")
-    environment.run("sh", "-ec", "\n".join(first))
+    """A package of every kind: made, installed, checked, run and tested; that of the page by the page's very line."""
+    of_page = environment.run("sh", "-ec", PAGE)
     for kind in OTHERS:
         said = CliRunner().invoke(cli, ["new", f"medplug-ours-{kind}", "--kind", kind, "-o", str(environment.empty)])
         assert said.exit_code == 0, said.output
         assert said.output.splitlines()[-1] == f"  medplug run {OTHERS[kind]}"
     environment.run("pip", "install", *(f"./medplug-ours-{kind}" for kind in OTHERS))
-    checks = [checked.removeprefix("medplug "), *(f"check medplug_ours_{kind}" for kind in OTHERS)]
-    runs = [
-        f"{run.removeprefix('medplug ')} {SMALL}",
-        *(f"run {keys} output=run_{kind} {SMALL}" for kind, keys in OTHERS.items()),
-    ]
+    checks = [f"check medplug_ours_{kind}" for kind in OTHERS]
+    runs = [f"run {keys} output=run_{kind} {SMALL}" for kind, keys in OTHERS.items()]
     tests = " ".join(f"{package.name}/tests" for package in sorted(environment.empty.glob("medplug-*")))
-    environment.said = environment.together(*checks, *runs, "plugins --load", tests=tests)
+    environment.said = of_page + environment.together(*checks, *runs, "plugins --load", tests=tests)
     return environment
 
 
