@@ -184,7 +184,10 @@ def test_what_was_done_to_signals_is_counted() -> None:
         "signals with a flat channel": 1,
     }
     assert backbone.census(backbone.prepare(values[-1:])) == {}
-    assert backbone.reading().startswith("1 channel(s) at 100 a second, at most 100 samples; each record's own mean")
+    read = (
+        "1 channel(s) at 100 a second, at most 100 samples; centred and scaled by each record's own mean and deviation"
+    )
+    assert backbone.reading() == read
     assert given(backbone, [flat]).pooled.isfinite().all()
 
 
