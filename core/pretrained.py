@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
+from medplug.core.discovery.importing import imported
 from medplug.core.errors import BackboneError
 from medplug.core.registry import Source
 
@@ -108,7 +108,7 @@ def _package(target: str, library: Library) -> Path | None:
     """The folder an installed package carries (``module:attribute``), or None where it is not installed."""
     module, _, attribute = target.partition(":")
     try:
-        carrier = import_module(module)
+        carrier = imported(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             what = f"the package {module}, which carries the weights, needs {error.name}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 
 from medplug.core.conformance.checks import Outcome, outcomes
 from medplug.core.conformance.kit import plugin_checks
 from medplug.core.conformance.subject import located
+from medplug.core.discovery.importing import imported
 
 HEADER = ("check", "outcome", "reason", "fix")
 
@@ -23,7 +23,7 @@ def checked(name: str) -> Iterator[Outcome]:
 
 def _expected(module: str) -> dict[str, str]:
     try:
-        return dict(getattr(import_module(module), "medplug_expected_failures", {}))
+        return dict(getattr(imported(module), "medplug_expected_failures", {}))
     except (Exception, SystemExit):  # noqa: BLE001 - a check of its own says that the import fails
         return {}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medplug.core.backbone import Backbone, Inputs
+from medplug.core.conformance.stand_in import Optionless
 from medplug.core.conformance.trial import Trial
 from medplug.core.data.targets import Target
 from medplug.core.features import Features
@@ -19,7 +20,7 @@ from medplug.core.specs import AdapterSpec
 _SIDE = 16
 
 
-class PictureStandIn(Backbone):
+class PictureStandIn(Optionless):
     """Two convolutions over grey pictures, their maps at a half and a quarter of the size."""
 
     map_widths = (8, 16)
@@ -29,16 +30,6 @@ class PictureStandIn(Backbone):
         self.first = nn.Conv2d(1, self.map_widths[0], 3, stride=2, padding=1)
         self.second = nn.Conv2d(self.map_widths[0], self.map_widths[1], 3, stride=2, padding=1)
         self.width = self.map_widths[1]
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        """Build one; there is nothing to choose."""
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        """The same network with random weights."""
-        return cls()
 
     def assets(self) -> dict[str, Any]:
         """The side of the pictures that it reads."""

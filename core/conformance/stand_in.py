@@ -1,4 +1,4 @@
-"""A small pretrained backbone of random weights, in memory: what adapters are checked on."""
+"""Small backbones of random weights, in memory: what adapters are checked on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,21 @@ _LETTERS, _POSITIONS = 128, 64
 _WINDOW = 32  # adapters may put positions of their own before the text
 
 
-class StandIn(Backbone):
+class Optionless(Backbone):
+    """One whose network is always the same: nothing is chosen, and what it keeps of itself decides nothing."""
+
+    @classmethod
+    def create(cls, options: Any, source: Any) -> Self:
+        """Build one; there is nothing to choose."""
+        return cls()
+
+    @classmethod
+    def restore(cls, assets: Mapping[str, Any]) -> Self:
+        """The same network with random weights."""
+        return cls()
+
+
+class StandIn(Optionless):
     """A BERT of two blocks that reads the letters of a text (ASCII), its features the mean over them."""
 
     def __init__(self) -> None:
@@ -43,16 +57,6 @@ class StandIn(Backbone):
         with torch.no_grad():
             for parameter in self.parameters():  # larger than a fresh start, so that differences show
                 parameter.mul_(4.0 if parameter.dim() > 1 else 1.0)
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        """Build one; there is nothing to choose."""
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        """The same network with random weights."""
-        return cls()
 
     def assets(self) -> dict[str, Any]:
         """The tokens read of a text."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from medplug.core.conformance.checks import Skipped
 from medplug.core.discovery.answers import KINDS
 from medplug.core.discovery.findings import why
+from medplug.core.discovery.importing import imported
 from medplug.core.discovery.installed import GROUP
 from medplug.core.discovery.plugins import Plugins
 from medplug.core.errors import PluginError, did_you_mean
@@ -50,7 +50,7 @@ class Subject:
         given = options or {}, sources or {}
         plugins = Plugins(found=())
         try:
-            plugin = import_module(plugin) if isinstance(plugin, str) else plugin
+            plugin = imported(plugin) if isinstance(plugin, str) else plugin
             declared = _declared(plugin, plugins)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything
             module = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", "")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any
-
-from generator.writing import code, prose, signature, table
+from generator.classes import fields_of, methods_of
+from generator.writing import code, prose
 from medplug.core import adapter, augmentation, backbone, features, observing, task
 from medplug.core.fusion import layer
 from medplug.core.generation import generator
@@ -36,27 +32,4 @@ def page() -> str:
 
 def _class(given: type) -> str:
     heading = f"### {code(given.__name__)} {{ #{given.__name__} }}"
-    return "\n\n".join([heading, f"In `{given.__module__}`.", prose(given), *_fields(given), *_methods(given)])
-
-
-def _fields(given: type) -> Iterator[str]:
-    if is_dataclass(given):
-        yield table(("field", "type"), [(code(each.name), code(str(each.type))) for each in fields(given)])
-    elif hasattr(given, "_fields"):
-        annotations = given.__annotations__
-        yield table(("field", "type"), [(code(name), code(str(annotations[name]))) for name in annotations])
-
-
-def _methods(given: type) -> Iterator[str]:
-    must: frozenset[str] = getattr(given, "__abstractmethods__", frozenset())
-    for name, each in vars(given).items():
-        called = _callable(each)
-        if name.startswith("_") or called is None:
-            continue
-        told = "*must be there*" if name in must else "*is read*" if isinstance(each, property) else ""
-        yield "\n\n".join(part for part in (f"```python\n{signature(called)}\n```", told, prose(called)) if part)
-
-
-def _callable(each: Any) -> Any:
-    inner = each.fget if isinstance(each, property) else getattr(each, "__func__", each)
-    return inner if inspect.isfunction(inner) and inner.__name__ != "<lambda>" else None
+    return "\n\n".join([heading, f"In `{given.__module__}`.", prose(given), *fields_of(given), *methods_of(given)])

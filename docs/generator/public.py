@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
 import medplug
-from generator.writing import code, function_section, prose, signature, table
+from generator.classes import fields_of, methods_of
+from generator.writing import code, function_section, prose
 from medplug.core.predictor import Predictor
 
 
@@ -25,15 +24,5 @@ def page() -> str:
 
 
 def _class(given: type) -> str:
-    parts = [f"## {code(given.__name__)} {{ #{given.__name__} }}", prose(given)]
-    if is_dataclass(given) and given is not Predictor:
-        rows = [(code(each.name), code(str(each.type))) for each in fields(given) if not each.name.startswith("_")]
-        parts.append(table(("field", "type"), rows))
-    return "\n\n".join([*parts, *_methods(given)])
-
-
-def _methods(given: type) -> Iterator[str]:
-    for name, each in vars(given).items():
-        called = each.fget if isinstance(each, property) else each
-        if not name.startswith("_") and inspect.isfunction(called):
-            yield f"```python\n{signature(called)}\n```\n\n{prose(called)}"
+    held = [] if given is Predictor else fields_of(given)
+    return "\n\n".join([f"## {code(given.__name__)} {{ #{given.__name__} }}", prose(given), *held, *methods_of(given)])

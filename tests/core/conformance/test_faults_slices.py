@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medplug.core.backbone import Backbone, Inputs
+from medplug.core.backbone import Inputs
 from medplug.core.config import Section
 from medplug.core.conformance import Outcome, outcomes, plugin_checks
+from medplug.core.conformance.stand_in import Optionless
 from medplug.core.features import Features
 from medplug.core.hooks import hookimpl
 from medplug.core.images.store import StoredImage
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SIDE = 8
 
 
-class Slices(Backbone):
+class Slices(Optionless):
     """A layer over the pixels of each slice, and the mean over those of a row."""
 
     width = 6
@@ -33,14 +34,6 @@ class Slices(Backbone):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(SIDE * SIDE, self.width)
-
-    @classmethod
-    def create(cls, options: Any, source: Any) -> Self:
-        return cls()
-
-    @classmethod
-    def restore(cls, assets: Mapping[str, Any]) -> Self:
-        return cls()
 
     def assets(self) -> dict[str, Any]:
         return {}

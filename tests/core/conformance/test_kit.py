@@ -284,3 +284,12 @@ def test_the_docs_name_every_check() -> None:
     ]
     names = {name.split(":")[-1] for module in modules for name, _ in plugin_checks(module)}
     assert {name for name in names if f"`{name}`" not in told} == set()
+
+
+def test_what_a_plugin_prints_while_it_is_imported_stands_in_no_table(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("alpha", f"print('hello from afar'){FUSION}")
+    assert by_name("alpha_plugin")["plugin:loads"].state == "passed"
+    told = capsys.readouterr()
+    assert "hello from afar" not in told.out and "hello from afar" in told.err
